@@ -1,0 +1,34 @@
+# Everything runs in a virtual environment that is made here: no activation, nothing outside this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint repro prefect mlflow clean
+
+demo: .venv/installed
+	@python -m flows.compress --recipe recipes/demo.yaml
+
+test: .venv/installed
+	@python -m pytest
+
+lint: .venv/installed
+	@ruff check . && ruff format --check .
+
+repro: .venv/installed  ## the same pipeline without Prefect
+	@python -m flows.environment dvc repro
+
+prefect: .venv/installed
+	@python -m flows.environment prefect server start
+
+mlflow: .venv/installed
+	@python -m flows.environment mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the pinned packages into .venv (once, a few minutes)"
+	@python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv artifacts data/demo scratch

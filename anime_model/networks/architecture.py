@@ -1,0 +1,118 @@
+"""What a generator is made of: one description that a checkpoint carries and a network is built from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Self
+
+KINDS = ("standard", "separable", "inverted")
+CHOICES = {
+    "norm": ("group", "batch", "none"),
+    "activation": ("leaky_relu", "relu"),
+    "padding": ("reflect", "zeros"),
+    "upsample": ("bilinear", "nearest"),
+    "tail": ("resize", "subpixel"),
+}
+WIDTH_STEP = 8  # widths in multiples of 8 keep the vector units full
+
+
+class ArchitectureError(ValueError):
+    """A description that no generator can be built from."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: a standard convolution, a depthwise-separable one, or an inverted residual block.
+
+    `width` is the number of channels that leave it and `hidden` that of the expansion inside an inverted block.
+    """
+
+    kind: str
+    width: int
+    kernel: int = 3
+    stride: int = 1
+    hidden: int = 0
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A photo-to-anime generator: layers in the order in which they run, by name, and what they share.
+
+    The first letter of a name is its block, as in AnimeGANv2: `a` and `b` halve the resolution, `c` holds the inverted
+    residual blocks, `d` runs after the first upsampling and `e` after the second. With the sub-pixel tail, `e` runs at
+    half resolution and depth-to-space makes the picture. `int8` names the convolutions that run in INT8.
+    """
+
+    layers: Mapping[str, Layer]
+    norm: str = "group"
+    activation: str = "leaky_relu"
+    padding: str = "reflect"
+    upsample: str = "bilinear"
+    tail: str = "resize"
+    int8: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for key, choices in CHOICES.items():
+            if getattr(self, key) not in choices:
+                raise ArchitectureError(f"architecture.{key} is {getattr(self, key)!r}: choose one of {choices}")
+        for name, layer in self.layers.items():
+            if layer.kind not in KINDS or name[0] not in "abcde" or layer.width < 1:
+                raise ArchitectureError(f"architecture.layers.{name} cannot be built: {layer}")
+
+    def block(self, letter: str) -> list[str]:
+        """Names of the layers in block `letter`."""
+        return [name for name in self.layers if name[0] == letter]
+
+    def with_layers(self, **changes: Layer) -> Self:
+        return replace(self, layers={**self.layers, **changes})
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Raises `ArchitectureError` for a text that describes no architecture."""
+        try:
+            fields = json.loads(text)
+            layers = {name: Layer(**layer) for name, layer in fields.pop("layers").items()}
+            return cls(layers=layers, **{**fields, "int8": tuple(fields.get("int8", ()))})
+        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+            raise ArchitectureError(f"not an architecture: {error}") from error
+
+
+def animeganv2(width: float = 1.0) -> Architecture:
+    """The generator of AnimeGANv2 as published (2,143,552 parameters at `width` 1), every layer `width` times as wide.
+
+    Source: Chen, Liu, Chen, "AnimeGAN: A Novel Lightweight GAN for Photo Animation", ISICA 2019, version 2 of its code.
+    """
+
+    def scaled(channels: int) -> int:
+        return max(WIDTH_STEP, round(channels * width / WIDTH_STEP) * WIDTH_STEP)
+
+    def standard(channels: int, **options: int) -> Layer:
+        return Layer("standard", scaled(channels), **options)
+
+    def inverted(channels_in: int, residual: bool = True) -> Layer:
+        return Layer("inverted", scaled(256), hidden=2 * scaled(channels_in), residual=residual)
+
+    return Architecture(
+        layers={
+            "a0": standard(32, kernel=7),
+            "a1": standard(64, stride=2),
+            "a2": standard(64),
+            "b0": standard(128, stride=2),
+            "b1": standard(128),
+            "c0": standard(128),
+            "c1": inverted(128, residual=False),
+            "c2": inverted(256),
+            "c3": inverted(256),
+            "c4": inverted(256),
+            "c5": standard(128),
+            "d0": standard(128),
+            "d1": standard(128),
+            "e0": standard(64),
+            "e1": standard(64),
+            "e2": standard(32, kernel=7),
+        }
+    )

@@ -1,0 +1,162 @@
+"""The photo-to-anime generator, built from its architecture."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from anime_model.networks.architecture import Architecture, Layer
+
+
+class ConvUnit(nn.Module):
+    """Padding, convolution, norm and activation, each left out where the architecture has none."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        arch: Architecture,
+        *,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        plain: bool = False,
+    ) -> None:
+        """`plain` leaves out norm and activation."""
+        super().__init__()
+        self.pad, padding = _padding(arch.padding, kernel, stride)
+        normed = arch.norm != "none" and not plain
+        bias = bias or (arch.norm == "none" and not plain)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
+        self.norm = _norm(arch.norm, outputs) if normed else nn.Identity()
+        self.activation = nn.Identity() if plain else _activation(arch.activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.conv(self.pad(x))))
+
+
+class Separable(nn.Module):
+    """Depthwise then pointwise convolution with nothing between, so that a rank-1 factorisation is exact (Xception)."""
+
+    def __init__(self, inputs: int, layer: Layer, arch: Architecture) -> None:
+        super().__init__()
+        self.depthwise = ConvUnit(
+            inputs, inputs, arch, kernel=layer.kernel, stride=layer.stride, groups=inputs, plain=True
+        )
+        self.pointwise = ConvUnit(inputs, layer.width, arch, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+class InvertedResidual(nn.Module):
+    """Pointwise expansion, depthwise 3x3, linear pointwise projection (MobileNetV2)."""
+
+    def __init__(self, inputs: int, layer: Layer, arch: Architecture) -> None:
+        super().__init__()
+        self.expand = ConvUnit(inputs, layer.hidden, arch, kernel=1)
+        self.depthwise = ConvUnit(layer.hidden, layer.hidden, arch, groups=layer.hidden, bias=True)
+        self.project = ConvUnit(layer.hidden, layer.width, arch, kernel=1)
+        self.project.activation = nn.Identity()
+        self.residual = layer.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.project(self.depthwise(self.expand(x)))
+        return x + out if self.residual else out
+
+
+class Generator(nn.Module):
+    """Photo to anime: [N, 3, H, W] in [-1, 1] to the same shape and range, for H and W from 8 up."""
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.arch = arch
+        self.layers = nn.ModuleDict()
+        channels = 3
+        for name, layer in arch.layers.items():
+            self.layers[name] = _layer(channels, layer, arch)
+            channels = layer.width
+        self.out = nn.Conv2d(channels, 12 if arch.tail == "subpixel" else 3, 1, bias=arch.norm == "none")
+
+    def features(self, photo: Tensor) -> dict[str, Tensor]:
+        """Maps that leave the blocks `b`, `c` and `d`, and the picture as `anime`."""
+        half = self._block("a", photo)
+        b = self._block("b", half)
+        c = self._block("c", b)
+        d = self._block("d", self._upsample(c, half))
+        if self.arch.tail == "subpixel":
+            anime = F.pixel_shuffle(self.out(self._block("e", d)), 2)[..., : photo.shape[-2], : photo.shape[-1]]
+        else:
+            anime = self.out(self._block("e", self._upsample(d, photo)))
+        return {"b": b, "c": c, "d": d, "anime": torch.tanh(anime)}
+
+    def forward(self, photo: Tensor) -> Tensor:
+        return self.features(photo)["anime"]
+
+    def _block(self, letter: str, x: Tensor) -> Tensor:
+        for name in self.arch.block(letter):
+            x = self.layers[name](x)
+        return x
+
+    def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
+        if self.arch.upsample == "nearest":
+            return F.interpolate(x, like.shape[-2:], mode="nearest")
+        return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
+
+
+def convolutions(generator: nn.Module) -> dict[str, nn.Conv2d]:
+    """Every convolution of a network by its module name, in the order in which it was built."""
+    return {name: module for name, module in generator.named_modules() if isinstance(module, nn.Conv2d)}
+
+
+def fold_batch_norm(generator: Generator) -> Generator:
+    """An equal network without norms: every batch norm folded into the weight and bias of its convolution."""
+    if generator.arch.norm != "batch":
+        raise ValueError(f"only batch norm folds into a convolution; this network has norm {generator.arch.norm!r}")
+    folded = Generator(replace(generator.arch, norm="none"))
+    state = generator.state_dict()
+    units = {name: unit for name, unit in generator.named_modules() if isinstance(unit, ConvUnit)}
+    for name, unit in units.items():
+        if isinstance(unit.norm, nn.BatchNorm2d):
+            weight, bias = _folded(unit)
+            state[f"{name}.conv.weight"], state[f"{name}.conv.bias"] = weight, bias
+    state["out.bias"] = torch.zeros(generator.out.out_channels)
+    folded.load_state_dict({key: value for key, value in state.items() if ".norm." not in key})
+    return folded.train(generator.training)
+
+
+def _folded(unit: ConvUnit) -> tuple[Tensor, Tensor]:
+    norm = unit.norm
+    return fuse_conv_bn_weights(
+        unit.conv.weight, unit.conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+
+
+def _layer(inputs: int, layer: Layer, arch: Architecture) -> nn.Module:
+    if layer.kind == "standard":
+        return ConvUnit(inputs, layer.width, arch, kernel=layer.kernel, stride=layer.stride)
+    return (Separable if layer.kind == "separable" else InvertedResidual)(inputs, layer, arch)
+
+
+def _padding(mode: str, kernel: int, stride: int) -> tuple[nn.Module, int]:
+    """The padding layer and the convolution's own padding.
+
+    A halving layer pads at the right and the bottom only, as published. Its zeros are two wide: an even size never
+    reads the second, an odd one is then rounded up, so that the sub-pixel tail covers the whole picture.
+    """
+    if stride == 2:
+        return (nn.ReflectionPad2d((0, 1, 0, 1)) if mode == "reflect" else nn.ZeroPad2d((0, 2, 0, 2))), 0
+    if mode == "reflect" and kernel > 1:
+        return nn.ReflectionPad2d(kernel // 2), 0
+    return nn.Identity(), kernel // 2
+
+
+def _norm(kind: str, channels: int) -> nn.Module:
+    return nn.GroupNorm(1, channels) if kind == "group" else nn.BatchNorm2d(channels)
+
+
+def _activation(kind: str) -> nn.Module:
+    return nn.LeakyReLU(0.2) if kind == "leaky_relu" else nn.ReLU()

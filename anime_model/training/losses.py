@@ -1,0 +1,95 @@
+"""Losses of AnimeGANv2 and of distillation. Pictures are [N, 3, H, W] in [-1, 1]; every loss is a scalar."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Maps = dict[str, Tensor]
+
+# ITU-R BT.601: R, G, B to Y, U, V.
+YUV = ((0.299, 0.587, 0.114), (-0.14713, -0.28886, 0.436), (0.615, -0.51499, -0.10001))
+
+
+def to_yuv(picture: Tensor) -> Tensor:
+    """RGB in [-1, 1] to YUV with Y in [0, 1] (ITU-R BT.601)."""
+    matrix = torch.tensor(YUV, dtype=picture.dtype, device=picture.device)
+    return torch.einsum("yc,nchw->nyhw", matrix, (picture + 1) / 2)
+
+
+def to_grey(picture: Tensor) -> Tensor:
+    """Luma on all three channels, in [-1, 1]."""
+    return (to_yuv(picture)[:, :1] * 2 - 1).expand(-1, 3, -1, -1)
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrices [N, C, C] of maps [N, C, H, W], divided by C x H x W (Gatys et al., CVPR 2016)."""
+    n, c, h, w = features.shape
+    flat = features.float().reshape(n, c, h * w)
+    return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def content(made: Maps, photo: Maps, layers: tuple[str, ...]) -> Tensor:
+    """Mean absolute difference of perceptual maps."""
+    return torch.stack([F.l1_loss(made[layer], photo[layer]) for layer in layers]).mean()
+
+
+def style(made: Maps, frames: Maps, layers: tuple[str, ...]) -> Tensor:
+    """Mean absolute difference of the batch's mean Gram matrices, relative to the frames' own size.
+
+    Unpaired pictures share a style, not a layout: the mean over the batch compares the style alone.
+    """
+    losses = []
+    for layer in layers:
+        wanted = gram(frames[layer]).mean(0)
+        losses.append((gram(made[layer]).mean(0) - wanted).abs().sum() / wanted.abs().sum().clamp_min(1e-8))
+    return torch.stack(losses).mean()
+
+
+def style_paired(made: Maps, wanted: Maps, layers: tuple[str, ...]) -> Tensor:
+    """As `style`, picture by picture, for distillation, where each picture has its own target."""
+    losses = []
+    for layer in layers:
+        target = gram(wanted[layer])
+        losses.append((gram(made[layer]) - target).abs().sum() / target.abs().sum().clamp_min(1e-8))
+    return torch.stack(losses).mean()
+
+
+def colour(made: Tensor, photo: Tensor) -> Tensor:
+    """Keeps the photo's colours: absolute difference of Y, smooth one of U and V (AnimeGAN, eq. 6).
+
+    The published Huber loss turns linear at 1, which U and V never reach: all of it is quadratic, and small tints cost
+    next to nothing. Here it turns linear at a tenth.
+    """
+    a, b = to_yuv(made), to_yuv(photo)
+    return F.l1_loss(a[:, :1], b[:, :1]) + 2 * F.smooth_l1_loss(a[:, 1:], b[:, 1:], beta=0.1)
+
+
+def total_variation(picture: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels."""
+    down = (picture[:, :, 1:] - picture[:, :, :-1]).square().mean()
+    across = (picture[:, :, :, 1:] - picture[:, :, :, :-1]).square().mean()
+    return down + across
+
+
+def discriminator_loss(real: Tensor, made: Tensor, grey: Tensor, smooth: Tensor) -> Tensor:
+    """Least squares on logits: frames are real; made pictures, grey frames and edge-smoothed frames are not.
+
+    Source: AnimeGAN, eq. 7, with the published weight of 0.1 on the edge-smoothed frames' share.
+    """
+    return (real - 1).square().mean() + made.square().mean() + grey.square().mean() + 0.1 * smooth.square().mean()
+
+
+def adversarial(made: Tensor) -> Tensor:
+    """Least squares (Mao et al., ICCV 2017): the logits of made pictures should say 1."""
+    return (made - 1).square().mean()
+
+
+def channel_kl(student: Tensor, teacher: Tensor, temperature: float = 3.0) -> Tensor:
+    """KL divergence of the softmax over channels at every place, times T squared (Hinton et al., 2015).
+
+    Maps are [N, C, H, W] with equal C; the mean is taken over places.
+    """
+    log_student = F.log_softmax(student / temperature, dim=1)
+    log_teacher = F.log_softmax(teacher / temperature, dim=1)
+    divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(1)
+    return divergence.mean() * temperature**2

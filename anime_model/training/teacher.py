@@ -1,0 +1,207 @@
+"""The teacher: AnimeGANv2 trained on unpaired photos and style frames."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.networks.discriminator import Discriminator
+from anime_model.networks.generator import Generator
+from anime_model.recipe import TeacherSettings
+from anime_model.training import losses
+from anime_model.training.data import Pictures, Sampler
+from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
+from anime_model.training.sheets import render
+
+# A generator after the warm-up alone; `recipes/warm_up.yaml` makes it.
+WARM_UP = Path(__file__).resolve().parents[1] / "weights" / "warm_up.safetensors"
+
+
+@dataclass(frozen=True)
+class TeacherData:
+    """Photos, frames and the edge-smoothed twins of the frames, all in memory."""
+
+    photos: Pictures
+    frames: Pictures
+    smooth: Pictures
+
+    @classmethod
+    def load(cls, folder: Path, crop: int, device: torch.device) -> "TeacherData":
+        return cls(*(Pictures(folder / part, device, crop) for part in ("photos/train", "frames", "smooth")))
+
+
+@dataclass(frozen=True)
+class TrainedTeacher:
+    generator: Generator
+    curve: list[Scalars]
+    snapshots: dict[int, Path]
+    samples: dict[int, Tensor]
+
+
+def starting_generator(settings: TeacherSettings) -> Generator:
+    """New weights, or with `warm_start` the shipped ones; `TrainingError` where the recipe's width is another."""
+    arch = animeganv2(settings.width)
+    if not settings.warm_start:
+        return Generator(arch)
+    generator = load_generator(WARM_UP)
+    if generator.arch != arch:
+        shipped = generator.arch.layers["b1"].width / animeganv2().layers["b1"].width
+        raise TrainingError(f"teacher.warm_start: needs teacher.width {shipped:g}, not {settings.width:g}")
+    return generator.train()
+
+
+def train_teacher(
+    data: TeacherData, perceptual: nn.Module, settings: TeacherSettings, training: Training
+) -> TrainedTeacher:
+    """Warms up on the content loss alone, then trains against the discriminator; returns the average of the weights.
+
+    The steps count over both phases. `samples` holds the fixed photos as each snapshot renders them, the photos
+    themselves as snapshot 0.
+    """
+    torch.manual_seed(training.seed)
+    players = _Players(settings, training)
+    trainer = _Trainer(players, data, perceptual, settings, training)
+    fixed = data.photos.fixed(6, settings.crop)
+    snapshots = _snapshot_paths(settings, training.scratch)
+    curve = training.fit(
+        "teacher",
+        settings.warm_up_steps + settings.steps,
+        trainer.step,
+        players.modules(),
+        players.optimizers(),
+        _snapshot_writer(players.average, snapshots, training),
+    )
+    samples = {0: fixed.cpu()} | {step: render(load_generator(path), fixed) for step, path in snapshots.items()}
+    return TrainedTeacher(players.average.eval(), curve, snapshots, samples)
+
+
+class _Players:
+    """Generator, its average, discriminator and their optimizers, on the training's device."""
+
+    def __init__(self, settings: TeacherSettings, training: Training) -> None:
+        generator, discriminator = starting_generator(settings), Discriminator(settings.discriminator_width)
+        self.average = copy.deepcopy(generator).to(training.device).requires_grad_(False)
+        self.g_optimizer = torch.optim.Adam(generator.parameters(), settings.rate, (0.5, 0.999))
+        self.d_optimizer = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, (0.5, 0.999))
+        if training.device.type == "cuda":
+            generator, discriminator = (net.to(memory_format=torch.channels_last) for net in (generator, discriminator))
+        self.generator, self.g_optimizer = training.fabric.setup(generator, self.g_optimizer)
+        self.discriminator, self.d_optimizer = training.fabric.setup(discriminator, self.d_optimizer)
+        # Compiled copies share the weights; resume files and averages see the plain networks.
+        self.generate = torch.compile(self.generator) if settings.compile else self.generator
+        self.judge = torch.compile(self.discriminator) if settings.compile else self.discriminator
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {
+            "generator": self.generator.module,
+            "average": self.average,
+            "discriminator": self.discriminator.module,
+        }
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"generator": self.g_optimizer, "discriminator": self.d_optimizer}
+
+
+class _Trainer:
+    """One step of the game, in its warm-up or against the discriminator."""
+
+    def __init__(
+        self,
+        players: _Players,
+        data: TeacherData,
+        perceptual: nn.Module,
+        settings: TeacherSettings,
+        training: Training,
+    ) -> None:
+        self.players, self.settings, self.fabric = players, settings, training.fabric
+        self.perceptual = torch.compile(perceptual) if settings.compile else perceptual
+        self.photos, self.frames, self.smooth = (
+            Sampler(pictures, settings.batch, settings.crop, training.seed, stream, training.fabric.global_rank)
+            for stream, pictures in enumerate((data.photos, data.frames, data.smooth))
+        )
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        warm_up = step < self.settings.warm_up_steps
+        scalars = self._warm_up(step) if warm_up else self._play(step)
+        update_average(self.players.average, self.players.generator.module, step)
+        return scalars
+
+    def _warm_up(self, step: int) -> dict[str, Tensor]:
+        """AnimeGAN's initialisation: the generator first learns to reproduce the content of photos."""
+        set_rate(self.players.g_optimizer, self.settings.warm_up_rate)
+        photo = self.photos(step)
+        made = self.players.generate(photo)
+        content = losses.content(self._maps(made), self._maps(photo), self.settings.content_layers)
+        total = self._weight("content", content) + self._weight("colour", losses.colour(made, photo))
+        self._update(self.players.g_optimizer, total)
+        return {"content": content.detach(), "loss": total.detach()}
+
+    def _play(self, step: int) -> dict[str, Tensor]:
+        played, total = step - self.settings.warm_up_steps, self.settings.steps
+        set_rate(self.players.g_optimizer, cosine(played, total, self.settings.rate))
+        set_rate(self.players.d_optimizer, cosine(played, total, self.settings.discriminator_rate))
+        photo, frame, smooth = self.photos(step), self.frames(step), self.smooth(step)
+        made = self.players.generate(photo)
+        judged = self._train_discriminator(made.detach(), frame, smooth)
+        return {"discriminator": judged} | self._train_generator(made, photo, frame)
+
+    def _train_discriminator(self, made: Tensor, frame: Tensor, smooth: Tensor) -> Tensor:
+        batch = torch.cat([frame, made, losses.to_grey(frame), losses.to_grey(smooth)])
+        loss = losses.discriminator_loss(*self.players.judge(batch).chunk(4))
+        self._update(self.players.d_optimizer, loss)
+        return loss.detach()
+
+    def _train_generator(self, made: Tensor, photo: Tensor, frame: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            photo_maps, grey_maps = self._maps(photo), self._maps(losses.to_grey(frame))
+        made_maps, made_grey_maps = self._maps(made), self._maps(losses.to_grey(made))
+        parts = {
+            "adversarial": losses.adversarial(self._judge_frozen(made)),
+            "content": losses.content(made_maps, photo_maps, self.settings.content_layers),
+            "style": losses.style(made_grey_maps, grey_maps, self.settings.style_layers),
+            "colour": losses.colour(made, photo),
+            "variation": losses.total_variation(made),
+        }
+        total = torch.stack([self._weight(key, value) for key, value in parts.items()]).sum()
+        self._update(self.players.g_optimizer, total)
+        return {key: value.detach() for key, value in parts.items()} | {"loss": total.detach()}
+
+    def _maps(self, picture: Tensor) -> losses.Maps:
+        with self.fabric.autocast():
+            return self.perceptual(picture)
+
+    def _judge_frozen(self, made: Tensor) -> Tensor:
+        """The plain network: gradients pass through it to the picture, and no process waits for its own."""
+        discriminator = self.players.discriminator.module.requires_grad_(False)
+        with self.fabric.autocast():
+            judged = discriminator(made)
+        discriminator.requires_grad_(True)
+        return judged
+
+    def _weight(self, key: str, value: Tensor) -> Tensor:
+        return self.settings.weights[key] * value.float()
+
+    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        optimizer.step()
+
+
+def _snapshot_paths(settings: TeacherSettings, scratch: Path) -> dict[int, Path]:
+    """Evenly over all steps, the last included. In the scratch folder: outputs are deleted before a resumed run."""
+    total = settings.warm_up_steps + settings.steps
+    steps = sorted({round(total * (i + 1) / settings.snapshots) for i in range(settings.snapshots)})
+    return {step: scratch / "snapshots" / f"step_{step:06d}.safetensors" for step in steps if step}
+
+
+def _snapshot_writer(average: Generator, paths: dict[int, Path], training: Training) -> Callable[[int], None]:
+    def write(step: int) -> None:
+        if step in paths and training.fabric.is_global_zero:
+            save_generator(paths[step], average, step=step)
+
+    return write

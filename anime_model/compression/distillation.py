@@ -1,0 +1,153 @@
+"""Distillation: a student learns to make the pictures of a frozen teacher."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anime_model.evaluation.fidelity import psnr
+from anime_model.networks.generator import Generator
+from anime_model.recipe import DistillSettings
+from anime_model.training import losses
+from anime_model.training.data import Pictures, Sampler
+from anime_model.training.loop import Scalars, Training, cosine, set_rate
+
+HINTS = ("b", "c", "d")  # blocks whose maps the student is led to match
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student learns from: the teacher, the photos and the network that compares pictures."""
+
+    teacher: Generator
+    photos: Pictures
+    perceptual: nn.Module
+
+
+class Adapters(nn.ModuleDict):
+    """1x1 convolutions from the student's maps to the teacher's channels (FitNets); dropped after training."""
+
+    def __init__(self, student: Generator, teacher: Generator) -> None:
+        widths = {name: (block_width(student, name), block_width(teacher, name)) for name in HINTS}
+        super().__init__({name: nn.Conv2d(inputs, outputs, 1) for name, (inputs, outputs) in widths.items()})
+
+    def forward(self, maps: losses.Maps) -> losses.Maps:
+        return {name: adapter(maps[name]) for name, adapter in self.items()}
+
+
+def block_width(generator: Generator, letter: str) -> int:
+    """Channels that leave block `letter`."""
+    return generator.arch.layers[generator.arch.block(letter)[-1]].width
+
+
+def distill(
+    name: str,
+    student: Generator,
+    lesson: Lesson,
+    settings: DistillSettings,
+    training: Training,
+    extra_loss: Callable[[Generator], Tensor] | None = None,
+) -> list[Scalars]:
+    """Trains `student` in place on random crops of the photos and returns the curve, PSNR to the teacher included.
+
+    `extra_loss` of the student is added to the total (a sparsity penalty, say). The teacher runs as it was given.
+    """
+    torch.manual_seed(training.seed)
+    learner = _Learner(student, lesson, settings, training, extra_loss)
+    student.train()
+    curve = training.fit(name, settings.steps, learner.step, learner.modules(), {"student": learner.optimizer})
+    student.eval()
+    return curve
+
+
+class _Learner:
+    def __init__(
+        self,
+        student: Generator,
+        lesson: Lesson,
+        settings: DistillSettings,
+        training: Training,
+        extra_loss: Callable[[Generator], Tensor] | None,
+    ) -> None:
+        device = training.device
+        self.settings, self.fabric, self.extra_loss = settings, training.fabric, extra_loss
+        self.plain = _Taught(student.to(device), Adapters(student, lesson.teacher).to(device))
+        parameters = [parameter for parameter in self.plain.parameters() if parameter.requires_grad]
+        self.taught, self.optimizer = training.fabric.setup(
+            self.plain, torch.optim.Adam(parameters, settings.rate, (0.9, 0.99))
+        )
+        self.teacher = lesson.teacher.to(device).eval().requires_grad_(False)
+        self.perceptual = lesson.perceptual.to(device)
+        self.teach = self.teacher.features
+        if settings.compile:
+            self.taught, self.teach = torch.compile(self.taught), torch.compile(self.teach)
+        rank = training.fabric.global_rank
+        self.photos = Sampler(lesson.photos, settings.batch, settings.crop, training.seed, 0, rank)
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"student": self.plain}
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        set_rate(self.optimizer, cosine(step, self.settings.steps, self.settings.rate))
+        photo = self.photos(step)
+        with torch.no_grad(), self.fabric.autocast():
+            wanted = {key: value.float() for key, value in self.teach(photo).items()}
+        made, hints = self.taught(photo)
+        parts = self._parts(made, hints, wanted)
+        others = torch.stack([self._weight(key) * value for key, value in parts.items()]).sum()
+        if self.extra_loss:
+            parts["extra"] = self.extra_loss(self.plain.student)
+            others = others + parts["extra"]
+        total, parts["kl_share"] = self._with_kl(others, hints, wanted)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(total)
+        self.optimizer.step()
+        parts |= {"loss": total, "psnr": psnr(made.detach(), wanted["anime"]).clamp(max=100)}
+        return {key: value.detach() for key, value in parts.items()}
+
+    def _parts(self, made: Tensor, hints: losses.Maps, wanted: losses.Maps) -> dict[str, Tensor]:
+        """Pixel, content, style and feature matching losses, those of weight 0 left out."""
+        settings, parts = self.settings, {"pixel": F.l1_loss(made, wanted["anime"])}
+        if self._weight("content") or self._weight("style"):
+            with torch.no_grad(), self.fabric.autocast():
+                wanted_maps = self.perceptual(wanted["anime"])
+            with self.fabric.autocast():
+                made_maps = self.perceptual(made)
+            parts["content"] = losses.content(made_maps, wanted_maps, settings.content_layers)
+            parts["style"] = losses.style_paired(made_maps, wanted_maps, settings.style_layers)
+        if self._weight("feature"):
+            parts["feature"] = torch.stack([_relative_l2(hints[name], wanted[name]) for name in HINTS]).mean()
+        return parts
+
+    def _with_kl(self, others: Tensor, hints: losses.Maps, wanted: losses.Maps) -> tuple[Tensor, Tensor]:
+        """Adds the KL term, scaled so that it makes `kl_share` of the total, and measures the share that it makes."""
+        share = self.settings.kl_share
+        if not share:
+            return others, torch.zeros(())
+        pairs = [(hints[name], wanted[name]) for name in HINTS]
+        kl = torch.stack([losses.channel_kl(a, b, self.settings.temperature) for a, b in pairs]).mean()
+        scaled = kl * (share / (1 - share) * others.detach() / kl.detach().clamp_min(1e-8))
+        return others + scaled, scaled / (others + scaled)
+
+    def _weight(self, key: str) -> float:
+        return self.settings.weights.get(key, 0.0)
+
+
+class _Taught(nn.Module):
+    """The student with its adapters: what one process wraps and one optimizer trains."""
+
+    def __init__(self, student: Generator, adapters: Adapters) -> None:
+        super().__init__()
+        self.student, self.adapters = student, adapters
+
+    def forward(self, photo: Tensor) -> tuple[Tensor, losses.Maps]:
+        maps = self.student.features(photo)
+        anime = maps.pop("anime")
+        return anime.float(), {name: hint.float() for name, hint in self.adapters(maps).items()}
+
+
+def _relative_l2(made: Tensor, wanted: Tensor) -> Tensor:
+    """Squared error of maps over the wanted maps' own mean square: 1 for a student that says nothing."""
+    return F.mse_loss(made, wanted) / wanted.square().mean().clamp_min(1e-8)

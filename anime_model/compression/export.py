@@ -1,0 +1,144 @@
+"""Files that run without this project: ONNX (float and INT8 with QuantizeLinear / DequantizeLinear pairs)."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from torch import Tensor
+
+from anime_model.evaluation.fidelity import psnr
+from anime_model.networks.generator import Generator, fold_batch_norm
+
+OPSET = 18
+SIZES = ((64, 64), (52, 100), (61, 83))  # square, not square, not even divisible by 2
+TOLERANCE = 2e-3  # largest difference of any value in [-1, 1]; 8-bit pictures step by 7.8e-3
+INT8_PSNR = 28.0  # dB to the float network under which an INT8 file is taken to be broken
+SHARED_OPS = ("Add", "Relu", "Resize", "DepthToSpace")  # stay in INT8 between INT8 convolutions
+
+
+class ExportError(ValueError):
+    """A file that does not compute what the network computes."""
+
+
+def export_onnx(generator: Generator, path: Path) -> None:
+    """Float ONNX with dynamic height and width, batch norm folded, verified before it takes its place.
+
+    Input `photo` and output `anime`: float32 [1, 3, H, W] in [-1, 1]. Raises `ExportError`.
+    """
+    network = deployable(generator)
+    part = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, 3, 64, 96),),
+            part,
+            input_names=["photo"],
+            output_names=["anime"],
+            dynamic_shapes={"photo": {2: torch.export.Dim("height", min=8), 3: torch.export.Dim("width", min=8)}},
+            opset_version=OPSET,
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+    verify(lambda photo: run_onnx(part, photo), network, path)
+    os.replace(part, path)
+
+
+def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weight_bits: int) -> None:
+    """INT8 ONNX of the layers that `generator.arch.int8` names, ranges from `calibration` [N, 3, H, W] in [-1, 1].
+
+    Weights are symmetric per channel, activations affine per tensor. Raises `ExportError` where the file's pictures
+    are far from the float network's.
+    """
+    whole, part = path.with_name(path.name + ".float"), path.with_name(path.name + ".part")
+    export_onnx(generator, whole)
+    quantize_onnx(whole, part, generator.arch.int8, calibration, weight_bits)
+    network = deployable(generator)
+    made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
+    with torch.no_grad():
+        found = float(psnr(made, network(calibration)))
+    if found < INT8_PSNR:
+        raise ExportError(f"{path.name}: {found:.1f} dB to the float network, under {INT8_PSNR} dB; not kept")
+    os.replace(part, path)
+    whole.unlink()
+
+
+def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibration: Tensor, weight_bits: int) -> None:
+    """Static quantization by ONNX Runtime of the convolutions of `units` and of what lies between them."""
+    graph = onnx.load(source).graph
+    convs = [node.name for node in graph.node if node.op_type == "Conv" and unit_of(node) in units]
+    shared = [node.name for node in graph.node if node.op_type in SHARED_OPS]
+    with _quiet():
+        quantize_static(
+            source,
+            target,
+            _Calibration(calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", *SHARED_OPS],
+            nodes_to_quantize=[*convs, *shared] if convs else ["none"],
+            per_channel=True,
+            reduce_range=weight_bits < 8,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        )
+
+
+def unit_of(node: onnx.NodeProto) -> str:
+    """The name of the unit that a Conv node came from, read off its kernel: `layers.a0.conv.weight` to `layers.a0`."""
+    return node.input[1].removesuffix(".weight").removesuffix(".conv")
+
+
+def deployable(generator: Generator) -> Generator:
+    """The network as it is shipped: in evaluation mode on the CPU, its batch norm, if it has one, folded."""
+    network = generator.cpu().eval()
+    return fold_batch_norm(network).eval() if network.arch.norm == "batch" else network
+
+
+def run_onnx(path: Path, photo: Tensor) -> Tensor:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {session.get_inputs()[0].name: photo.numpy()})[0])
+
+
+@torch.no_grad()
+def verify(run: object, network: Generator, path: Path) -> None:
+    """Compares `run` with the network on pictures of several sizes; raises `ExportError` naming the size."""
+    noise = torch.Generator().manual_seed(0)
+    for height, width in SIZES:
+        photo = torch.rand(1, 3, height, width, generator=noise) * 2 - 1
+        difference = float((run(photo) - network(photo)).abs().max())
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"{path.name}: differs from the network by {difference:.2g} at {width}x{height}; not kept"
+            )
+
+
+class _Calibration(CalibrationDataReader):
+    def __init__(self, pictures: Tensor) -> None:
+        self.batches: Iterator[np.ndarray] = iter(pictures.numpy()[:, None])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        batch = next(self.batches, None)
+        return None if batch is None else {"photo": batch}
+
+
+class _quiet(warnings.catch_warnings):
+    """Keeps the exporters' own warnings and log lines away from people; errors still come as exceptions."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore")
+        self.level = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *exception: object) -> None:
+        logging.disable(self.level)
+        super().__exit__(*exception)

@@ -1,0 +1,109 @@
+"""Depthwise-separable convolutions in place of standard ones, started from the teacher's own kernels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from anime_model.networks.architecture import Architecture, Layer
+from anime_model.networks.generator import ConvUnit, Generator, Separable
+from anime_model.recipe import ReplaceSettings
+
+CRITICAL = ("a0",)  # the first layer; the last, `out`, is a 1x1 convolution and has nothing to separate
+
+
+class SurgeryError(ValueError):
+    """Surgery that the network does not allow."""
+
+
+def replace_convs(teacher: Generator, settings: ReplaceSettings) -> Generator:
+    """A copy of `teacher` with the chosen layers separable, and the norm, activation, padding and tail of `settings`.
+
+    Every replaced kernel is the rank-1 approximation, input channel by input channel, that is nearest to the teacher's
+    (least squares, by SVD). Kept kernels are copied. Norm scales and shifts are copied: batch statistics are to be
+    gathered with `gather_statistics`. Raises `SurgeryError` naming a layer that cannot be replaced.
+    """
+    check_layers(teacher.arch, settings.layers)
+    student = Generator(student_architecture(teacher.arch, settings))
+    with torch.no_grad():
+        for name in teacher.arch.layers:
+            _copy_layer(teacher.layers[name], student.layers[name])
+        _copy_output(teacher.out, student.out)
+    return student.eval()
+
+
+def check_layers(arch: Architecture, layers: Sequence[str]) -> None:
+    """Raises `SurgeryError` unless each layer is a standard convolution off the critical path."""
+    standard = [name for name, layer in arch.layers.items() if layer.kind == "standard" and name not in CRITICAL]
+    for name in layers:
+        if name not in standard:
+            raise SurgeryError(f"replace_convs.layers: {name!r} cannot be replaced; choose among {', '.join(standard)}")
+
+
+def student_architecture(arch: Architecture, settings: ReplaceSettings) -> Architecture:
+    layers: dict[str, Layer] = {name: replace(arch.layers[name], kind="separable") for name in settings.layers}
+    changed = arch.with_layers(**layers)
+    return replace(
+        changed,
+        norm=settings.norm,
+        activation=settings.activation,
+        padding=settings.padding,
+        upsample=settings.upsample,
+        tail=settings.tail,
+    )
+
+
+@torch.no_grad()
+def gather_statistics(generator: Generator, batches: Sequence[Tensor]) -> None:
+    """Sets the running mean and variance of every batch norm to their average over `batches`, in place."""
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # PyTorch's word for a plain average over all batches
+    generator.train()
+    for batch in batches:
+        generator(batch)
+    generator.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def rank_one(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Depthwise [I, 1, k, k] and pointwise [O, I, 1, 1] kernels whose product is nearest to `weight` [O, I, k, k].
+
+    For every input channel the O x k*k matrix is cut to its first singular pair (Eckart-Young); the singular value is
+    shared evenly, so that neither factor outgrows the other.
+    """
+    outputs, inputs, height, width = weight.shape
+    matrices = weight.permute(1, 0, 2, 3).reshape(inputs, outputs, height * width)
+    u, s, v = torch.linalg.svd(matrices, full_matrices=False)
+    root = s[:, :1].sqrt()
+    depthwise = (root * v[:, 0]).reshape(inputs, 1, height, width)
+    pointwise = (root * u[:, :, 0]).T.reshape(outputs, inputs, 1, 1)
+    return depthwise, pointwise
+
+
+def _copy_layer(source: nn.Module, target: nn.Module) -> None:
+    if isinstance(target, Separable) and isinstance(source, ConvUnit):
+        depthwise, pointwise = rank_one(source.conv.weight)
+        target.depthwise.conv.weight.copy_(depthwise)
+        target.pointwise.conv.weight.copy_(pointwise)
+        _copy_norm(source.norm, target.pointwise.norm)
+        return
+    units = [(a, b) for a, b in zip(source.modules(), target.modules(), strict=False) if isinstance(a, ConvUnit)]
+    for a, b in units:
+        b.conv.load_state_dict(a.conv.state_dict())
+        _copy_norm(a.norm, b.norm)
+
+
+def _copy_norm(source: nn.Module, target: nn.Module) -> None:
+    target.weight.copy_(source.weight)
+    target.bias.copy_(source.bias)
+
+
+def _copy_output(source: nn.Conv2d, target: nn.Conv2d) -> None:
+    """The sub-pixel output starts as four equal copies: every 2x2 patch has the colour that the teacher gives it."""
+    copies = target.out_channels // source.out_channels
+    target.weight.copy_(source.weight.repeat_interleave(copies, dim=0))

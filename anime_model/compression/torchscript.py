@@ -1,0 +1,66 @@
+"""TorchScript files, float and fbgemm INT8: the article's route. `torch.ao` and TorchScript are deprecated upstream."""
+
+import os
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.ao.quantization import QConfigMapping, get_default_qconfig
+from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+from anime_model.compression.export import INT8_PSNR, ExportError, deployable, verify
+from anime_model.evaluation.fidelity import psnr
+from anime_model.networks.generator import Generator
+
+ENGINE = "fbgemm"
+
+
+def export_torchscript(generator: Generator, path: Path) -> None:
+    """Float TorchScript, frozen, verified on several sizes before it takes its place. Raises `ExportError`."""
+    network = deployable(generator)
+    script = _traced(network)
+    verify(script, network, path)
+    _save(script, path)
+
+
+@torch.no_grad()
+def export_int8_torchscript(generator: Generator, calibration: Tensor, path: Path) -> None:
+    """fbgemm INT8 TorchScript of the layers that `generator.arch.int8` names, ranges from `calibration`.
+
+    fbgemm's own configuration keeps activations to 7 bits, which guards against saturation without VNNI.
+    """
+    network = deployable(generator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.backends.quantized.engine = ENGINE
+        prepared = prepare_fx(network, _mapping(network), (calibration[:1],))
+        for batch in calibration.split(4):
+            prepared(batch)
+        script = _traced(convert_fx(prepared))
+    found = float(psnr(torch.cat([script(photo) for photo in calibration.split(1)]), network(calibration)))
+    if found < INT8_PSNR:
+        raise ExportError(f"{path.name}: {found:.1f} dB to the float network, under {INT8_PSNR} dB; not kept")
+    _save(script, path)
+
+
+def _mapping(network: Generator) -> QConfigMapping:
+    """Everything float but the chosen convolutions and their activations."""
+    mapping = QConfigMapping().set_global(None)
+    for name in network.arch.int8:
+        mapping.set_module_name(name, get_default_qconfig(ENGINE))
+    return mapping
+
+
+def _traced(network: torch.nn.Module) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        return torch.jit.freeze(torch.jit.trace(network, torch.zeros(1, 3, 64, 96), check_trace=False).eval())
+
+
+def _save(script: torch.jit.ScriptModule, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(script, str(part))
+    os.replace(part, path)

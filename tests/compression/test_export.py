@@ -1,0 +1,86 @@
+from dataclasses import replace
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from anime_model.compression.export import ExportError, deployable, export_int8_onnx, export_onnx, run_onnx, verify
+from anime_model.compression.quantization import quantizable
+from anime_model.compression.timing import unit_times
+from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
+from anime_model.evaluation.fidelity import psnr
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.generator import Generator
+
+
+@pytest.fixture
+def quantized(student) -> Generator:
+    """Folded, everything but the first layer in INT8."""
+    network = deployable(student)
+    network.arch = replace(network.arch, int8=tuple(name for name in quantizable(network) if name != "layers.a0"))
+    return network
+
+
+def test_float_onnx_gives_the_networks_picture_at_any_size(student, tmp_path):
+    export_onnx(student, tmp_path / "x.onnx")
+    for size in ((40, 40), (37, 70), (128, 96)):
+        photo = torch.rand(1, 3, *size) * 2 - 1
+        with torch.no_grad():
+            torch.testing.assert_close(run_onnx(tmp_path / "x.onnx", photo), student(photo), atol=1e-4, rtol=1e-4)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.onnx"]
+
+
+def test_onnx_contract(student, tmp_path):
+    export_onnx(student, tmp_path / "x.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"))
+    photo, anime = session.get_inputs()[0], session.get_outputs()[0]
+    assert (photo.name, photo.type, anime.name) == ("photo", "tensor(float)", "anime")
+    assert [isinstance(axis, int) for axis in photo.shape] == [True, True, False, False]
+    ops = {node.op_type for node in onnx.load(tmp_path / "x.onnx").graph.node}
+    assert "BatchNormalization" not in ops
+
+
+def test_teacher_with_group_norm_exports(tmp_path):
+    teacher = Generator(animeganv2(0.25)).eval()
+    export_onnx(teacher, tmp_path / "t.onnx")
+    export_torchscript(teacher, tmp_path / "t.ts")
+    photo = torch.rand(1, 3, 45, 66) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(torch.jit.load(str(tmp_path / "t.ts"))(photo), teacher(photo), atol=1e-4, rtol=1e-4)
+
+
+def test_int8_onnx_quantizes_what_it_says(quantized, photo, tmp_path):
+    export_int8_onnx(quantized, photo, tmp_path / "q.onnx", weight_bits=7)
+    export_onnx(quantized, tmp_path / "float.onnx")
+    graph = onnx.load(tmp_path / "q.onnx").graph
+    kernels = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
+    weights = [onnx.numpy_helper.to_array(tensor) for name, tensor in kernels.items() if "weight_quantized" in name]
+    assert len(weights) == len(quantized.arch.int8)
+    assert max(abs(int(weight.min())) for weight in weights) <= 64  # 7 bits: no sum of two products saturates
+    assert (tmp_path / "q.onnx").stat().st_size < 0.6 * (tmp_path / "float.onnx").stat().st_size
+    with torch.no_grad():
+        assert psnr(run_onnx(tmp_path / "q.onnx", photo[:1]), quantized(photo[:1])) > 28
+    assert run_onnx(tmp_path / "q.onnx", torch.zeros(1, 3, 37, 70)).shape == (1, 3, 37, 70)
+
+
+def test_int8_torchscript_runs_at_any_size(quantized, photo, tmp_path):
+    export_int8_torchscript(quantized, photo, tmp_path / "q.ts")
+    script = torch.jit.load(str(tmp_path / "q.ts"))
+    with torch.no_grad():
+        assert psnr(script(photo), quantized(photo)) > 28
+        assert script(torch.zeros(1, 3, 37, 70)).shape == (1, 3, 37, 70)
+    assert "quantized::conv2d" in str(script.inlined_graph)
+
+
+def test_a_file_that_computes_something_else_is_refused(student, tmp_path):
+    with pytest.raises(ExportError, match=r"wrong\.onnx: differs from the network"):
+        verify(lambda photo: photo, student, tmp_path / "wrong.onnx")
+    with pytest.raises(ExportError, match="differs"):
+        verify(lambda photo: photo * float("nan"), student, tmp_path / "nan.onnx")
+
+
+def test_every_unit_is_timed_in_both_formats(student, photo):
+    times = unit_times(student, photo, weight_bits=7, size=64, threads=1)
+    assert list(times) == list(quantizable(deployable(student)))
+    assert all(float_ms > 0 and int8_ms > 0 for float_ms, int8_ms in times.values())

@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from anime_model.compression.pruning import channel_groups, prune_to, prune_unstructured, sparsity_penalty
+from anime_model.compression.separable import replace_convs
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.cost import count_macs, count_parameters
+from anime_model.networks.generator import Generator, convolutions
+from anime_model.recipe import ReplaceSettings
+
+
+@pytest.fixture
+def separable(photo) -> Generator:
+    student = replace_convs(Generator(animeganv2(0.25)), ReplaceSettings(layers=("a2", "b1", "c0", "d0", "e1", "e2")))
+    with torch.no_grad():
+        student.train()(photo)
+    return student.eval()
+
+
+def test_no_pruning_is_the_identity(separable, photo):
+    same = prune_to(separable, "parameters", count_parameters(separable.arch))
+    assert same.arch == separable.arch
+    assert torch.equal(same(photo), separable(photo))
+
+
+@pytest.mark.parametrize(("budget", "measure"), [("parameters", count_parameters), ("macs", count_macs)])
+def test_the_budget_is_met_in_steps_of_eight(separable, photo, budget, measure):
+    goal = round(measure(separable.arch) * 0.6)
+    pruned = prune_to(separable, budget, goal)
+    assert 0.8 * goal < measure(pruned.arch) <= goal
+    assert sum(p.numel() for p in pruned.parameters()) == count_parameters(pruned.arch)
+    assert all(layer.width % 8 == 0 and layer.hidden % 8 == 0 for layer in pruned.arch.layers.values())
+    assert pruned(photo).shape == photo.shape
+
+
+def test_a_budget_of_macs_cuts_where_the_macs_are(separable):
+    by_macs = prune_to(separable, "macs", round(count_macs(separable.arch) * 0.6))
+    by_size = prune_to(separable, "parameters", round(count_parameters(separable.arch) * 0.6))
+    assert count_macs(by_macs.arch) < count_macs(by_size.arch)
+
+
+def test_pruned_weights_are_slices_of_the_originals(separable):
+    pruned = prune_to(separable, "parameters", round(count_parameters(separable.arch) * 0.7))
+    for name, conv in convolutions(pruned).items():
+        original = separable.get_submodule(name).weight.flatten(2).sum(2)
+        for value in conv.weight.flatten(2).sum(2).flatten()[:50]:
+            assert (original - value).abs().min() < 1e-6
+
+
+def test_the_least_important_channels_go_first(separable):
+    norm = separable.layers["d1"].norm
+    with torch.no_grad():
+        norm.weight.fill_(1.0)
+        norm.weight[8:16] = 1e-6  # as sparsity training leaves them
+    group = next(g for g in channel_groups(separable) if "layers.d1.conv" in g.members)
+    assert sorted(group.importance.argsort()[:8].tolist()) == list(range(8, 16))
+    assert group.importance.mean() == pytest.approx(1, abs=1e-4)
+
+
+def test_coupled_channels_of_the_residual_trunk_are_one_group(separable):
+    trunk = {f"layers.{name}.project.conv" for name in ("c1", "c2", "c3", "c4")}
+    assert any(trunk <= set(group.members) for group in channel_groups(separable))
+
+
+def test_an_impossible_budget_is_refused(separable):
+    with pytest.raises(ValueError, match="cannot go below"):
+        prune_to(separable, "parameters", 100)
+
+
+def test_unstructured_pruning_sets_the_smallest_weights_to_zero(separable):
+    pruned = prune_unstructured(separable, 0.4)
+    conv, original = pruned.layers["d1"].conv.weight, separable.layers["d1"].conv.weight
+    zeros = conv == 0
+    assert zeros.float().mean() == pytest.approx(0.4, abs=0.01)
+    assert original[zeros].abs().max() <= original[~zeros].abs().min()
+    assert count_parameters(pruned.arch) == count_parameters(separable.arch)
+
+
+def test_sparsity_penalty_is_the_sum_of_scales(student):
+    scales = [m.weight.detach().abs().sum() for m in student.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert sparsity_penalty(student).item() == pytest.approx(float(sum(scales)))

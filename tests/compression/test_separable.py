@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from anime_model.compression.separable import (
+    SurgeryError,
+    gather_statistics,
+    rank_one,
+    replace_convs,
+)
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.generator import Generator, Separable
+from anime_model.recipe import ReplaceSettings
+
+SAME = {"norm": "group", "activation": "leaky_relu", "padding": "reflect", "tail": "resize"}
+
+
+def test_nothing_replaced_is_the_identity(photo):
+    teacher = Generator(animeganv2(0.25)).eval()
+    student = replace_convs(teacher, ReplaceSettings(layers=(), **SAME))
+    assert torch.equal(student(photo), teacher(photo))
+
+
+def test_a_separable_kernel_is_found_exactly():
+    depthwise, pointwise = torch.randn(6, 1, 3, 3), torch.randn(8, 6, 1, 1)
+    product = pointwise * depthwise.transpose(0, 1)
+    d, p = rank_one(product)
+    torch.testing.assert_close(p * d.transpose(0, 1), product, atol=1e-5, rtol=1e-4)
+
+
+def test_rank_one_is_the_nearest():
+    """Eckart-Young: what is left over are the other singular values."""
+    weight = torch.randn(8, 6, 3, 3)
+    d, p = rank_one(weight)
+    left = (weight - p * d.transpose(0, 1)).square().sum((0, 2, 3))
+    values = torch.linalg.svdvals(weight.permute(1, 0, 2, 3).flatten(2))
+    torch.testing.assert_close(left, values[:, 1:].square().sum(1))
+
+
+def test_surgery_is_on_a_copy_and_says_what_it_is(photo):
+    teacher = Generator(animeganv2(0.25)).eval()
+    before = teacher(photo)
+    student = replace_convs(teacher, ReplaceSettings(layers=("a2", "e2")))
+    assert isinstance(student.layers["e2"], Separable)
+    assert student.arch.layers["e2"].kind == "separable"
+    assert (student.arch.norm, student.arch.tail) == ("batch", "subpixel")
+    assert torch.equal(teacher(photo), before)
+
+
+@pytest.mark.parametrize("layer", ["a0", "c1", "out", "z9"])
+def test_critical_and_unknown_layers_are_refused(layer):
+    with pytest.raises(SurgeryError, match=layer):
+        replace_convs(Generator(animeganv2(0.25)), ReplaceSettings(layers=(layer,)))
+
+
+def test_statistics_are_those_of_the_pictures(student, photo):
+    seen = []
+    student.layers["a0"].conv.register_forward_hook(lambda _, __, out: seen.append(out.mean((0, 2, 3))))
+    gather_statistics(student, [photo[:1], photo[1:]])
+    torch.testing.assert_close(student.layers["a0"].norm.running_mean, torch.stack(seen).mean(0))
+    assert student.layers["a0"].norm.momentum == 0.1
+
+
+def test_svd_start_is_nearer_to_the_teacher_than_noise(photo):
+    teacher = Generator(animeganv2(0.25)).eval()
+    started = replace_convs(teacher, ReplaceSettings(layers=("c0", "d0", "d1", "e0"), **SAME))
+    noise = Generator(started.arch).eval()
+    with torch.no_grad():
+        wanted = teacher(photo)
+        assert (started(photo) - wanted).square().mean() < (noise(photo) - wanted).square().mean()

@@ -1,0 +1,150 @@
+"""What each figure is called, how it is set, what it means to a person, and the protocol that goes with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Metrics = Mapping[str, float | int | str]
+
+PUBLISHED = "inception-2048"  # the features of published FID figures
+BUSY = 0.1  # others' part of the processors above which a latency is marked
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`bar` draws a figure as a share of the column's largest; `note` names its entry in `protocol`.
+
+    `also` is the key of a second figure, set small below the first, with the words before it.
+    """
+
+    key: str
+    name: str
+    text: Callable[[float], str]
+    note: str
+    bar: bool = False
+    meaning: str = ""
+    also: tuple[str, str] = ("", "")
+
+
+def megabytes(value: float) -> str:
+    return f"{value / 1e6:.2f} MB" if value < 1e7 else f"{value / 1e6:.0f} MB"
+
+
+def short(value: float) -> str:
+    """Large counts with three digits: 105 G, 2.14 M, 640."""
+    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def three_digits(value: float) -> str:
+    """FID and KID have no natural scale: theirs is that of the features."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
+FIGURES = (
+    Figure(
+        "parameters", "Parameters", short, "counts", True,
+        "Numbers that the network has learned. They decide how large its file is.",
+    ),
+    Figure(
+        "macs_512", "MACs", short, "counts", True,
+        "Multiplications for one picture of 512 × 512 pixels: the work, whatever machine does it.",
+    ),
+    Figure("bytes", "File", megabytes, "", True, "What a person downloads."),
+    Figure(
+        "latency_p50_ms", "Latency", milliseconds, "latency", True,
+        "The time that one picture takes: half of the runs took no longer, and 95 of 100 no longer than p95.",
+        ("p95", "latency_p95_ms"),
+    ),
+    Figure(
+        "speed_up", "Speed-up", lambda value: f"{value:.1f}×", "latency", False,
+        "How many times faster than the teacher it is.",
+    ),
+    Figure(
+        "peak_memory_mb", "Memory", lambda value: f"{value:.0f} MB", "memory", True,
+        "The most memory that a small program needs to turn one picture.",
+    ),
+    Figure(
+        "fid", "FID", three_digits, "features", False,
+        "How far the collection of pictures is from the collection of style frames, in the eyes of a network. "
+        "Lower is nearer to the style.",
+    ),
+    Figure(
+        "kid", "KID", three_digits, "features", False,
+        "The same question by a formula that is fair to small collections. Lower is nearer.",
+    ),
+    Figure(
+        "lpips", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
+        "How different a picture looks from the teacher's of the same photo, in the eyes of a network that was taught "
+        "by people's judgement. 0 is no difference.",
+    ),
+    Figure(
+        "psnr", "PSNR", lambda value: f"{value:.1f}", "fidelity", False,
+        "How near the pixels are to the teacher's. Higher is nearer; 6 dB more is half the error.",
+    ),
+    Figure(
+        "ssim", "SSIM", lambda value: f"{value:.3f}", "fidelity", False,
+        "How near edges and texture are to the teacher's. 1 is equal.",
+    ),
+)  # fmt: skip
+
+# Under the name in a table's head.
+UNITS = {
+    "macs_512": "at 512 × 512",
+    "latency_p50_ms": "median",
+    "peak_memory_mb": "at the peak",
+    "psnr": "dB",
+}
+
+
+def unit(figure: Figure, metrics: Metrics) -> str:
+    """What stands under a figure's name: for figures made with a network, which one."""
+    if figure.key == "fid":
+        return str(metrics.get("fid_features", ""))
+    return str(metrics.get("lpips_net", "")) if figure.key == "lpips" else UNITS.get(figure.key, "")
+
+
+def protocol(metrics: Metrics) -> dict[str, str]:
+    """How the figures of a run were made, by the `note` of a `Figure`; `metrics` are those of any one variant."""
+    return {
+        "counts": "Counted in the file that ships, batch norm folded; MACs are those of the convolutions.",
+        "latency": _latency(metrics),
+        "memory": "The most that a fresh process held, ONNX Runtime and numpy alone, for one picture of 512 × 512.",
+        "features": _features(metrics),
+        "lpips": _lpips(metrics),
+        "fidelity": "Against the teacher's picture of the same photo; PSNR is the mean over photos, SSIM over RGB too.",
+    }
+
+
+def _latency(metrics: Metrics) -> str:
+    shown = {key: metrics.get(f"latency_{key}", "?") for key in ("engine", "threads", "size", "repeats")}
+    text = (
+        "{engine}, {threads} threads, one picture of {size} × {size}, the network alone; {repeats} rounds in which all "
+        "variants took turns"
+    ).format(**shown)
+    text += f", on {metrics.get('cpu', 'an unknown processor')} ({metrics.get('instruction_set', '?')})."
+    busy = metrics.get("latency_machine_busy", 0)
+    return text + (f" The machine was not idle: others used {busy:.0%} of its processors." if busy > BUSY else "")
+
+
+def _features(metrics: Metrics) -> str:
+    name = str(metrics.get("fid_features", ""))
+    network = "this project's own small network" if name == "embedded" else f"Inception-v3, layer {name[10:]}"
+    published = "" if name == PUBLISHED else "; not comparable with published FID, which uses layer 2048"
+    return (
+        f"Features of {network}: {metrics.get('fid_fake', '?')} square cuts of stylised photos against "
+        f"{metrics.get('fid_real', '?')} of style frames{published}. "
+        "Few pictures make FID too large, alike for all rows."
+    )
+
+
+def _lpips(metrics: Metrics) -> str:
+    name = metrics.get("lpips_net", "")
+    if name == "embedded":
+        return "LPIPS (embedded): by this project's own small network, not comparable with other LPIPS figures."
+    return f"LPIPS 0.1 with the {name} network, against the teacher's picture of the same photo."

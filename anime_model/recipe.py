@@ -1,0 +1,408 @@
+"""A recipe: every number of the pipeline, as dataclasses, read from YAML and checked before any work starts."""
+
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CROP_STEP = 4  # the generator halves a picture twice
+EMBEDDED_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be followed; the message names the file, the key and what to do."""
+
+
+@dataclass(frozen=True)
+class GeneratedSettings:
+    """Counts and short side (px) of the pictures that the project draws itself, for each of `data.generate`."""
+
+    photos: int = 260
+    frames: int = 100
+    test: int = 24
+    size: int = 160
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Folders, and the sizes (px) that pictures are brought down to.
+
+    `photos` holds train/ and test/<set>/, `frames` one folder for each style. `generate` names folders under data/
+    whose pictures are generated first.
+    """
+
+    photos: str
+    frames: str
+    generate: tuple[str, ...] = ()
+    photo_size: int = 288
+    test_size: int = 512
+    frame_size: int = 720
+    smallest: int = 64
+    generated: GeneratedSettings = field(default_factory=GeneratedSettings)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Where training runs, in the words of Lightning Fabric; `devices` above 1 starts as many processes.
+
+    `threads` are the CPU's, for each process; results repeat bit for bit only with the same number.
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    threads: int = 2
+    precision: str = "32-true"
+    save_every: float = 20.0
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """The teacher. Weights are those of the losses; rates are Adam's.
+
+    `warm_start` begins from the shipped generator that has been through the warm-up already (it depends on no style).
+    With `import_file` nothing is trained: a published AnimeGANv2 `.pt` or a checkpoint of this project is taken, pinned
+    by `import_md5`.
+    """
+
+    width: float = 1.0
+    discriminator_width: int = 64
+    crop: int = 256
+    batch: int = 8
+    warm_up_steps: int = 1000
+    steps: int = 20000
+    warm_up_rate: float = 2e-4
+    rate: float = 1e-4
+    discriminator_rate: float = 2e-4
+    weights: dict[str, float] = field(default_factory=dict)
+    content_layers: tuple[str, ...] = ("relu3_1",)
+    style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
+    snapshots: int = 6
+    compile: bool = False
+    warm_start: bool = False
+    import_file: str = ""
+    import_md5: str = ""
+
+
+@dataclass(frozen=True)
+class DistillSettings:
+    """How a student learns from the teacher; a weight of 0 leaves its loss out.
+
+    `kl_share` is the part of the total loss that the KL term makes, whatever the size of the others. A recipe gives
+    what the stages share in `distillation`, and each stage's own `steps` and `rate` in its `fine_tune`.
+    """
+
+    steps: int = 0
+    rate: float = 1e-3
+    batch: int = 8
+    crop: int = 256
+    weights: dict[str, float] = field(default_factory=dict)
+    kl_share: float = 0.2
+    temperature: float = 3.0
+    content_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
+    style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class ReplaceSettings:
+    """`layers` are the standard convolutions to make separable, such as `c0`; the rest is for the whole network."""
+
+    layers: tuple[str, ...]
+    norm: str = "batch"
+    activation: str = "relu"
+    padding: str = "zeros"
+    upsample: str = "bilinear"
+    tail: str = "subpixel"
+    fine_tune: DistillSettings = field(default_factory=DistillSettings)
+
+
+@dataclass(frozen=True)
+class PruneSettings:
+    """`keep` is the share of the budget's measure ("parameters" or "macs") that is left after the last of `rounds`.
+
+    `sparsity` weighs the penalty on norm scales during `sparsity_steps` of training; `unstructured` is the share of
+    weights that the article's `l1_unstructured` comparison sets to zero.
+    """
+
+    budget: str = "parameters"
+    keep: float = 0.6
+    rounds: int = 3
+    sparsity: float = 1e-4
+    sparsity_steps: int = 1000
+    unstructured: float = 0.4
+    fine_tune: DistillSettings = field(default_factory=DistillSettings)
+
+
+@dataclass(frozen=True)
+class FullDistillSettings:
+    """The long distillation of the pruned network from the full teacher."""
+
+    fine_tune: DistillSettings = field(default_factory=DistillSettings)
+
+
+@dataclass(frozen=True)
+class QuantizeSettings:
+    """`weight_bits` 7 keeps sums of two products in 16 bits on CPUs without VNNI (`vpmaddubsw` saturates with 8).
+
+    A layer stays float when its INT8 time is above `slower` x its float time, or when the picture falls under `psnr` dB
+    to the float network's and the layer harms most for the time that it saves. `keep_float` names them instead.
+    """
+
+    weight_bits: int = 7
+    calibration: int = 16
+    psnr: float = 34.0
+    slower: float = 1.0
+    timing_size: int = 512
+    keep_float: tuple[str, ...] | None = None
+    fine_tune: DistillSettings = field(default_factory=DistillSettings)
+
+
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """Networks of the metrics and the protocol of the latency measurement (px, threads, repeats)."""
+
+    features: str = "embedded"
+    lpips: str = "embedded"
+    latency_size: int = 512
+    latency_threads: int = 2
+    latency_repeats: int = 20
+    pictures: int = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All of it. `perceptual` is the network of the perceptual losses: "embedded" or "vgg19"."""
+
+    styles: tuple[str, ...]
+    data: DataSettings
+    teacher: TeacherSettings
+    replace_convs: ReplaceSettings
+    prune: PruneSettings
+    distill: FullDistillSettings
+    quantize: QuantizeSettings
+    evaluate: EvaluateSettings
+    distillation: DistillSettings
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    perceptual: str = "embedded"
+    seed: int = 1
+
+
+def load_recipe(path: Path | str) -> Recipe:
+    """Reads and checks a recipe. Raises `RecipeError` with one line that names the file and the key."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    try:
+        recipe = parse_recipe(content)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return recipe
+
+
+def parse_recipe(content: object) -> Recipe:
+    """A recipe from plain mappings and lists. Raises `RecipeError`."""
+    if not isinstance(content, Mapping):
+        raise RecipeError("a recipe is a mapping of sections; see recipes/demo.yaml")
+    shared = content.get("distillation") or {}
+    if not isinstance(shared, Mapping):
+        raise RecipeError("distillation: expected a section with keys of its own")
+    recipe = _build(Recipe, {key: _with_shared(section, shared) for key, section in content.items()}, "")
+    _check(recipe)
+    return recipe
+
+
+def _with_shared(section: object, shared: Mapping[str, Any]) -> object:
+    """A section whose `fine_tune` is completed by what all distillations share."""
+    if isinstance(section, Mapping) and isinstance(section.get("fine_tune"), Mapping):
+        return {**section, "fine_tune": {**shared, **section["fine_tune"]}}
+    return section
+
+
+def _build(cls: type, content: object, where: str) -> Any:
+    """A dataclass from a mapping, every key known and every value of its annotated type."""
+    if not isinstance(content, Mapping):
+        raise RecipeError(f"{where}: expected a section with keys of its own, found {content!r}")
+    known = {item.name: item for item in fields(cls)}
+    for key in content:
+        if key not in known:
+            raise RecipeError(f"{_join(where, key)}: unknown key; known here: {', '.join(known)}")
+    for key, item in known.items():
+        if key not in content and item.default is MISSING and item.default_factory is MISSING:
+            raise RecipeError(f"{_join(where, key)}: missing; see recipes/demo.yaml")
+    hints = typing.get_type_hints(cls)
+    return cls(**{key: _value(hints[key], value, _join(where, key)) for key, value in content.items()})
+
+
+def _value(kind: Any, value: object, where: str) -> Any:
+    if is_dataclass(kind):
+        return _build(kind, value, where)
+    if isinstance(kind, types.UnionType):
+        return None if value is None else _value(kind.__args__[0], value, where)
+    if typing.get_origin(kind) is tuple:
+        return tuple(_value(str, item, where) for item in _expect(list, value, where, "a list"))
+    if typing.get_origin(kind) is dict:
+        items = _expect(Mapping, value, where, "a mapping of names to numbers").items()
+        return {key: _value(float, item, _join(where, str(key))) for key, item in items}
+    return _scalar(kind, value, where)
+
+
+def _scalar(kind: type, value: object, where: str) -> Any:
+    if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    right = isinstance(value, (int, float) if kind is float else kind) and not (
+        isinstance(value, bool) and kind is not bool
+    )
+    if not right:
+        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+        raise RecipeError(f"{where}: expected {names[kind]}, found {value!r}")
+    return kind(value)
+
+
+def _expect(kind: type, value: object, where: str, name: str) -> Any:
+    if not isinstance(value, kind):
+        raise RecipeError(f"{where}: expected {name}, found {value!r}")
+    return value
+
+
+def _join(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+CHOICES = {
+    "perceptual": ("embedded", "vgg19"),
+    "training.accelerator": ("auto", "cpu", "cuda", "mps"),
+    "training.precision": ("32-true", "bf16-mixed", "16-mixed"),
+    "replace_convs.norm": ("batch",),
+    "replace_convs.activation": ("relu", "leaky_relu"),
+    "replace_convs.padding": ("zeros", "reflect"),
+    "replace_convs.upsample": ("bilinear", "nearest"),
+    "replace_convs.tail": ("subpixel", "resize"),
+    "prune.budget": ("parameters", "macs"),
+    "quantize.weight_bits": (7, 8),
+    "evaluate.features": ("embedded", "inception-768", "inception-2048"),
+    "evaluate.lpips": ("embedded", "squeeze", "alex", "vgg"),
+}
+# Key: smallest, largest value.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "seed": (0, 2**31),
+    "data.photo_size": (16, 4096),
+    "data.test_size": (16, 4096),
+    "data.frame_size": (16, 4096),
+    "data.smallest": (8, 4096),
+    "data.generated.photos": (8, 100_000),
+    "data.generated.frames": (8, 100_000),
+    "data.generated.test": (2, 10_000),
+    "data.generated.size": (32, 1024),
+    "training.devices": (1, 64),
+    "training.threads": (1, 1024),
+    "training.save_every": (0, 86_400),
+    "teacher.width": (0.125, 4),
+    "teacher.discriminator_width": (8, 512),
+    "teacher.batch": (1, 4096),
+    "teacher.warm_up_steps": (0, 10_000_000),
+    "teacher.steps": (0, 10_000_000),
+    "teacher.snapshots": (1, 100),
+    "prune.keep": (0.05, 1),
+    "prune.rounds": (1, 50),
+    "prune.sparsity": (0, 1),
+    "prune.sparsity_steps": (0, 10_000_000),
+    "prune.unstructured": (0, 0.99),
+    "quantize.calibration": (1, 4096),
+    "quantize.psnr": (0, 100),
+    "quantize.slower": (0, 100),
+    "quantize.timing_size": (64, 4096),
+    "evaluate.latency_size": (32, 8192),
+    "evaluate.latency_threads": (1, 256),
+    "evaluate.latency_repeats": (3, 10_000),
+    "evaluate.pictures": (1, 64),
+}
+DISTILL_BOUNDS = {
+    "steps": (0, 10_000_000),
+    "rate": (1e-9, 1),
+    "batch": (1, 4096),
+    "kl_share": (0, 0.95),
+    "temperature": (0.1, 100),
+}
+TEACHER_WEIGHTS = ("adversarial", "content", "style", "colour", "variation")
+DISTILL_WEIGHTS = ("pixel", "content", "style", "feature")
+STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
+
+
+def _check(recipe: Recipe) -> None:
+    _check_styles(recipe.styles)
+    for key, choices in CHOICES.items():
+        if (value := _get(recipe, key)) not in choices:
+            raise RecipeError(f"{key}: {value!r} is not one of {', '.join(map(str, choices))}")
+    for key, (low, high) in BOUNDS.items():
+        _check_bounds(key, _get(recipe, key), low, high)
+    _check_teacher(recipe.teacher)
+    for stage in STAGES_THAT_DISTILL:
+        _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
+    _check_crops(recipe)
+
+
+def _check_styles(styles: tuple[str, ...]) -> None:
+    if not styles or len(set(styles)) != len(styles):
+        raise RecipeError("styles: name at least one style, each once")
+    for style in styles:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", style):
+            raise RecipeError(f"styles: {style!r} must be a folder name of small letters, digits, '-' and '_'")
+
+
+def _check_bounds(key: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise RecipeError(f"{key}: {value} is outside {low:g} ... {high:g}")
+
+
+def _check_teacher(teacher: TeacherSettings) -> None:
+    _check_weights("teacher.weights", teacher.weights, TEACHER_WEIGHTS)
+    missing = [name for name in TEACHER_WEIGHTS if name not in teacher.weights]
+    if missing and not teacher.import_file:
+        raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
+    if teacher.import_file and not re.fullmatch(r"[0-9a-f]{32}", teacher.import_md5):
+        raise RecipeError("teacher.import_md5: pin the imported file by its md5 (32 hexadecimal digits)")
+    if not teacher.import_file and teacher.steps + teacher.warm_up_steps < 1:
+        raise RecipeError("teacher.steps: at least one step, or name a teacher in teacher.import_file")
+
+
+def _check_distill(where: str, settings: DistillSettings) -> None:
+    for key, (low, high) in DISTILL_BOUNDS.items():
+        _check_bounds(f"{where}.{key}", getattr(settings, key), low, high)
+    _check_weights(f"{where}.weights", settings.weights, DISTILL_WEIGHTS)
+    if settings.steps and not settings.weights.get("pixel"):
+        raise RecipeError(f"{where}.weights.pixel: distillation needs a weight above 0; set distillation.weights.pixel")
+
+
+def _check_weights(where: str, weights: Mapping[str, float], known: tuple[str, ...]) -> None:
+    for name, weight in weights.items():
+        if name not in known:
+            raise RecipeError(f"{where}.{name}: unknown loss; known: {', '.join(known)}")
+        _check_bounds(f"{where}.{name}", weight, 0, 1e6)
+
+
+def _check_crops(recipe: Recipe) -> None:
+    """Crops fit the pictures that they are cut from and the network's two halvings."""
+    crops = {f"{stage}.fine_tune.crop": getattr(recipe, stage).fine_tune.crop for stage in STAGES_THAT_DISTILL}
+    for key, crop in {"teacher.crop": recipe.teacher.crop, **crops}.items():
+        if crop % CROP_STEP or crop < 32:
+            raise RecipeError(f"{key}: {crop} must be a multiple of {CROP_STEP}, at least 32")
+        if crop > min(recipe.data.photo_size, recipe.data.frame_size):
+            raise RecipeError(f"{key}: {crop} is larger than data.photo_size or data.frame_size")
+
+
+def _get(recipe: Recipe, key: str) -> Any:
+    value: Any = recipe
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value

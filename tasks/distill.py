@@ -1,0 +1,29 @@
+"""The long distillation of the pruned network: `python -m tasks.distill STUDENT TEACHER DATA OUT`."""
+
+from pathlib import Path
+
+from anime_model.compression.distillation import distill
+from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.training.loop import write_curve
+from tasks import common, learning
+
+
+def main(arguments: list[str]) -> None:
+    source, teacher, data, out = map(Path, arguments)
+    recipe = common.recipe()
+    settings = recipe.distill.fine_tune
+    training = learning.training(recipe, "distill", [source, teacher, data])
+    lesson = learning.lesson(recipe, settings, teacher, data, training.device)
+    student = load_generator(source)
+    curve = distill("distill", student, lesson, settings, training)
+    if not training.fabric.is_global_zero:
+        return
+    common.fresh(out)
+    save_generator(out / "distilled.safetensors", student.cpu())
+    write_curve(out / "curve.csv", curve)
+    common.write_json(out / "summary.json", curve[-1] if curve else {})
+    learning.finish(training.scratch)
+
+
+if __name__ == "__main__":
+    common.run(main, "STUDENT TEACHER DATA OUT")

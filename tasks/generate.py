@@ -1,0 +1,25 @@
+"""Draws the demo's photos and cel drawings: `python -m tasks.generate OUT`."""
+
+from pathlib import Path
+
+from anime_model.training.scenes import generate_demo
+from tasks import common
+
+
+def main(arguments: list[str]) -> None:
+    recipe = common.recipe()
+    counts = recipe.data.generated
+    out = common.fresh(Path(arguments[0]))
+    generate_demo(
+        out,
+        photos=counts.photos,
+        frames=counts.frames,
+        test=counts.test,
+        size=counts.size,
+        seed=recipe.seed,
+        on_step=common.show,
+    )
+
+
+if __name__ == "__main__":
+    common.run(main, "OUT")

@@ -1,0 +1,54 @@
+"""What the stages that train share: where they train, where unfinished work is kept, and what a student learns from."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+from anime_model.compression.distillation import Lesson
+from anime_model.networks.checkpoint import load_generator
+from anime_model.networks.perceptual import load_perceptual
+from anime_model.recipe import DistillSettings, Recipe
+from anime_model.training.data import Pictures
+from anime_model.training.loop import Training
+from tasks.common import show
+
+SCRATCH = Path("scratch")
+
+
+def training(recipe: Recipe, stage: str, inputs: Sequence[Path]) -> Training:
+    """A `Training` whose scratch folder is named after the recipe, the inputs and the code.
+
+    A broken run is taken up again only by a run of exactly the same work.
+    """
+    settings = recipe.training
+    torch.set_num_threads(settings.threads)
+    fabric = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
+    fabric.launch()
+    scratch = SCRATCH / stage / fingerprint(recipe, inputs)
+    return Training(scratch, recipe.seed, fabric, show, settings.save_every)
+
+
+def fingerprint(recipe: Recipe, inputs: Sequence[Path]) -> str:
+    """Hash of all that a stage's result depends on, in 16 hexadecimal digits."""
+    digest = hashlib.sha256(repr(recipe).encode())
+    for path in [*inputs, Path(__file__).parent.parent / "anime_model", Path(__file__).parent]:
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def finish(scratch: Path) -> None:
+    """Drops the resume files of work that is done."""
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def lesson(recipe: Recipe, settings: DistillSettings, teacher: Path, data: Path, device: torch.device) -> Lesson:
+    """The teacher, the photos in memory and the perceptual network that a distilling stage needs."""
+    layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
+    photos = Pictures(data / "photos" / "train", device, settings.crop)
+    return Lesson(load_generator(teacher), photos, load_perceptual(recipe.perceptual, layers).to(device))

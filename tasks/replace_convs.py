@@ -1,0 +1,36 @@
+"""Depthwise-separable convolutions in the teacher's place: `python -m tasks.replace_convs TEACHER DATA OUT`."""
+
+from pathlib import Path
+
+from anime_model.compression.distillation import distill
+from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.networks.checkpoint import save_generator
+from anime_model.training.loop import write_curve
+from anime_model.training.sheets import render, write_sheet
+from tasks import common, learning
+
+
+def main(arguments: list[str]) -> None:
+    teacher, data, out = map(Path, arguments)
+    recipe = common.recipe()
+    settings = recipe.replace_convs
+    training = learning.training(recipe, "replace_convs", [teacher, data])
+    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    student = replace_convs(lesson.teacher.cpu(), settings)
+    photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
+    gather_statistics(student, photos.split(4))
+    started = render(student, photos[:6])
+    curve = distill("recovery", student, lesson, settings.fine_tune, training)
+    if not training.fabric.is_global_zero:
+        return
+    common.fresh(out)
+    save_generator(out / "separable.safetensors", student.cpu())
+    write_curve(out / "curve.csv", curve)
+    wanted, made = render(lesson.teacher.cpu(), photos[:6]), render(student, photos[:6])
+    write_sheet(out / "samples.jpg", {"photo": photos[:6], "teacher": wanted, "svd": started, "recovered": made})
+    common.write_json(out / "summary.json", {"layers": list(settings.layers), **(curve[-1] if curve else {})})
+    learning.finish(training.scratch)
+
+
+if __name__ == "__main__":
+    common.run(main, "TEACHER DATA OUT")

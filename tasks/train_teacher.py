@@ -1,0 +1,63 @@
+"""Trains or imports one style's teacher: `python -m tasks.train_teacher DATA OUT`."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from anime_model.networks.checkpoint import save_generator
+from anime_model.networks.importer import import_generator
+from anime_model.networks.perceptual import load_perceptual
+from anime_model.recipe import Recipe, RecipeError
+from anime_model.training.data import Pictures
+from anime_model.training.loop import Training, write_curve
+from anime_model.training.sheets import render, write_sheet
+from anime_model.training.teacher import TeacherData, train_teacher
+from tasks import common, learning
+
+
+def main(arguments: list[str]) -> None:
+    data, out = map(Path, arguments)
+    recipe = common.recipe()
+    if recipe.teacher.import_file:
+        take_over(recipe, data, common.fresh(out))
+    else:
+        train(recipe, data, out, learning.training(recipe, "train_teacher", [data]))
+
+
+def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
+    settings = recipe.teacher
+    layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
+    perceptual = load_perceptual(recipe.perceptual, layers).to(training.device)
+    pictures = TeacherData.load(data, settings.crop, training.device)
+    taught = train_teacher(pictures, perceptual, settings, training)
+    if not training.fabric.is_global_zero:
+        return
+    common.fresh(out)
+    save_generator(out / "teacher.safetensors", taught.generator, trained_steps=settings.steps)
+    write_curve(out / "curve.csv", taught.curve)
+    write_sheet(out / "samples.jpg", taught.samples)
+    (out / "snapshots").mkdir()
+    for path in taught.snapshots.values():
+        shutil.copy2(path, out / "snapshots")
+    common.write_json(out / "summary.json", {"origin": "trained", "steps": settings.steps, **taught.curve[-1]})
+    learning.finish(training.scratch)
+
+
+def take_over(recipe: Recipe, data: Path, out: Path) -> None:
+    """Puts an imported teacher in place of a trained one; the recipe pins the file by its md5."""
+    file = Path(recipe.teacher.import_file)
+    if not file.is_file():
+        raise RecipeError(f"teacher.import_file: {file} does not exist")
+    md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    if md5 != recipe.teacher.import_md5:
+        raise RecipeError(f"teacher.import_md5: {file} has the md5 {md5}; put it into the recipe if that is the file")
+    generator = import_generator(file)
+    save_generator(out / "teacher.safetensors", generator, imported_from=file.name, md5=md5)
+    photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
+    write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})
+    write_curve(out / "curve.csv", [{"step": 0}])
+    common.write_json(out / "summary.json", {"origin": file.name, "md5": md5})
+
+
+if __name__ == "__main__":
+    common.run(main, "DATA OUT")

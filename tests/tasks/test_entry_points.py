@@ -1,0 +1,84 @@
+"""What a person sees of a stage that cannot do its work: one line, no traceback, nothing half-made."""
+
+import numpy as np
+import pytest
+
+from anime_model.runtime.pictures import write_picture
+from tests.tasks.conftest import merged
+
+
+def refused(process) -> str:
+    """The one line on standard error of a stage that ended with status 1."""
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, (out, errors)
+    assert errors.count("\n") == 1, errors
+    assert errors.startswith("error: tasks.")
+    return errors
+
+
+def test_missing_arguments_show_the_usage(stage):
+    process = stage("prepare")
+    _, errors = process.communicate(timeout=60)
+    assert "usage: python -m tasks.prepare PHOTOS FRAMES OUT" in errors
+
+
+def test_wrong_recipe_is_named_before_any_work(stage, small_recipe, tmp_path):
+    recipe = merged(small_recipe, {"data": {"photo_sice": 3}})
+    assert "data.photo_sice: unknown key" in refused(stage("prepare", "a", "b", "out", recipe=recipe))
+    assert not (tmp_path / "out").exists()
+
+
+def test_empty_folders_are_named(stage, tmp_path):
+    (tmp_path / "photos/train").mkdir(parents=True)
+    (tmp_path / "frames").mkdir()
+    assert "photos" in refused(stage("prepare", "photos", "frames", "out"))
+
+
+def test_broken_checkpoints_are_named(stage, small_data, tmp_path):
+    (tmp_path / "teacher.safetensors").write_bytes(b"not a checkpoint")
+    line = refused(stage("replace_convs", tmp_path / "teacher.safetensors", small_data, "out"))
+    assert "teacher.safetensors: cannot be read as a checkpoint" in line
+
+
+def test_an_imported_teacher_must_have_its_md5(stage, small_recipe, small_data, tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"weights")
+    teacher = {"import_file": "x.pt", "import_md5": "0" * 32}
+    line = refused(stage("train_teacher", small_data, "out", recipe=merged(small_recipe, {"teacher": teacher})))
+    assert "teacher.import_md5: x.pt has the md5" in line
+
+
+def test_layers_that_cannot_be_replaced_are_named(stage, small_recipe, small_data, tmp_path):
+    from anime_model.networks.architecture import animeganv2
+    from anime_model.networks.checkpoint import save_generator
+    from anime_model.networks.generator import Generator
+
+    save_generator(tmp_path / "t.safetensors", Generator(animeganv2(0.125)))
+    recipe = merged(small_recipe, {"replace_convs": {"layers": ["a0"]}})
+    assert "'a0' cannot be replaced" in refused(
+        stage("replace_convs", "t.safetensors", small_data, "out", recipe=recipe)
+    )
+
+
+@pytest.mark.parametrize("network", ["vgg19"])
+def test_a_missing_weight_file_without_network_is_named(
+    stage, small_recipe, small_data, tmp_path, network, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    recipe = merged(small_recipe, {"perceptual": network})
+    assert "TORCH_HOME" in refused(stage("train_teacher", small_data, "out", recipe=recipe))
+
+
+def test_pictures_of_every_kind_are_used_or_set_aside(stage, tmp_path):
+    draw = np.random.default_rng(0)
+    for folder, count in {"photos/train": 6, "photos/test/faces": 3, "frames": 6}.items():
+        for index in range(count):
+            write_picture(tmp_path / folder / f"{index}.png", draw.integers(0, 255, (80, 90, 3), np.uint8))
+    (tmp_path / "photos/train/broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "photos/train/empty.png").write_bytes(b"")
+    write_picture(tmp_path / "photos/train/tiny.png", np.zeros((5, 5, 3), np.uint8))
+    process = stage("prepare", "photos", "frames", "out")
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "6 photos, 6 frames, 3 pictures set aside" in out

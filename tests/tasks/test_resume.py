@@ -1,0 +1,51 @@
+"""kill -9 in the middle of every training stage: the next run ends with the files of an unbroken one."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+# Stage: the folder that it writes, its inputs below the style's folder.
+STAGES = {
+    "train_teacher": ("teacher", ["data"]),
+    "replace_convs": ("separable", ["teacher/teacher.safetensors", "data"]),
+    "prune": ("pruned", ["separable/separable.safetensors", "teacher/teacher.safetensors", "data"]),
+    "distill": ("distilled", ["pruned/pruned.safetensors", "teacher/teacher.safetensors", "data"]),
+    "quantize": ("quantized", ["distilled/distilled.safetensors", "teacher/teacher.safetensors", "data"]),
+}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {name: content for name, content in files.items() if name != "sensitivity.csv"}  # it holds times
+
+
+def run(process) -> None:
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+
+
+def kill_after(process, lines: int) -> None:
+    """SIGKILL after so many lines of progress."""
+    for _ in range(lines):
+        assert process.stdout.readline().startswith("step ")
+    process.kill()
+    process.communicate()
+    assert process.returncode == -9
+
+
+@pytest.mark.timeout(900)
+def test_every_training_stage_survives_a_kill(stage, small_data, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    shutil.copytree(small_data, whole / "cel/data")
+    for name, (out, inputs) in STAGES.items():
+        arguments = [f"cel/{path}" for path in (*inputs, out)]
+        run(stage(name, *arguments, folder=whole))
+        shutil.copytree(whole / "cel", broken / "cel", dirs_exist_ok=True, ignore=shutil.ignore_patterns(out))
+        kill_after(stage(name, *arguments, folder=broken), 1)
+        assert not (broken / "cel" / out).exists(), f"{name} wrote results before it had them"
+        run(stage(name, *arguments, folder=broken))
+        assert contents(broken / "cel" / out) == contents(whole / "cel" / out), name
+        assert not list((broken / "scratch").glob("*/*")), f"{name} left resume files behind"

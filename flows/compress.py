@@ -1,0 +1,218 @@
+"""The whole pipeline under Prefect: every stage of `dvc.yaml` as a task run, then the record in MLflow.
+
+`python -m flows.compress [--recipe FILE] [--targets STAGE ...]`
+"""
+
+from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+
+# isort: split
+
+import argparse
+import contextlib
+import fcntl
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed, State
+
+from anime_model.recipe import RecipeError, load_recipe
+from flows.console import quiet
+from flows.graph import GraphError, Stage, load_stages
+from flows.progress import Progress
+from flows.publish import publish
+from flows.recipe_file import recipe_name, use_recipe
+from flows.reproduce import StageError, reproduce
+from flows.server import ServerError, ensure_server
+
+ALONE = "evaluate"  # measures latency: nothing else may run, of any style
+
+
+class Busy(RuntimeError):
+    """Another flow works in this folder."""
+
+
+Submit = Callable[[Stage, list[PrefectFuture]], PrefectFuture]
+REFUSED = (Busy, GraphError, RecipeError, ServerError)  # known before any work, said in one line
+
+
+@task(
+    task_run_name="{name}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=1,  # only where it may help: a stage that was killed goes on from its scratch folder
+    retry_delay_seconds=5,
+    retry_condition_fn=lambda task, run, state: state.name == "Interrupted",
+)
+def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> State:
+    """One stage: Cached where DVC finds nothing to do, before it starts or when it looks again."""
+    logger = get_run_logger()
+    if not changed:
+        logger.info("cached")
+        return Completed(name="Cached", message="unchanged")
+    logger.info("runs (%s)", changed)
+    start, log = time.monotonic(), WORKSPACE / "scratch" / "logs" / f"{name}.log"
+    try:
+        with Progress(name, logger, log) as progress:
+            cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
+    except StageError as error:
+        logger.error("failed: %s", error)
+        message = f"{error} (all it said: {log.relative_to(WORKSPACE)})"
+        return Failed(name="Interrupted" if error.transient else "Failed", message=message)
+    logger.info("cached" if cached else f"done in {time.monotonic() - start:.0f} s")
+    return Completed(name="Cached" if cached else "Completed")
+
+
+@task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
+def record(styles: Sequence[str]) -> State:
+    """What was evaluated, into MLflow: Cached where it has everything already."""
+    from flows.registry import RegistryError, register  # MLflow takes two seconds to import
+
+    logger = get_run_logger()
+    try:
+        new = register(WORKSPACE, styles, recipe_name(WORKSPACE))
+    except RegistryError as error:
+        logger.error("failed: %s", error)
+        return Failed(message=f"{error}; the files are kept, `python -m flows.compress` registers them later")
+    logger.info("registered %s", ", ".join(new) or "nothing: MLflow has it all")
+    return Completed(name="Completed" if new else "Cached")
+
+
+def stages_at_once(threads: int) -> int:
+    """Stages at once: styles run side by side as far as there are cores. Threads that wait for each other on the same
+    core make both stages many times slower.
+    """
+    return max(1, (os.cpu_count() or 1) // threads)
+
+
+def run_stages(stages: Sequence[Stage], submit: Submit, slots: int) -> dict[str, State]:
+    """The final state of every stage, each submitted as soon as those that it waits for have ended.
+
+    Whatever their end: where one failed, Prefect says so in the state of the waiting one, and other styles go on.
+    """
+    ended: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+    waiting, running, futures, states = list(stages), set(), {}, {}
+    while waiting or running:
+        while (stage := next((s for s in waiting if _may_start(s, waiting, running, states, slots)), None)) is not None:
+            waiting.remove(stage)
+            running.add(stage.name)
+            futures[stage.name] = submit(stage, [futures[name] for name in stage.upstream])
+            futures[stage.name].add_done_callback(lambda _, stage=stage: ended.put(stage))
+        stage = ended.get()
+        running.remove(stage.name)
+        futures[stage.name].wait()
+        states[stage.name] = futures[stage.name].state
+    return states
+
+
+def _may_start(stage: Stage, waiting: Sequence[Stage], running: set[str], states: dict[str, State], slots: int) -> bool:
+    if stage.kind == ALONE and (running or any(other.kind != ALONE for other in waiting)):
+        return False
+    return len(running) < slots and all(name in states for name in stage.upstream)
+
+
+@flow(name="compress", persist_result=False)
+def compress(recipe: str | None = None, targets: list[str] | None = None, timeout_hours: float = 24) -> State:
+    """Bring every stage up to date, then register what was evaluated.
+
+    `recipe` is a file that becomes `params.yaml` first; `targets` limits the stages, as in `load_stages`; no stage may
+    take longer than `timeout_hours`.
+    """
+    stop = Event()
+    try:
+        with only_flow(WORKSPACE):
+            if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
+                get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
+            return _compress(load_stages(WORKSPACE, targets or ()), stop, timeout_hours * 3600)
+    except REFUSED as error:
+        return Failed(message=str(error))
+    finally:
+        stop.set()  # whatever still runs here has no one to wait for it
+
+
+def _compress(stages: Sequence[Stage], stop: Event, timeout: float) -> State:
+    def submit(stage: Stage, upstream: list[PrefectFuture]) -> PrefectFuture:
+        return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
+
+    states = run_stages(stages, submit, stages_at_once(load_recipe(WORKSPACE / "params.yaml").training.threads))
+    failed = [f"{name}: {state.message}" for name, state in states.items() if state.is_failed()]
+    skipped = [name for name, state in states.items() if not state.is_final()]
+    failed += [f"not run for that reason: {', '.join(skipped)}"] if skipped else []
+    styles = [stage.style for stage in stages if stage.kind == ALONE and states[stage.name].is_completed()]
+    if styles:
+        recorded = record(styles, return_state=True)
+        failed += [] if recorded.is_completed() else [f"register: {recorded.message}"]
+        publish(WORKSPACE, styles)
+    return Failed(message="\n".join(failed)) if failed else Completed(message=f"{len(states)} stages up to date")
+
+
+@contextlib.contextmanager
+def only_flow(root: Path) -> Iterator[None]:
+    """One flow for a folder: a second one would change the recipe under the first and disturb its measurements."""
+    folder = root / ".prefect"
+    folder.mkdir(exist_ok=True)
+    with (folder / "flow.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy("another flow works in this folder: wait until it ends") from None
+        yield
+
+
+def main() -> int:
+    """The command line: one line for each thing that went wrong, never a traceback unless `--debug` asks for it."""
+    arguments = _parser().parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C: with the stages
+        signal.signal(number, signal.default_int_handler)
+    try:
+        check(arguments.recipe)
+        if not arguments.debug:
+            quiet()
+        print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
+        state = compress(arguments.recipe, arguments.targets, arguments.timeout_hours, return_state=True)
+    except KeyboardInterrupt:
+        return _say("stopped; finished stages are kept and the stopped one goes on from where it was", 130)
+    except REFUSED as error:
+        return _say(str(error), 2)
+    except Exception as error:
+        if arguments.debug:
+            raise
+        return _say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 1)
+    return 0 if state.is_completed() else _say(state.message, 1)
+
+
+def check(recipe: str | None) -> None:
+    """What can be known to be wrong before a server is started. Raises one of `REFUSED`."""
+    if not (WORKSPACE / ".dvc").is_dir():
+        raise GraphError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
+    load_recipe(recipe or WORKSPACE / "params.yaml")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.compress", description=compress.__doc__.splitlines()[0])
+    parser.add_argument("--recipe", metavar="FILE", help="becomes params.yaml (default: the present params.yaml)")
+    parser.add_argument(
+        "--targets", metavar="STAGE", nargs="+", help="only these stages and what they need: prune@cel, prune"
+    )
+    parser.add_argument(
+        "--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage (default: 24)"
+    )
+    parser.add_argument("--debug", action="store_true", help="show Prefect's own log and tracebacks")
+    return parser
+
+
+def _say(text: str, status: int) -> int:
+    print("\n".join(f"error: {line}" for line in text.splitlines()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What Prefect, DVC and MLflow read from the environment, set before any of them is imported.
+
+Everything that the tools write stays inside the workspace, none of them reports home, and what a person has set
+stands: only what is missing is filled in. Importing this module does it, before the module that imports it goes on to
+import the tools. `python -m flows.environment COMMAND ...` runs any command of the tools with the same settings.
+"""
+
+import json
+import os
+import sys
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+PREFECT_PORT = 4200  # where `make prefect` serves
+
+
+def find_workspace(start: Path) -> Path:
+    """The folder with `.dvc`, at `start` or above; `start` itself where there is none."""
+    return next((folder for folder in (start, *start.parents) if (folder / ".dvc").is_dir()), start)
+
+
+def settings(workspace: Path) -> dict[str, str]:
+    """The variables that keep the tools quiet and inside `workspace`."""
+    line = "%(asctime)s  "
+    return {
+        # Prefect: its database, its profiles and its results; otherwise ~/.prefect.
+        "PREFECT_HOME": str(workspace / ".prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",  # the client's side of the same; other tools honour it too
+        # The temporary server takes 4 to 10 s to start, more on a busy machine; Prefect gives up after 20 by default.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        # Lines for people: the time, the stage, what happened.
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_FORMAT": f"{line}%(message)s",
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": f"{line}%(message)s",
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": f"{line}%(task_run_name)-20s %(message)s",
+        # DVC: no usage reports; its index and its own settings beside the cache instead of /var/tmp and ~/.config.
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_STUDIO_OFFLINE": "1",
+        "DVC_SITE_CACHE_DIR": str(workspace / ".dvc" / "tmp" / "site"),
+        "DVC_GLOBAL_CONFIG_DIR": str(workspace / ".dvc" / "tmp" / "config"),
+        "MPLCONFIGDIR": str(workspace / "scratch" / "matplotlib"),  # a font list, for packages that import it
+        "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime reports every model that is opened, since 1.29
+        # MLflow: one file in the workspace; any server by MLFLOW_TRACKING_URI. A server that is away is known within
+        # seconds (the default is seven attempts of two minutes), and retries are the flow's affair.
+        "MLFLOW_TRACKING_URI": f"sqlite:///{workspace / 'mlflow.db'}",
+        "MLFLOW_EXPERIMENT_NAME": "animegan-lite",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",  # not how it makes its tables
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        # PyTorch's threads sleep while they wait for each other. Spinning, two of them lose three quarters of their
+        # speed as soon as anything else runs on one of their cores; on a quiet machine it makes no difference.
+        "OMP_WAIT_POLICY": "passive",
+        "GIT_PYTHON_REFRESH": "quiet",  # MLflow's git library warns where there is no git
+    }
+
+
+def settle(workspace: Path) -> None:
+    """Fill in what is missing, and put the running interpreter first, so that `python` in `dvc.yaml` is this one."""
+    for name, value in settings(workspace).items():
+        os.environ.setdefault(name, value)
+    folder = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    if url := running_server(Path(os.environ["PREFECT_HOME"])):
+        os.environ.setdefault("PREFECT_API_URL", url)
+
+
+def running_server(prefect_home: Path) -> str | None:
+    """The address of a server that `make prefect` started on the same database: its pages then show the run live."""
+    url = f"http://127.0.0.1:{PREFECT_PORT}/api"
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with suppress(OSError, ValueError), direct.open(f"{url}/admin/settings", timeout=1) as answer:
+        if json.load(answer).get("home") == str(prefect_home):
+            return url
+    return None
+
+
+WORKSPACE = find_workspace(Path.cwd())
+settle(WORKSPACE)
+
+if __name__ == "__main__":  # python -m flows.environment prefect server start
+    os.execvp(sys.argv[1], sys.argv[1:])

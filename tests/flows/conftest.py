@@ -1,0 +1,88 @@
+"""Nothing that the tools write leaves the tests' folders, and one server of Prefect serves all flows of the session."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows.toy import make_project
+
+ROOT = Path(__file__).parents[2]
+HOME = Path(tempfile.mkdtemp(prefix="flows-tests-"))
+SETTINGS = {
+    "PREFECT_HOME": str(HOME / "prefect"),
+    "MLFLOW_TRACKING_URI": f"sqlite:///{HOME}/mlflow.db",
+    "DVC_SITE_CACHE_DIR": str(HOME / "dvc"),
+    "DVC_GLOBAL_CONFIG_DIR": str(HOME / "dvc-config"),
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
+os.environ |= SETTINGS  # here, not in a fixture: the tools read them when a test module imports them
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def toy_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("toy") / "project")
+
+
+@pytest.fixture(scope="session")
+def made_template(toy_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "project"
+    shutil.copytree(toy_template, root)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=root, check=True, capture_output=True)
+    return root
+
+
+@pytest.fixture
+def toy(toy_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A toy project that has never run, as the current folder."""
+    return _enter(toy_template, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def made(made_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A toy project after a plain `dvc repro`, as the current folder."""
+    return _enter(made_template, tmp_path, monkeypatch)
+
+
+def _enter(template: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = folder / "toy"
+    shutil.copytree(template, root)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database before its first use: it takes seconds to make its tables."""
+    import mlflow
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """The API of one Prefect server with a database of its own."""
+    from flows.group import end_group, start_group
+    from flows.server import answers, free_port
+
+    page = f"http://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", page.rpartition(":")[2]]
+    process = start_group(command, HOME, subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not answers(page) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield f"{page}/api"
+    end_group(process)

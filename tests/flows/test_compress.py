@@ -1,0 +1,169 @@
+"""The flow as people start it: `python -m flows.compress` in a project."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.flows.conftest import ROOT
+from tests.flows.test_reproduce import gone, hanging
+
+pytestmark = pytest.mark.slow
+STAGES = [f"{kind}@{style}" for kind in ("train_teacher", "export", "evaluate") for style in ("cel", "ink")]
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen:
+    """The flow in the current folder, with MLflow's store there too."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.compress", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def compress(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    process = start(*arguments, **environment)
+    out, err = process.communicate(timeout=200)
+    assert "Traceback" not in out + err
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def errors(done: subprocess.CompletedProcess) -> list[str]:
+    return [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+
+
+def trace(root: Path) -> list[list[str]]:
+    """What ran, as [event, stage, time]; forgotten once told."""
+    file = root / "trace.txt"
+    events = [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+    file.unlink(missing_ok=True)
+    return events
+
+
+def post(api: str, path: str, content: dict) -> list[dict]:
+    request = urllib.request.Request(
+        f"{api}/{path}", json.dumps(content).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def last_run(api: str) -> tuple[str, dict[str, str]]:
+    """The state of the last flow run, and the state of each of its task runs by name."""
+    flow = post(api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]
+    wanted = {"flow_runs": {"id": {"any_": [flow["id"]]}}}
+    deadline = time.monotonic() + 20
+    while True:  # task runs reach the database a moment after the flow has ended
+        tasks = {run["name"]: run["state_name"] for run in post(api, "task_runs/filter", wanted)}
+        if time.monotonic() > deadline or not {"Pending", "Running", "Scheduled"} & set(tasks.values()):
+            return flow["state_name"], tasks
+        time.sleep(0.2)
+
+
+def versions(root: Path) -> int:
+    return len(mlflow.MlflowClient(f"sqlite:///{root}/mlflow.db").search_model_versions())
+
+
+def test_the_first_run_does_everything_and_the_second_nothing(toy: Path, prefect_api: str):
+    first = compress(PREFECT_API_URL=prefect_api)
+    assert first.returncode == 0, first.stderr
+    events = trace(toy)
+    assert sorted(stage for event, stage, _ in events if event == "begin") == sorted(STAGES)
+    evaluations = [(event, stage) for event, stage, _ in events if stage.startswith("evaluate")]
+    assert [(event, stage) for event, stage, _ in events][-4:] == evaluations, "nothing runs beside an evaluation"
+    assert [event for event, _ in evaluations] == ["begin", "end", "begin", "end"], "nor two evaluations"
+    assert last_run(prefect_api) == ("Completed", dict.fromkeys([*STAGES, "register"], "Completed"))
+    assert versions(toy) == 4
+
+    assert "int8      2,143,552" in first.stdout
+    assert "Report:  artifacts/ink/evaluation/report.html" in first.stdout
+    assert "make mlflow" in first.stdout
+    kinds = {artifact["key"]: artifact["type"] for artifact in post(prefect_api, "artifacts/filter", {})}
+    assert kinds["results"] == "table"
+    assert kinds["pictures-cel"] == "image"
+    assert kinds["train-teacher-cel"] == "progress"
+
+    second = compress(PREFECT_API_URL=prefect_api)
+    assert (second.returncode, trace(toy)) == (0, [])
+    assert last_run(prefect_api) == ("Completed", dict.fromkeys([*STAGES, "register"], "Cached"))
+    assert versions(toy) == 4
+    assert second.stdout == first.stdout
+    status = subprocess.run([sys.executable, "-m", "dvc", "status"], capture_output=True, text=True)
+    assert "up to date" in status.stdout
+    assert not (toy.parent / "home").exists(), "nothing is written to the home folder"
+
+
+def test_what_a_plain_repro_made_is_cached_for_the_flow(made: Path, prefect_api: str):
+    trace(made)
+    assert compress("--targets", "export@cel", PREFECT_API_URL=prefect_api).returncode == 0
+    assert trace(made) == []
+    assert last_run(prefect_api)[1] == {"train_teacher@cel": "Cached", "export@cel": "Cached"}
+
+
+def test_what_goes_wrong_costs_nothing_else(toy: Path, empty_store: Path, prefect_api: str):
+    """One style fails, a stage of the other is killed once, and MLflow is away; then all is well again."""
+    shutil.copy(empty_store, toy / "mlflow.db")
+    away = "http://127.0.0.1:9"
+    trouble = "fail export@ink, die export@cel"
+    done = compress(PREFECT_API_URL=prefect_api, TOY=trouble, MLFLOW_TRACKING_URI=away)
+    assert done.returncode == 1
+    assert errors(done) == [
+        "error: export@ink: ValueError: the toy breaks (all it said: scratch/logs/export@ink.log)",
+        "error: not run for that reason: evaluate@ink",
+        f"error: register: MLflow at {away} does not answer; the files are kept, "
+        "`python -m flows.compress` registers them later",
+    ]
+    assert "Traceback" in (toy / "scratch" / "logs" / "export@ink.log").read_text()
+    state, tasks = last_run(prefect_api)
+    assert (state, tasks["export@ink"], tasks["evaluate@ink"]) == ("Failed", "Failed", "NotReady")
+    assert (tasks["export@cel"], tasks["evaluate@cel"], tasks["register"]) == ("Completed", "Completed", "Failed")
+    assert [stage for event, stage, _ in trace(toy) if event == "begin"].count("export@cel") == 2, "retried"
+
+    assert compress(PREFECT_API_URL=prefect_api).returncode == 0
+    assert {stage for _, stage, _ in trace(toy)} == {"export@ink", "evaluate@ink"}
+    assert versions(toy) == 4, "what was finished before is registered now"
+
+
+def test_ctrl_c_takes_everything_along(made: Path):
+    """With a server of the flow's own, which the same Ctrl-C reaches in a terminal."""
+    recipe = made / "params.yaml"
+    recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 2"))
+    process = start(TOY="hang train_teacher@cel")
+    pids = hanging(made, patience=120)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert err.splitlines()[-1].startswith("error: stopped; finished stages are kept")
+    assert gone(pids)
+    assert [line for line in err.splitlines() if "Error" in line] == []
+
+
+def test_bad_input_is_one_line_before_anything_starts(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (toy / "bad.yaml").write_text((toy / "params.yaml").read_text().replace("rounds: 3", "rounds: many"))
+    before = (toy / "params.yaml").read_text()
+    done = compress("--recipe", "bad.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: bad.yaml: prune.rounds: expected a whole number, found 'many'\n"
+    assert (toy / "params.yaml").read_text() == before
+    monkeypatch.chdir(tmp_path)
+    done = compress()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {tmp_path} is no DVC project (no .dvc folder): run this in a clone of the project\n"
+
+
+def test_an_unknown_target_is_one_line(toy: Path, prefect_api: str):
+    done = compress("--targets", "nothing", PREFECT_API_URL=prefect_api)
+    assert done.returncode == 1
+    assert errors(done)[0].startswith("error: no stage 'nothing' in dvc.yaml: choose from ")

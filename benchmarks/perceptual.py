@@ -34,8 +34,9 @@ def _size(figures: dict) -> str:
     cost = figures["cost"]
     small, vgg = cost["embedded"], cost["vgg19"]
     return (
-        f"{figures['parameters']:,} parameters in {figures['bytes'] / 1e6:.1f} MB. Up to {cost['layer']}, {cost['batch']} "
-        f"pictures of {cost['size']} px on {cost['threads']} thread: {small['forward_ms']:.0f} ms forward and "
+        f"{figures['parameters']:,} parameters in {figures['bytes'] / 1e6:.1f} MB. Up to {cost['layer']}, "
+        f"{cost['batch']} pictures of {cost['size']} px on {cost['threads']} thread: "
+        f"{small['forward_ms']:.0f} ms forward and "
         f"{small['with_gradient_ms']:.0f} ms with the gradient, where VGG-19 takes {vgg['forward_ms']:.0f} and "
         f"{vgg['with_gradient_ms']:.0f} ms.\n\n{figures['protocol']}\n"
     )

@@ -64,9 +64,9 @@ class TrainingSettings:
 class TeacherSettings:
     """The teacher. Weights are those of the losses; rates are Adam's.
 
-    `warm_start` begins from the shipped generator that has been through the warm-up already (it depends on no style).
-    With `import_file` nothing is trained: a published AnimeGANv2 `.pt` or a checkpoint of this project is taken, pinned
-    by `import_md5`.
+    `warm_start` names a checkpoint to begin from, such as one that has been through the warm-up already, which depends
+    on no style. With `import_file` nothing is trained: a published AnimeGANv2 `.pt` or a checkpoint of this project is
+    taken. Both files are pinned by their md5.
     """
 
     width: float = 1.0
@@ -83,7 +83,8 @@ class TeacherSettings:
     style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
     snapshots: int = 6
     compile: bool = False
-    warm_start: bool = False
+    warm_start: str = ""
+    warm_start_md5: str = ""
     import_file: str = ""
     import_md5: str = ""
 
@@ -370,8 +371,10 @@ def _check_teacher(teacher: TeacherSettings) -> None:
     missing = [name for name in TEACHER_WEIGHTS if name not in teacher.weights]
     if missing and not teacher.import_file:
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
-    if teacher.import_file and not re.fullmatch(r"[0-9a-f]{32}", teacher.import_md5):
-        raise RecipeError("teacher.import_md5: pin the imported file by its md5 (32 hexadecimal digits)")
+    for name in ("import", "warm_start"):
+        file = getattr(teacher, "import_file" if name == "import" else name)
+        if file and not re.fullmatch(r"[0-9a-f]{32}", getattr(teacher, f"{name}_md5")):
+            raise RecipeError(f"teacher.{name}_md5: pin {file} by its md5 (32 hexadecimal digits)")
     if not teacher.import_file and teacher.steps + teacher.warm_up_steps < 1:
         raise RecipeError("teacher.steps: at least one step, or name a teacher in teacher.import_file")
 

@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> None:
 
 def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
     settings = recipe.teacher
+    if settings.warm_start:
+        check_pin("warm_start", Path(settings.warm_start), settings.warm_start_md5)
     layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     perceptual = load_perceptual(recipe.perceptual, layers).to(training.device)
     pictures = TeacherData.load(data, settings.crop, training.device)
@@ -45,18 +47,23 @@ def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
 
 def take_over(recipe: Recipe, data: Path, out: Path) -> None:
     """Puts an imported teacher in place of a trained one; the recipe pins the file by its md5."""
-    file = Path(recipe.teacher.import_file)
-    if not file.is_file():
-        raise RecipeError(f"teacher.import_file: {file} does not exist")
-    md5 = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-    if md5 != recipe.teacher.import_md5:
-        raise RecipeError(f"teacher.import_md5: {file} has the md5 {md5}; put it into the recipe if that is the file")
+    file, md5 = Path(recipe.teacher.import_file), recipe.teacher.import_md5
+    check_pin("import", file, md5)
     generator = import_generator(file)
     save_generator(out / "teacher.safetensors", generator, imported_from=file.name, md5=md5)
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
     write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})
     write_curve(out / "curve.csv", [{"step": 0}])
     common.write_json(out / "summary.json", {"origin": file.name, "md5": md5})
+
+
+def check_pin(key: str, file: Path, md5: str) -> None:
+    """Raises `RecipeError` unless `file` is there and has the md5 that the recipe pins in `teacher.<key>_md5`."""
+    if not file.is_file():
+        raise RecipeError(f"teacher.{key}: {file} does not exist")
+    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise RecipeError(f"teacher.{key}_md5: {file} has the md5 {found}; put it into the recipe if that is the file")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ KEPT_OUT = {
 # What a module reads at run time from beside it.
 LOADED = {
     "anime_model/networks/perceptual.py": "anime_model/weights/perceptual.safetensors",
-    "anime_model/training/teacher.py": "anime_model/weights/warm_up.safetensors",
     "anime_model/evaluation/report.py": "anime_model/evaluation/report.html.jinja",
 }
 

@@ -38,6 +38,14 @@ class ConvUnit(nn.Module):
         return self.activation(self.norm(self.conv(self.pad(x))))
 
 
+class ReflectionPad(nn.ReflectionPad2d):
+    """Reflection padding in the number format of its input: autocast would have it in 32 bits on a CPU, for a copy."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x)
+
+
 class Separable(nn.Module):
     """Depthwise then pointwise convolution with nothing between, so that a rank-1 factorisation is exact (Xception)."""
 
@@ -148,9 +156,9 @@ def _padding(mode: str, kernel: int, stride: int) -> tuple[nn.Module, int]:
     reads the second, an odd one is then rounded up, so that the sub-pixel tail covers the whole picture.
     """
     if stride == 2:
-        return (nn.ReflectionPad2d((0, 1, 0, 1)) if mode == "reflect" else nn.ZeroPad2d((0, 2, 0, 2))), 0
+        return (ReflectionPad((0, 1, 0, 1)) if mode == "reflect" else nn.ZeroPad2d((0, 2, 0, 2))), 0
     if mode == "reflect" and kernel > 1:
-        return nn.ReflectionPad2d(kernel // 2), 0
+        return ReflectionPad(kernel // 2), 0
     return nn.Identity(), kernel // 2
 
 

@@ -18,9 +18,6 @@ from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
 from anime_model.training.sheets import render
 
-# A generator after the warm-up alone; `recipes/warm_up.yaml` makes it.
-WARM_UP = Path(__file__).resolve().parents[1] / "weights" / "warm_up.safetensors"
-
 
 @dataclass(frozen=True)
 class TeacherData:
@@ -44,14 +41,16 @@ class TrainedTeacher:
 
 
 def starting_generator(settings: TeacherSettings) -> Generator:
-    """New weights, or with `warm_start` the shipped ones; `TrainingError` where the recipe's width is another."""
+    """New weights, or those of the checkpoint `warm_start`; `TrainingError` where the recipe's width is another."""
     arch = animeganv2(settings.width)
     if not settings.warm_start:
         return Generator(arch)
-    generator = load_generator(WARM_UP)
+    generator = load_generator(Path(settings.warm_start))
     if generator.arch != arch:
-        shipped = generator.arch.layers["b1"].width / animeganv2().layers["b1"].width
-        raise TrainingError(f"teacher.warm_start: needs teacher.width {shipped:g}, not {settings.width:g}")
+        width = generator.arch.layers["b1"].width / animeganv2().layers["b1"].width
+        raise TrainingError(
+            f"teacher.warm_start: {settings.warm_start} needs teacher.width {width:g}, not {settings.width:g}"
+        )
     return generator.train()
 
 
@@ -88,8 +87,7 @@ class _Players:
         self.average = copy.deepcopy(generator).to(training.device).requires_grad_(False)
         self.g_optimizer = torch.optim.Adam(generator.parameters(), settings.rate, (0.5, 0.999))
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, (0.5, 0.999))
-        if training.device.type == "cuda":
-            generator, discriminator = (net.to(memory_format=torch.channels_last) for net in (generator, discriminator))
+        generator, discriminator = (net.to(memory_format=torch.channels_last) for net in (generator, discriminator))
         self.generator, self.g_optimizer = training.fabric.setup(generator, self.g_optimizer)
         self.discriminator, self.d_optimizer = training.fabric.setup(discriminator, self.d_optimizer)
         # Compiled copies share the weights; resume files and averages see the plain networks.

@@ -17,7 +17,8 @@ SMALL = {
     "training": {"threads": 1, "save_every": 0},
     "teacher": {
         "width": 0.125,
-        "warm_start": False,
+        "warm_start": "",
+        "warm_start_md5": "",
         "discriminator_width": 8,
         "crop": 32,
         "batch": 2,

@@ -65,8 +65,8 @@ class TeacherSettings:
     """The teacher. Weights are those of the losses; rates are Adam's.
 
     `warm_start` names a checkpoint to begin from, such as one that has been through the warm-up already, which depends
-    on no style. With `import_file` nothing is trained: a published AnimeGANv2 `.pt` or a checkpoint of this project is
-    taken. Both files are pinned by their md5.
+    on no style. The styles that `import_file` names are not trained: a published AnimeGANv2 `.pt` or a checkpoint of
+    this project is taken. Files are pinned by their md5, so that a changed one is noticed.
     """
 
     width: float = 1.0
@@ -85,8 +85,8 @@ class TeacherSettings:
     compile: bool = False
     warm_start: str = ""
     warm_start_md5: str = ""
-    import_file: str = ""
-    import_md5: str = ""
+    import_file: dict[str, str] = field(default_factory=dict)
+    import_md5: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,14 @@ class ReplaceSettings:
 class PruneSettings:
     """`keep` is the share of the budget's measure ("parameters" or "macs") that is left after the last of `rounds`.
 
+    `group_keep` is the share of its channels that every group of channels has at the end at least.
     `sparsity` weighs the penalty on norm scales during `sparsity_steps` of training; `unstructured` is the share of
     weights that the article's `l1_unstructured` comparison sets to zero.
     """
 
     budget: str = "parameters"
     keep: float = 0.6
+    group_keep: float = 0.3
     rounds: int = 3
     sparsity: float = 1e-4
     sparsity_steps: int = 1000
@@ -250,8 +252,8 @@ def _value(kind: Any, value: object, where: str) -> Any:
     if typing.get_origin(kind) is tuple:
         return tuple(_value(str, item, where) for item in _expect(list, value, where, "a list"))
     if typing.get_origin(kind) is dict:
-        items = _expect(Mapping, value, where, "a mapping of names to numbers").items()
-        return {key: _value(float, item, _join(where, str(key))) for key, item in items}
+        items = _expect(Mapping, value, where, "a mapping of names to values").items()
+        return {key: _value(kind.__args__[1], item, _join(where, str(key))) for key, item in items}
     return _scalar(kind, value, where)
 
 
@@ -315,6 +317,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "teacher.steps": (0, 10_000_000),
     "teacher.snapshots": (1, 100),
     "prune.keep": (0.05, 1),
+    "prune.group_keep": (0, 1),
     "prune.rounds": (1, 50),
     "prune.sparsity": (0, 1),
     "prune.sparsity_steps": (0, 10_000_000),
@@ -347,7 +350,7 @@ def _check(recipe: Recipe) -> None:
             raise RecipeError(f"{key}: {value!r} is not one of {', '.join(map(str, choices))}")
     for key, (low, high) in BOUNDS.items():
         _check_bounds(key, _get(recipe, key), low, high)
-    _check_teacher(recipe.teacher)
+    _check_teacher(recipe.teacher, recipe.styles)
     for stage in STAGES_THAT_DISTILL:
         _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
     _check_crops(recipe)
@@ -366,17 +369,23 @@ def _check_bounds(key: str, value: float, low: float, high: float) -> None:
         raise RecipeError(f"{key}: {value} is outside {low:g} ... {high:g}")
 
 
-def _check_teacher(teacher: TeacherSettings) -> None:
+def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
     _check_weights("teacher.weights", teacher.weights, TEACHER_WEIGHTS)
     missing = [name for name in TEACHER_WEIGHTS if name not in teacher.weights]
-    if missing and not teacher.import_file:
+    trained = [style for style in styles if style not in teacher.import_file]
+    if missing and trained:
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
-    for name in ("import", "warm_start"):
-        file = getattr(teacher, "import_file" if name == "import" else name)
-        if file and not re.fullmatch(r"[0-9a-f]{32}", getattr(teacher, f"{name}_md5")):
-            raise RecipeError(f"teacher.{name}_md5: pin {file} by its md5 (32 hexadecimal digits)")
-    if not teacher.import_file and teacher.steps + teacher.warm_up_steps < 1:
+    for style, file in teacher.import_file.items():
+        _check_pin(f"teacher.import_md5.{style}", file, teacher.import_md5.get(style, ""))
+    if teacher.warm_start:
+        _check_pin("teacher.warm_start_md5", teacher.warm_start, teacher.warm_start_md5)
+    if trained and teacher.steps + teacher.warm_up_steps < 1:
         raise RecipeError("teacher.steps: at least one step, or name a teacher in teacher.import_file")
+
+
+def _check_pin(where: str, file: str, md5: str) -> None:
+    if not re.fullmatch(r"[0-9a-f]{32}", md5):
+        raise RecipeError(f"{where}: pin {file} by its md5 (32 hexadecimal digits)")
 
 
 def _check_distill(where: str, settings: DistillSettings) -> None:

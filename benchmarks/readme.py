@@ -1,31 +1,37 @@
-"""Publishes an evaluation: figures to a results file, its table into the README, its pictures into docs.
+"""Publishes evaluations: figures to a results file, its table into the README, the full account into docs.
 
-`python -m benchmarks.readme STYLE [RESULTS]`, for example `python -m benchmarks.readme cel results/demo.json`.
+`python -m benchmarks.readme RESULTS STYLE...`, for example `python -m benchmarks.readme results/release.json shinkai
+hayao`: reads artifacts/STYLE/evaluation and, where they are, results/explore.json and results/article.json. With no
+STYLE the pages are written again from the results files.
 """
 
 import json
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
-
 README = Path("README.md")
+ACCOUNT = Path("docs/results.md")
+EXPLORE = Path("results/explore.json")
+ARTICLE = Path("results/article.json")
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 BLOCK = re.compile(r"(<!-- results: (\S+) .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 Metrics = dict[str, float | int | str]
 
 
 def main() -> None:
-    style, results = sys.argv[1], Path(sys.argv[2] if len(sys.argv) > 2 else "results/demo.json")
-    folder = Path("artifacts") / style / "evaluation"
-    rows = [json.loads((folder / f"{variant}.json").read_text()) for variant in VARIANTS]
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(rows, indent=1) + "\n")
+    results, styles = Path(sys.argv[1]), sys.argv[2:]
+    if styles:
+        rows = [json.loads(path.read_text()) for style in styles for path in _files(style)]
+        results.write_text(json.dumps(rows, indent=1) + "\n")
     README.write_text(filled(README.read_text()))
-    sheet(folder / "pictures", Path("docs") / f"{results.stem}.jpg")
-    print(f"wrote {results}, the table in {README} and docs/{results.stem}.jpg")
+    ACCOUNT.write_text(account(json.loads(results.read_text()), results))
+    print(f"wrote {results}, the table in {README} and {ACCOUNT}")
+
+
+def _files(style: str) -> list[Path]:
+    return [Path("artifacts", style, "evaluation", f"{variant}.json") for variant in VARIANTS]
 
 
 def filled(readme: str) -> str:
@@ -36,20 +42,25 @@ def filled(readme: str) -> str:
     return BLOCK.sub(lambda m: m[1] + table(json.loads(Path(m[2]).read_text())) + m[4], readme)
 
 
-def table(rows: list[Metrics]) -> str:
-    """Markdown: one row for each variant, the protocol below."""
-    teacher = rows[0]
+def by_style(rows: Sequence[Metrics]) -> dict[str, list[Metrics]]:
+    """Rows of each style, the teacher's first."""
+    return {style: [row for row in rows if row["style"] == style] for style in dict.fromkeys(r["style"] for r in rows)}
+
+
+def table(rows: Sequence[Metrics]) -> str:
+    """Markdown: one row for each style and variant, the protocol below."""
     lines = [
-        "| variant | parameters | size | GMAC | latency | speed-up | memory | FID | LPIPS | PSNR | SSIM |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
-        *(_line(row, teacher) for row in rows),
+        "| style | variant | parameters | size | GMAC | latency | speed-up | memory | FID | LPIPS | PSNR | SSIM |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+        *(_line(row, found[0]) for found in by_style(rows).values() for row in found),
     ]
-    return "\n".join(lines) + "\n\n" + protocol(teacher) + "\n"
+    return "\n".join(lines) + "\n\n" + protocol(rows) + "\n"
 
 
 def _line(row: Metrics, teacher: Metrics) -> str:
     near = [_number(row.get(key), form) for key, form in (("lpips", ".3f"), ("psnr", ".1f"), ("ssim", ".3f"))]
     cells = [
+        row["style"],
         row["variant"],
         f"{row['parameters']:,}",
         f"{row['bytes'] / 1e6:.2f} MB",
@@ -67,31 +78,122 @@ def _number(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def protocol(row: Metrics) -> str:
+def protocol(rows: Sequence[Metrics]) -> str:
+    row = rows[0]
     size = row["latency_size"]
     latency = f"median of {row['latency_repeats']} runs side by side, one {size}x{size} picture"
     machine = f"{row['latency_engine']}, {row['latency_threads']} threads, {row['cpu']} ({row['instruction_set']})"
-    samples = f"{row['fid_fake']} pictures against {row['fid_real']} frames (untouched photos: {row['fid_photos']:.3g})"
+    plain = ", ".join(
+        f"`{style}` {found[0]['fid_real']} cuts of frames, untouched photos {found[0]['fid_photos']:.3g}"
+        for style, found in by_style(rows).items()
+    )
     return (
-        f"Style `{row['style']}`. Latency: {latency}, {machine}. Memory: peak of a process that does nothing else. "
-        f"FID over {row['fid_features']} features, {samples}. LPIPS ({row['lpips_net']}), PSNR (dB) and SSIM: to the "
-        "teacher's pictures."
+        f"Latency: {latency}, {machine}. Memory: peak of a process that does nothing else. FID over "
+        f"{row['fid_features']} features, {row['fid_fake']} pictures against the style's frames ({plain}). LPIPS "
+        f"({row['lpips_net']}), PSNR (dB) and SSIM: to the teacher's pictures."
     )
 
 
-def sheet(pictures: Path, out: Path, rows: int = 4, side: int = 200) -> None:
-    """A contact sheet: one row a photo, one column a variant, names on top."""
-    folders = sorted(path.parent for path in pictures.glob("*/*/photo.jpg"))
-    folders = [folders[i] for i in np.linspace(0, len(folders) - 1, min(rows, len(folders))).round().astype(int)]
-    columns = ("photo", *VARIANTS)
-    page = Image.new("RGB", (len(columns) * (side + 4), len(folders) * (side + 4) + 24), "white")
-    pen, font = ImageDraw.Draw(page), ImageFont.load_default(15)
-    for column, name in enumerate(columns):
-        pen.text((column * (side + 4) + side // 2, 12), name, "#444", font, anchor="mm")
-        for row, folder in enumerate(folders):
-            with Image.open(folder / f"{name}.jpg") as picture:
-                page.paste(ImageOps.fit(picture, (side, side)), (column * (side + 4), row * (side + 4) + 24))
-    page.save(out, quality=90)
+def account(rows: Sequence[Metrics], results: Path) -> str:
+    """docs/results.md: every stage, every test set, what was aimed at, what each step buys."""
+    styles = list(by_style(rows))
+    parts = [
+        "# Results",
+        f"Written by `python -m benchmarks.readme {results} {' '.join(styles)}` from the files that the evaluate stage "
+        "wrote.",
+        table(rows).rstrip(),
+        "## What was aimed at",
+        *(f"### {style}\n\n" + "\n".join(_targets(found)) for style, found in by_style(rows).items()),
+        "## Each test set",
+        "\n".join(_sets(rows)),
+    ]
+    if EXPLORE.exists():
+        parts += list(_explored(json.loads(EXPLORE.read_text())))
+    if ARTICLE.exists():
+        parts += ["## The article's sizes", "\n".join(_article(json.loads(ARTICLE.read_text())))]
+    sheets = [style for style in styles if Path("docs", f"{style}.jpg").exists()]  # benchmarks.showcase makes them
+    parts += [f"## Pictures: {style}\n\n![{style}, stage by stage]({style}.jpg)" for style in sheets]
+    return "\n\n".join(parts) + "\n"
+
+
+FID_TARGETS = {"shinkai": 0.62, "hayao": 0.70}  # of the untouched photos' FID
+
+
+def _targets(rows: Sequence[Metrics]) -> Iterator[str]:
+    """Figure, bound and verdict of every target."""
+    stages = {row["variant"]: row for row in rows}
+    teacher, lite = stages["teacher"], stages["int8"]
+    yield "| what | target | reached | |"
+    yield "| --- | --: | --: | --- |"
+    style, plain = str(teacher["style"]), teacher["fid_photos"]
+    if style in FID_TARGETS:
+        yield _target("teacher: FID over that of the untouched photos", teacher["fid"] / plain, FID_TARGETS[style], ".2f")
+    yield _target("lite file (MB)", lite["bytes"] / 1e6, 0.5, ".2f")
+    faster = teacher["latency_p50_ms"] / lite["latency_p50_ms"]
+    yield _target("lite: times faster than the teacher", faster, 25, ".1f", least=True)
+    yield _target("lite: FID over the teacher's", lite["fid"] / teacher["fid"], 1.05, ".2f")
+    yield _target(f"lite: LPIPS ({lite['lpips_net']}) to the teacher", lite["lpips"], 0.06, ".3f")
+    for key, name in (("psnr", "PSNR"), ("ssim", "SSIM")):
+        moved = abs(stages["pruned"][key] / stages["separable"][key] - 1)
+        yield _target(f"{name} moved by pruning, after fine-tuning (%)", 100 * moved, 3, ".1f")
+    yield _target("lite: peak memory for one 512x512 picture (MB)", lite["peak_memory_mb"], 150, ".0f")
+
+
+def _target(what: str, found: float, bound: float, form: str, least: bool = False) -> str:
+    met = found >= bound if least else found <= bound
+    return f"| {what} | {'at least' if least else 'at most'} {bound} | {found:{form}} | {'met' if met else 'missed'} |"
+
+
+def _sets(rows: Sequence[Metrics]) -> Iterator[str]:
+    names = [key.removeprefix("lpips_") for key in rows[0] if key.startswith("lpips_") and key != "lpips_net"]
+    figures = ("fid", "lpips", "psnr", "ssim")
+    yield "| style | variant | " + " | ".join(f"{figure}, {name}" for name in names for figure in figures) + " |"
+    yield "| --- | --- |" + " --: |" * (len(names) * len(figures))
+    for row in rows:
+        values = [_number(row.get(f"{figure}_{name}"), ".3f") for name in names for figure in figures]
+        yield f"| {row['style']} | {row['variant']} | " + " | ".join(values) + " |"
+
+
+def _explored(found: dict) -> Iterator[str]:
+    """The ablation table and the chart of the front."""
+    yield "## What each step buys"
+    yield (
+        f"Written by `python -m benchmarks.explore {found['style']} {found['steps']}`: style `{found['style']}`, every "
+        f"network trained for {found['steps']} steps of {found['batch']} crops of {found['crop']} px in all, far less "
+        f"than a release; {found['photos']} test photos, all latencies side by side (teacher {found['teacher_ms']:.0f} "
+        f"ms, {found['cpu']}). LPIPS ({found['lpips_net']}), PSNR and SSIM to the teacher."
+    )
+    rows = [row for row in found["rows"] if row["table"] == "ablation"]
+    yield "\n".join(_explored_table(rows))
+    yield "## The front"
+    yield "![Latency against LPIPS](front.svg)"
+    yield "\n".join(_explored_table([row for row in found["rows"] if row["table"] != "ablation"]))
+
+
+def _explored_table(rows: Sequence[Metrics]) -> Iterator[str]:
+    yield "| network | parameters | size | GMAC | latency | speed-up | LPIPS | PSNR | SSIM |"
+    yield "| --- | --: | --: | --: | --: | --: | --: | --: | --: |"
+    for row in rows:
+        name = f"release: {row['note']}" if row["table"] == "release" else row["note"]
+        counted = [f"{row['parameters']:,}", f"{row['macs_512'] / 1e9:.2f}"] if "parameters" in row else ["", ""]
+        yield (
+            f"| {name} | {counted[0]} | {row['bytes'] / 1e6:.2f} MB | {counted[1]} | {row['ms']:.1f} ms | "
+            f"{row['speed_up']:.1f}x | {row['lpips']:.3f} | {row['psnr']:.1f} | {row['ssim']:.3f} |"
+        )
+
+
+def _article(found: dict) -> Iterator[str]:
+    """The article's figures beside this project's, column by column."""
+    yield f"Written by `python -m benchmarks.article`. {found['protocol']}"
+    yield ""
+    yield "| network | parameters | article | file | article | time | faster | article |"
+    yield "| --- | --: | --: | --: | --: | --: | --: | --: |"
+    for row in found["rows"]:
+        said = {key: row.get(f"article_{key}", "-") for key in ("parameters", "file", "faster")}
+        yield (
+            f"| {row['network']} | {row['parameters'] / 1e6:.1f} M | {said['parameters']} | {row['bytes'] / 1e6:.1f} MB "
+            f"| {said['file']} | {row['ms']:.0f} ms | {row['speed_up']:.1f}x | {said['faster']} |"
+        )
 
 
 if __name__ == "__main__":

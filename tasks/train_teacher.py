@@ -1,4 +1,4 @@
-"""Trains or imports one style's teacher: `python -m tasks.train_teacher DATA OUT`."""
+"""Trains or imports one style's teacher: `python -m tasks.train_teacher STYLE DATA OUT`."""
 
 import hashlib
 import shutil
@@ -16,10 +16,10 @@ from tasks import common, learning
 
 
 def main(arguments: list[str]) -> None:
-    data, out = map(Path, arguments)
+    style, data, out = arguments[0], *map(Path, arguments[1:])
     recipe = common.recipe()
-    if recipe.teacher.import_file:
-        take_over(recipe, data, common.fresh(out))
+    if style in recipe.teacher.import_file:
+        take_over(recipe, style, data, common.fresh(out))
     else:
         train(recipe, data, out, learning.training(recipe, "train_teacher", [data]))
 
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
 def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
     settings = recipe.teacher
     if settings.warm_start:
-        check_pin("warm_start", Path(settings.warm_start), settings.warm_start_md5)
+        check_pin("warm_start", "warm_start_md5", Path(settings.warm_start), settings.warm_start_md5)
     layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     perceptual = load_perceptual(recipe.perceptual, layers).to(training.device)
     pictures = TeacherData.load(data, settings.crop, training.device)
@@ -45,10 +45,10 @@ def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
     learning.finish(training.scratch)
 
 
-def take_over(recipe: Recipe, data: Path, out: Path) -> None:
+def take_over(recipe: Recipe, style: str, data: Path, out: Path) -> None:
     """Puts an imported teacher in place of a trained one; the recipe pins the file by its md5."""
-    file, md5 = Path(recipe.teacher.import_file), recipe.teacher.import_md5
-    check_pin("import", file, md5)
+    file, md5 = Path(recipe.teacher.import_file[style]), recipe.teacher.import_md5[style]
+    check_pin(f"import_file.{style}", f"import_md5.{style}", file, md5)
     generator = import_generator(file)
     save_generator(out / "teacher.safetensors", generator, imported_from=file.name, md5=md5)
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
@@ -57,14 +57,14 @@ def take_over(recipe: Recipe, data: Path, out: Path) -> None:
     common.write_json(out / "summary.json", {"origin": file.name, "md5": md5})
 
 
-def check_pin(key: str, file: Path, md5: str) -> None:
-    """Raises `RecipeError` unless `file` is there and has the md5 that the recipe pins in `teacher.<key>_md5`."""
+def check_pin(key: str, pin: str, file: Path, md5: str) -> None:
+    """Raises `RecipeError` unless the `file` of `teacher.<key>` is there and has the md5 that `teacher.<pin>` gives."""
     if not file.is_file():
         raise RecipeError(f"teacher.{key}: {file} does not exist")
     found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
     if found != md5:
-        raise RecipeError(f"teacher.{key}_md5: {file} has the md5 {found}; put it into the recipe if that is the file")
+        raise RecipeError(f"teacher.{pin}: {file} has the md5 {found}; put it into the recipe if that is the file")
 
 
 if __name__ == "__main__":
-    common.run(main, "DATA OUT")
+    common.run(main, "STYLE DATA OUT")

@@ -88,4 +88,4 @@ def test_numbers_may_be_written_as_people_write_them():
 
 def test_an_imported_teacher_is_pinned():
     with pytest.raises(RecipeError, match="import_md5"):
-        parse_recipe(changed("teacher.import_file", "x.pt"))
+        parse_recipe(changed("teacher.import_file", {"cel": "x.pt"}))

@@ -73,12 +73,13 @@ class _Learner:
     ) -> None:
         device = training.device
         self.settings, self.fabric, self.extra_loss = settings, training.fabric, extra_loss
-        self.plain = _Taught(student.to(device), Adapters(student, lesson.teacher).to(device))
+        taught = _Taught(student, Adapters(student, lesson.teacher))
+        self.plain = taught.to(device, memory_format=torch.channels_last)
         parameters = [parameter for parameter in self.plain.parameters() if parameter.requires_grad]
         self.taught, self.optimizer = training.fabric.setup(
             self.plain, torch.optim.Adam(parameters, settings.rate, (0.9, 0.99))
         )
-        self.teacher = lesson.teacher.to(device).eval().requires_grad_(False)
+        self.teacher = lesson.teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.perceptual = lesson.perceptual.to(device)
         self.teach = self.teacher.features
         if settings.compile:

@@ -1,7 +1,8 @@
 """Structured channel pruning: sparsity training, then rounds of removal and fine-tuning down to a budget."""
 
 import copy
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -55,10 +56,10 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     )
     rows = [_row(0, "sparsity", student, lesson.teacher, photos)]
     rows.append(_row(0, "l1_unstructured", prune_unstructured(student, settings.unstructured), lesson.teacher, photos))
-    measure = BUDGETS[settings.budget]
+    measure, least = BUDGETS[settings.budget], least_widths(student, settings.group_keep)
     whole = measure(student.arch)
     for turn in range(1, settings.rounds + 1):
-        student = prune_to(student, settings.budget, round(whole * settings.keep ** (turn / settings.rounds)))
+        student = prune_to(student, settings.budget, round(whole * settings.keep ** (turn / settings.rounds)), least)
         gather_statistics(student, photos.split(4))
         rows.append(_row(turn, "removed", student, lesson.teacher, photos))
         tuned = distill(f"round_{turn}", student, lesson, settings.fine_tune, training)
@@ -86,15 +87,26 @@ def sparsity_penalty(generator: Generator) -> Tensor:
     return torch.stack([norm.weight.abs().sum() for norm in _batch_norms(generator)]).sum()
 
 
-def prune_to(generator: Generator, budget: str, amount: int) -> Generator:
+def least_widths(generator: Generator, share: float) -> dict[str, int]:
+    """For each group, by its first convolution, how many channels stay: `share` of them, rounded up to the step of 8.
+
+    Without it, the group that saves most is emptied first, and a residual stream of a few channels is a bottleneck that
+    no training opens again.
+    """
+    steps = {group.members[0]: len(group.importance) * share / WIDTH_STEP for group in channel_groups(generator)}
+    return {member: max(1, math.ceil(count)) * WIDTH_STEP for member, count in steps.items()}
+
+
+def prune_to(generator: Generator, budget: str, amount: int, least: Mapping[str, int] | None = None) -> Generator:
     """A copy with the least important channels removed until `budget` ("parameters" or "macs" at 512x512) <= `amount`.
 
     Channels leave in multiples of 8, always those whose importance per saved MAC (or parameter) is least. What is left
-    are slices of the original weights. A budget that is already met gives an identical network; one that cannot be met
-    with 8 channels everywhere raises `ValueError`.
+    are slices of the original weights. No group falls under its number of channels in `least`, nor under 8. A budget
+    that is already met gives an identical network; one that cannot be met raises `ValueError`.
     """
     groups = channel_groups(generator)
-    doomed = _choose(generator.arch, groups, budget, amount)
+    floors = [(least or {}).get(group.members[0], WIDTH_STEP) for group in groups]
+    doomed = _choose(generator.arch, groups, floors, budget, amount)
     pruned = copy.deepcopy(generator)
     graph = torch_pruning.DependencyGraph().build_dependency(pruned, torch.zeros(1, 3, 64, 64))
     for group, count in zip(groups, doomed, strict=True):
@@ -138,16 +150,21 @@ def _filter_norms(network: Generator, name: str) -> Tensor:
     return norms
 
 
-def _choose(arch: Architecture, groups: list[ChannelGroup], budget: str, amount: int) -> list[int]:
+def _choose(
+    arch: Architecture, groups: list[ChannelGroup], floors: list[int], budget: str, amount: int
+) -> list[int]:
     """How many channels each group loses: steps of 8, the cheapest loss per saved unit of the budget first."""
     measure = BUDGETS[budget]
     removed = [0] * len(groups)
     size = measure(arch)
     while size > amount:
-        options = [_option(arch, group, count, measure, size) for group, count in zip(groups, removed, strict=True)]
+        options = [
+            _option(arch, group, count, measure, size) if len(group.importance) - count > floor else float("inf")
+            for group, count, floor in zip(groups, removed, floors, strict=True)
+        ]
         best = min(range(len(groups)), key=lambda index: options[index])
         if options[best] == float("inf"):
-            raise ValueError(f"prune: {budget} cannot go below {size:,}; {amount:,} was asked for")
+            raise ValueError(f"prune: {budget} cannot go below {size:,}, but keep asks for {amount:,}; raise prune.keep")
         removed[best] += WIDTH_STEP
         arch = _narrowed(arch, groups[best], WIDTH_STEP)
         size = measure(arch)
@@ -155,11 +172,9 @@ def _choose(arch: Architecture, groups: list[ChannelGroup], budget: str, amount:
 
 
 def _option(arch: Architecture, group: ChannelGroup, removed: int, measure: Measure, size: int) -> float:
-    """Importance lost per unit saved by taking the group's next 8 channels; infinite where only 8 are left."""
+    """Share of the group's remaining importance that its next 8 channels hold, per unit that they save."""
     ordered = group.importance.sort().values
-    if len(ordered) - removed <= WIDTH_STEP:
-        return float("inf")
-    lost = float(ordered[removed : removed + WIDTH_STEP].sum())
+    lost = float(ordered[removed : removed + WIDTH_STEP].sum() / ordered[removed:].sum().clamp_min(1e-12))
     return lost / max(1, size - measure(_narrowed(arch, group, WIDTH_STEP)))
 
 

@@ -47,6 +47,17 @@ def count_macs(arch: Architecture, size: int = 512) -> int:
     return sum(conv.weights * (size // conv.scale) ** 2 for conv in conv_costs(arch))
 
 
+def count_traffic(arch: Architecture, size: int = 512) -> int:
+    """Bytes that the convolutions move in 32-bit float for one picture: input and weights read, output written, once."""
+    values = 0
+    for conv in conv_costs(arch):
+        layer = arch.layers.get(conv.name.split(".")[1]) if "." in conv.name else None
+        halving = layer is not None and layer.stride == 2 and conv.kernel > 1
+        scale_in = conv.scale // 2 if halving else conv.scale
+        values += conv.inputs * (size // scale_in) ** 2 + conv.outputs * (size // conv.scale) ** 2 + conv.weights
+    return 4 * values
+
+
 def _scale(arch: Architecture, block: str, scale: int) -> int:
     """The scale at which a block starts; `a` and `b` halve it on their own."""
     if block in "ab":

@@ -42,9 +42,9 @@ def test_broken_checkpoints_are_named(stage, small_data, tmp_path):
 
 def test_an_imported_teacher_must_have_its_md5(stage, small_recipe, small_data, tmp_path):
     (tmp_path / "x.pt").write_bytes(b"weights")
-    teacher = {"import_file": "x.pt", "import_md5": "0" * 32}
-    line = refused(stage("train_teacher", small_data, "out", recipe=merged(small_recipe, {"teacher": teacher})))
-    assert "teacher.import_md5: x.pt has the md5" in line
+    teacher = {"import_file": {"cel": "x.pt"}, "import_md5": {"cel": "0" * 32}}
+    line = refused(stage("train_teacher", "cel", small_data, "out", recipe=merged(small_recipe, {"teacher": teacher})))
+    assert "teacher.import_md5.cel: x.pt has the md5" in line
 
 
 def test_layers_that_cannot_be_replaced_are_named(stage, small_recipe, small_data, tmp_path):
@@ -67,7 +67,7 @@ def test_a_missing_weight_file_without_network_is_named(
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     recipe = merged(small_recipe, {"perceptual": network})
-    assert "TORCH_HOME" in refused(stage("train_teacher", small_data, "out", recipe=recipe))
+    assert "TORCH_HOME" in refused(stage("train_teacher", "cel", small_data, "out", recipe=recipe))
 
 
 def test_pictures_of_every_kind_are_used_or_set_aside(stage, tmp_path):

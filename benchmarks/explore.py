@@ -1,0 +1,236 @@
+"""What each step of the compression buys, and the front of latency against LPIPS.
+
+`python -m benchmarks.explore STYLE STEPS`: every trial starts from the teacher of artifacts/STYLE and trains for STEPS
+steps in all, with the losses of params.yaml; then all files are measured side by side. Writes results/explore.json and
+docs/front.svg. Trained networks are kept in scratch/explore/: a run that was broken off goes on with the next trial.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+from anime_model.compression.distillation import Lesson, distill
+from anime_model.compression.export import export_int8_onnx, export_onnx
+from anime_model.compression.pruning import prune_to
+from anime_model.compression.quantization import quantize
+from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.compression.timing import unit_times
+from anime_model.evaluation.batches import pairs
+from anime_model.evaluation.fidelity import fidelity
+from anime_model.evaluation.latency import cpu_name, measure_onnx
+from anime_model.evaluation.lpips import load_distance, lpips_distance
+from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.networks.cost import count_macs, count_parameters
+from anime_model.networks.generator import Generator
+from anime_model.recipe import DistillSettings, Recipe, load_recipe
+from anime_model.runtime.pictures import picture_files, read_picture
+from anime_model.runtime.stylizer import Stylizer
+from anime_model.training.data import spread
+from anime_model.training.loop import Training
+from tasks import common, learning
+
+RESULTS = Path("results/explore.json")
+CHART = Path("docs/front.svg")
+STAGES = ("separable", "pruned", "distilled", "int8")  # of the release, measured along
+PHOTOS = 48  # of the test photos, spread over them
+PRUNED = 0.25  # share of the parameters or MACs that the pruned trials keep
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network: which part of its MACs stays, whether it is separable, which losses it learns from."""
+
+    note: str
+    keep: float = PRUNED
+    separable: bool = True
+    from_teacher: bool = True
+    losses: dict[str, float] = field(default_factory=dict)  # changes of the recipe's weights
+    kl_share: float | None = None
+    table: str = "ablation"
+
+
+PIXEL_ONLY = {"content": 0.0, "style": 0.0, "feature": 0.0}
+TRIALS = {
+    "separable": Trial("separable convolutions alone", keep=1),
+    "pruned": Trial("pruning alone, standard convolutions", separable=False),
+    "both": Trial("separable and pruned, all losses"),
+    "both-noise": Trial("the same, started from noise instead of the teacher", from_teacher=False),
+    "both-pixel": Trial("the same, pixel loss only", losses=PIXEL_ONLY, kl_share=0),
+    "both-no-kl": Trial("the same without KL", kl_share=0),
+    "both-no-feature": Trial("the same without feature matching", losses={"feature": 0.0}),
+    "keep-50": Trial("50 % of the MACs", keep=0.5, table="front"),
+    "keep-35": Trial("35 % of the MACs", keep=0.35, table="front"),
+    "keep-15": Trial("15 % of the MACs", keep=0.15, table="front"),
+    "keep-08": Trial("8 % of the MACs", keep=0.08, table="front"),
+}
+INT8 = ("both", "keep-50", "keep-35", "keep-15", "keep-08")  # also quantized
+Row = dict[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all trials share."""
+
+    recipe: Recipe
+    steps: int
+    lesson: Lesson
+    training: Training
+    scratch: Path
+
+    @property
+    def settings(self) -> DistillSettings:
+        return self.recipe.distill.fine_tune
+
+
+def main() -> None:
+    style, steps = sys.argv[1], int(sys.argv[2])
+    artifacts, recipe = Path("artifacts", style), load_recipe("params.yaml")
+    bench = prepare(artifacts, recipe, style, steps)
+    rows = [row for name, trial in TRIALS.items() for row in make(bench, name, trial)]
+    rows += [{"trial": f"release {stage}", "note": stage, "table": "release"} for stage in STAGES]
+    files = {str(row["trial"]): bench.scratch / f"{row['trial']}.onnx" for row in rows if row["table"] != "release"}
+    files |= {f"release {stage}": artifacts / "exports" / f"{stage}.onnx" for stage in STAGES}
+    rows = judge(artifacts, rows, files, recipe)
+    protocol = {"style": style, "steps": steps, "photos": PHOTOS, "cpu": cpu_name(), "lpips_net": recipe.evaluate.lpips}
+    protocol |= {"batch": bench.settings.batch, "crop": bench.settings.crop, "teacher_ms": rows[0]["teacher_ms"]}
+    common.write_json(RESULTS, protocol | {"rows": rows})
+    chart(json.loads(RESULTS.read_text()))
+    print(f"wrote {RESULTS} and {CHART}")
+
+
+def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
+    torch.set_num_threads(recipe.training.threads)
+    fabric = Fabric(accelerator=recipe.training.accelerator, devices=1, precision=recipe.training.precision)
+    fabric.launch()
+    teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
+    scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint(recipe, [teacher])}")
+    training = Training(scratch / "resume", recipe.seed, fabric)
+    lesson = learning.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
+    return Bench(recipe, steps, lesson, training, scratch)
+
+
+def make(bench: Bench, name: str, trial: Trial) -> Iterator[Row]:
+    """Trains one trial, exports its files and yields a row for each; work that is done already is taken up."""
+    file = bench.scratch / f"{name}.safetensors"
+    if not file.exists():
+        save_generator(file, trained(bench, name, trial).cpu())
+    student = load_generator(file)
+    costs = {"parameters": count_parameters(student.arch), "macs_512": count_macs(student.arch)}
+    if not (whole := file.with_suffix(".onnx")).exists():
+        export_onnx(student, whole)
+    print(f"{name}: {costs['parameters']:,} parameters", flush=True)
+    yield {"trial": name, "note": trial.note, "table": trial.table, **costs}
+    for kind, steps in ((("ptq", 0), ("qat", max(1, bench.steps // 4))) if name in INT8 else ()):
+        if not (target := bench.scratch / f"{name}-{kind}.onnx").exists():
+            quantized(bench, load_generator(file), steps, f"{name}-{kind}", target)
+        training = f"INT8, {steps} further steps with fake quantization" if steps else "INT8 after calibration alone"
+        yield {"trial": f"{name}-{kind}", "note": f"{trial.note}, {training}", "table": trial.table, **costs}
+
+
+def trained(bench: Bench, name: str, trial: Trial) -> Generator:
+    """From the teacher to the trial's network; a pruned one spends a quarter of the steps before it is pruned."""
+    settings = replace(bench.settings, weights={**bench.settings.weights, **trial.losses})
+    if trial.kl_share is not None:
+        settings = replace(settings, kl_share=trial.kl_share)
+    surgery = bench.recipe.replace_convs
+    student = replace_convs(bench.lesson.teacher.cpu(), surgery if trial.separable else replace(surgery, layers=()))
+    photos = bench.lesson.photos.fixed(16, settings.crop).cpu()
+    gather_statistics(student, photos.split(4))
+    steps = bench.steps
+    if trial.keep < 1:
+        before = bench.steps // 4
+        distill(f"{name}-before", student, bench.lesson, replace(settings, steps=before), bench.training)
+        steps -= before
+        student = prune_to(student.cpu(), "macs", round(macs_of_separable(bench) * trial.keep))
+        gather_statistics(student, photos.split(4))
+    if not trial.from_teacher:
+        torch.manual_seed(bench.recipe.seed)
+        student, steps = Generator(student.arch), bench.steps
+    distill(name, student, bench.lesson, replace(settings, steps=steps), bench.training)
+    return student
+
+
+def macs_of_separable(bench: Bench) -> int:
+    return count_macs(replace_convs(bench.lesson.teacher.cpu(), bench.recipe.replace_convs).arch)
+
+
+def quantized(bench: Bench, student: Generator, steps: int, name: str, target: Path) -> None:
+    settings = bench.recipe.quantize
+    tune = replace(settings.fine_tune, steps=steps)
+    settings = replace(settings, fine_tune=tune, calibration=16)
+    calibration = bench.lesson.photos.fixed(settings.calibration, tune.crop).cpu()
+    threads = bench.recipe.evaluate.latency_threads
+    times = unit_times(student, calibration[:4], settings.weight_bits, settings.timing_size, threads)
+    training = replace(bench.training, scratch=bench.training.scratch / name)
+    made = quantize(student, bench.lesson, settings, times, training)
+    export_int8_onnx(made.generator.cpu(), calibration, target, settings.weight_bits)
+
+
+def judge(artifacts: Path, rows: list[Row], files: dict[str, Path], recipe: Recipe) -> list[Row]:
+    """The rows with the size of the file, the latency beside the teacher's, and the likeness to its pictures."""
+    settings = recipe.evaluate
+    teacher = artifacts / "exports/teacher.onnx"
+    times = measure_onnx({"teacher": teacher, **files}, settings.latency_size, settings.latency_threads, 10)
+    photos = [read_picture(file) for file in picture_files(artifacts / "data/photos/test")]
+    photos = [photos[index] for index in spread(len(photos), PHOTOS)]
+    wanted, distance = [Stylizer(teacher)(photo) for photo in photos], load_distance(settings.lpips)
+    found = []
+    for row in rows:
+        path, ms = files[str(row["trial"])], times[str(row["trial"])]["latency_p50_ms"]
+        made = [Stylizer(path)(photo) for photo in photos]
+        likeness = lpips_distance(made, wanted, settings.lpips, distance) | fidelity(pairs(made, wanted))
+        base = times["teacher"]["latency_p50_ms"]
+        figures = {"bytes": path.stat().st_size, "ms": ms, "teacher_ms": base, "speed_up": round(base / ms, 2)}
+        found.append(row | figures | {key: round(likeness[key], 4) for key in ("lpips", "psnr", "ssim")})
+        print(f"{row['trial']}: {ms:.1f} ms, LPIPS {likeness['lpips']:.3f}", flush=True)
+    return found
+
+
+def chart(results: dict) -> None:
+    """Latency (logarithmic) against LPIPS: the points of the trials, the front among them, the stages of the release."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    rows = results["rows"]
+    short = [row for row in rows if row["table"] == "front" or str(row["trial"]).startswith("both")]
+    for kind, mark in (("", "o"), ("-ptq", "v"), ("-qat", "s")):
+        chosen = [row for row in short if kind_of(row) == kind]
+        label = {"": "float", "-ptq": "INT8 after calibration", "-qat": "INT8 after fine-tuning"}[kind]
+        points = [(row["ms"], row["lpips"]) for row in chosen]
+        axes.scatter(*zip(*points, strict=True), marker=mark, label=f"{label}, {results['steps']} steps", s=36)
+    axes.step(*zip(*front(rows), strict=True), where="post", color="#999", linewidth=1, label="front")
+    release = [row for row in rows if row["table"] == "release"]
+    points = [(results["teacher_ms"], 0.0), *((row["ms"], row["lpips"]) for row in release)]
+    axes.plot(*zip(*points, strict=True), "-D", color="#d6336c", label="release, stage by stage")
+    for label, (x, y) in zip(("teacher", *(row["note"] for row in release)), points, strict=True):
+        axes.annotate(label, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=9)
+    axes.set(xscale="log", xlabel="milliseconds for one 512x512 picture (log)", ylabel="LPIPS to the teacher")
+    axes.set_ylim(bottom=-0.005)
+    axes.legend(fontsize=8)
+    figure.savefig(CHART, metadata={"Date": None})
+
+
+def kind_of(row: Row) -> str:
+    return next((kind for kind in ("-ptq", "-qat") if str(row["trial"]).endswith(kind)), "")
+
+
+def front(rows: list[Row]) -> list[tuple[float, float]]:
+    """Points that no other beats in both, from the fastest to the slowest."""
+    best, found = float("inf"), []
+    for row in sorted(rows, key=lambda row: row["ms"]):
+        if row["lpips"] < best:
+            best = row["lpips"]
+            found.append((row["ms"], best))
+    return found
+
+
+if __name__ == "__main__":
+    main()

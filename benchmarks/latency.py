@@ -1,0 +1,183 @@
+"""Teacher and lite network in every engine, beside what the machine could do at best.
+
+`python -m benchmarks.latency STYLE [RESULTS]`: reads artifacts/STYLE, writes results/latency.json and
+docs/latency.md, and prints the table. Every picture size and thread count is one side-by-side measurement: compare
+ratios inside it. OpenVINO takes part where it is installed (`pip install -c constraints.txt openvino`).
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from anime_model.evaluation.latency import cpu_name, instruction_set, measure, onnx_run
+from anime_model.networks.checkpoint import load_generator
+from anime_model.networks.cost import count_macs, count_traffic
+from anime_model.networks.generator import Generator
+
+SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024), "1080p": (1080, 1920)}
+THREADS = (1, 2)
+NETWORKS = {"teacher": "teacher/teacher.safetensors", "lite": "distilled/distilled.safetensors"}
+REPEATS = {"256x256": 10, "512x512": 7, "1024x1024": 3, "1080p": 3}
+Row = dict[str, float | int | str]
+Run = Callable[[], object]
+
+
+def main() -> None:
+    artifacts, results = Path("artifacts", sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "latency.json")
+    results = Path("results") / results.name
+    networks = {name: load_generator(artifacts / path) for name, path in NETWORKS.items()}
+    rows = [row for threads in THREADS for row in measure_threads(artifacts, networks, threads)]
+    results.write_text(json.dumps({"style": sys.argv[1], "cpu": cpu(), "rows": rows}, indent=1) + "\n")
+    page = write_page(json.loads(results.read_text()))
+    print(page)
+
+
+def cpu() -> dict[str, str]:
+    versions = f"PyTorch {torch.__version__.partition('+')[0]}, ONNX Runtime {onnxruntime.__version__}"
+    if find_spec("openvino"):
+        import openvino
+
+        versions += f", OpenVINO {openvino.__version__.partition('-')[0]}"
+    return {"name": cpu_name(), "instruction_set": instruction_set(), "engines": versions}
+
+
+def measure_threads(artifacts: Path, networks: dict[str, Generator], threads: int) -> Iterator[Row]:
+    """Rows of every size: network, engine, milliseconds, times faster than the teacher in ONNX Runtime, share of the
+    roofline."""
+    torch.set_num_threads(threads)
+    peak, bandwidth = matrix_peak(), memory_bandwidth()
+    for name, (height, width) in SIZES.items():
+        photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
+        runs = dict(engines(artifacts, networks, photo, threads))
+        figures = measure(runs, REPEATS[name], warmup=1)
+        teacher = figures["teacher / ONNX Runtime"]["latency_p50_ms"]
+        for run, found in figures.items():
+            network, engine = run.split(" / ")
+            bound = roofline_ms(networks[network], height * width / 512**2, peak, bandwidth)
+            yield {
+                "network": network,
+                "engine": engine,
+                "size": name,
+                "threads": threads,
+                "ms": found["latency_p50_ms"],
+                "speed_up": round(teacher / found["latency_p50_ms"], 2),
+                "roofline_share": round(bound / found["latency_p50_ms"], 3),
+                "peak_gflops": round(peak, 1),
+                "bandwidth_gbs": round(bandwidth, 1),
+            }
+
+
+def engines(
+    artifacts: Path, networks: dict[str, Generator], photo: np.ndarray, threads: int
+) -> Iterator[tuple[str, Run]]:
+    """Every network in every engine that has it, ready to run on `photo`."""
+    exports, tensor = artifacts / "exports", torch.from_numpy(photo)
+    for name, network in networks.items():
+        yield f"{name} / PyTorch eager", torch_run(network, tensor)
+    files = {"teacher": {"": "teacher"}, "lite": {"": "distilled", " INT8": "int8"}}
+    for network, variants in files.items():
+        for kind, stem in variants.items():
+            script = torch.jit.load(str(exports / f"{stem}.ts"))
+            yield f"{network} / TorchScript{kind}", torch_run(script, tensor)
+            yield f"{network} / ONNX Runtime{kind}", onnx_run(exports / f"{stem}.onnx", photo, threads)
+            if find_spec("openvino"):
+                yield f"{network} / OpenVINO{kind}", openvino_run(exports / f"{stem}.onnx", photo, threads)
+
+
+def torch_run(network: torch.nn.Module, photo: torch.Tensor) -> Run:
+    def run() -> None:
+        with torch.inference_mode():
+            network(photo)
+
+    return run
+
+
+def openvino_run(path: Path, photo: np.ndarray, threads: int) -> Run:
+    import openvino
+
+    options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    model = openvino.Core().compile_model(str(path), "CPU", options)
+    request = model.create_infer_request()
+    return lambda: request.infer({0: photo})
+
+
+def matrix_peak(side: int = 2048) -> float:
+    """GFLOP/s of a 32-bit matrix product, the best of several."""
+    a, b = torch.rand(side, side), torch.rand(side, side)
+    return 2 * side**3 / best_seconds(lambda: a @ b) / 1e9
+
+
+def memory_bandwidth(megabytes: int = 512) -> float:
+    """GB/s read and written together, copying a block far larger than the caches, the best of several."""
+    source = torch.rand(megabytes * 2**18)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / best_seconds(lambda: target.copy_(source)) / 1e9
+
+
+def best_seconds(work: Run, repeats: int = 7) -> float:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def roofline_ms(network: Generator, pictures: float, peak: float, bandwidth: float) -> float:
+    """The least time that the machine's arithmetic or its memory allow for `pictures` pictures of 512x512 in float.
+
+    Williams, Waterman, Patterson, "Roofline", CACM 2009. Traffic: every convolution reads its input and its weights and
+    writes its output once. A chip whose caches hold whole maps can go past it.
+    """
+    arithmetic = 2 * count_macs(network.arch) / (peak * 1e9)
+    memory = count_traffic(network.arch) / (bandwidth * 1e9)
+    return max(arithmetic, memory) * pictures * 1e3
+
+
+def write_page(results: dict) -> str:
+    """docs/latency.md from the results file."""
+    rows = results["rows"]
+    machine = f"{results['cpu']['name']} ({results['cpu']['instruction_set']}); {results['cpu']['engines']}"
+    lines = [
+        "# Latency in every engine",
+        "",
+        f"Written by `python -m benchmarks.latency {results['style']}`. Median milliseconds of one picture; all cells of "
+        f"one size and thread count were measured side by side. {machine}.",
+    ]
+    for threads in THREADS:
+        lines += ["", *_table([row for row in rows if row["threads"] == threads], threads)]
+    lines += [
+        "",
+        "The share of the roofline is the least time that the measured matrix peak or memory bandwidth allow for the "
+        "network in 32-bit float, over the measured time; INT8 and caches that hold whole maps can go past 100 %.",
+    ]
+    page = "\n".join(lines) + "\n"
+    Path("docs/latency.md").write_text(page)
+    return page
+
+
+def _table(rows: list[Row], threads: int) -> Iterator[str]:
+    peak, bandwidth = rows[0]["peak_gflops"], rows[0]["bandwidth_gbs"]
+    yield f"## {threads} thread{'s' * (threads > 1)}: {peak:.0f} GFLOP/s, {bandwidth:.0f} GB/s"
+    yield ""
+    yield "| network | engine | " + " | ".join(SIZES) + " | faster than the teacher in ONNX Runtime | of the roofline |"
+    yield "| --- | --- |" + " --: |" * (len(SIZES) + 2)
+    cells = {(row["network"], row["engine"], row["size"]): row for row in rows}
+    for network, engine in dict.fromkeys((row["network"], row["engine"]) for row in rows):
+        times = " | ".join(f"{cells[network, engine, size]['ms']:.1f}" for size in SIZES)
+        at512 = cells[network, engine, "512x512"]
+        yield (
+            f"| {network} | {engine} | {times} | {at512['speed_up']:.1f}x (512x512) | "
+            f"{at512['roofline_share']:.0%} (512x512) |"
+        )
+
+
+if __name__ == "__main__":
+    main()

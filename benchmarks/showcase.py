@@ -1,0 +1,70 @@
+"""Contact sheets of pictures that may be shown: photos that ship with scikit-image and scikit-learn.
+
+`python -m benchmarks.showcase STYLE...` writes docs/showcase.jpg (photo, then every style's teacher and lite network) and
+docs/STYLE.jpg (every stage) from artifacts/STYLE/exports. The photos are free to show: astronaut (NASA, public domain), coffee, cat and rocket
+(CC0), China and flower (CC BY 2.0, by danielbuechele and dany13 on Flickr).
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from anime_model.runtime.pictures import read_picture
+from anime_model.runtime.stylizer import Stylizer
+from benchmarks.readme import VARIANTS
+
+PHOTOS = {
+    "skimage": ("data/astronaut.png", "data/coffee.png", "data/chelsea.png", "data/rocket.jpg"),
+    "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
+}
+DOCS = Path("docs")
+CELL = (300, 225)
+GAP, HEAD = 4, 26
+
+
+def main() -> None:
+    styles = sys.argv[1:]
+    fitted = [ImageOps.fit(Image.fromarray(read_picture(file)), (640, 480)) for file in photo_files()]
+    photos = {"photo": [np.asarray(photo) for photo in fitted]}
+    overview = dict(photos)
+    for style in styles:
+        made = {variant: stylized(style, variant, photos["photo"]) for variant in VARIANTS}
+        page(photos | made).save(DOCS / f"{style}.jpg", quality=85)
+        overview |= {f"{style}: teacher": made["teacher"], f"{style}: lite": made["int8"]}
+    page(overview).save(DOCS / "showcase.jpg", quality=88)
+    print("wrote docs/showcase.jpg" + "".join(f", docs/{style}.jpg" for style in styles))
+
+
+def stylized(style: str, variant: str, photos: list[np.ndarray]) -> list[np.ndarray]:
+    stylize = Stylizer(Path("artifacts", style, "exports", f"{variant}.onnx"))
+    return [stylize(photo) for photo in photos]
+
+
+def photo_files() -> list[Path]:
+    """The photos that are installed."""
+    found = []
+    for package, names in PHOTOS.items():
+        spec = find_spec(package)
+        found += [path for name in names if spec and (path := Path(spec.origin).parent / name).exists()]
+    return found
+
+
+def page(columns: dict[str, list[np.ndarray]]) -> Image.Image:
+    """One column for every entry, its name on top; one row a photo."""
+    rows = max(map(len, columns.values()))
+    width, height = CELL[0] + GAP, CELL[1] + GAP
+    sheet = Image.new("RGB", (len(columns) * width - GAP, rows * height - GAP + HEAD), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(16)
+    for column, (name, pictures) in enumerate(columns.items()):
+        pen.text((column * width + CELL[0] // 2, HEAD // 2), name, "#444", font, anchor="mm")
+        for row, picture in enumerate(pictures):
+            cell = Image.fromarray(picture).resize(CELL, Image.Resampling.LANCZOS)
+            sheet.paste(cell, (column * width, row * height + HEAD))
+    return sheet
+
+
+if __name__ == "__main__":
+    main()

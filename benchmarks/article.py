@@ -50,9 +50,9 @@ def main() -> None:
         for name, (_, checkpoint, said) in NETWORKS.items()
     ]
     protocol = (
-        f"`recipes/article.yaml` through TorchScript, one {SIZE}x{SIZE} picture, {THREADS} threads, median of {REPEATS} "
-        f"side by side, {cpu_name()} ({instruction_set()}), PyTorch {torch.__version__.partition('+')[0]}. The networks "
-        "are trained for a token: sizes and times, no quality."
+        f"`recipes/article.yaml` through TorchScript, one {SIZE}x{SIZE} picture, {THREADS} threads, median of "
+        f"{REPEATS} side by side, {cpu_name()} ({instruction_set()}), PyTorch {torch.__version__.partition('+')[0]}. "
+        "The networks are trained for a token: sizes and times, no quality."
     )
     RESULTS.write_text(json.dumps({"protocol": protocol, "rows": rows}, indent=1) + "\n")
     for row in rows:

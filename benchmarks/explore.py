@@ -125,7 +125,7 @@ def make(bench: Bench, name: str, trial: Trial) -> Iterator[Row]:
         export_onnx(student, whole)
     print(f"{name}: {costs['parameters']:,} parameters", flush=True)
     yield {"trial": name, "note": trial.note, "table": trial.table, **costs}
-    for kind, steps in ((("ptq", 0), ("qat", max(1, bench.steps // 4))) if name in INT8 else ()):
+    for kind, steps in (("ptq", 0), ("qat", max(1, bench.steps // 4))) if name in INT8 else ():
         if not (target := bench.scratch / f"{name}-{kind}.onnx").exists():
             quantized(bench, load_generator(file), steps, f"{name}-{kind}", target)
         training = f"INT8, {steps} further steps with fake quantization" if steps else "INT8 after calibration alone"
@@ -192,7 +192,7 @@ def judge(artifacts: Path, rows: list[Row], files: dict[str, Path], recipe: Reci
 
 
 def chart(results: dict) -> None:
-    """Latency (logarithmic) against LPIPS: the points of the trials, the front among them, the stages of the release."""
+    """Latency (logarithmic) against LPIPS: the trials, the front among them, the stages of the release."""
     import matplotlib
 
     matplotlib.use("svg")

@@ -148,8 +148,8 @@ def write_page(results: dict) -> str:
     lines = [
         "# Latency in every engine",
         "",
-        f"Written by `python -m benchmarks.latency {results['style']}`. Median milliseconds of one picture; all cells of "
-        f"one size and thread count were measured side by side. {machine}.",
+        f"Written by `python -m benchmarks.latency {results['style']}`. Median milliseconds of one picture; all cells "
+        f"of one size and thread count were measured side by side. {machine}.",
     ]
     for threads in THREADS:
         lines += ["", *_table([row for row in rows if row["threads"] == threads], threads)]

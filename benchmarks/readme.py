@@ -127,7 +127,9 @@ def _targets(rows: Sequence[Metrics]) -> Iterator[str]:
     yield "| --- | --: | --: | --- |"
     style, plain = str(teacher["style"]), teacher["fid_photos"]
     if style in FID_TARGETS:
-        yield _target("teacher: FID over that of the untouched photos", teacher["fid"] / plain, FID_TARGETS[style], ".2f")
+        yield _target(
+            "teacher: FID over that of the untouched photos", teacher["fid"] / plain, FID_TARGETS[style], ".2f"
+        )
     yield _target("lite file (MB)", lite["bytes"] / 1e6, 0.5, ".2f")
     faster = teacher["latency_p50_ms"] / lite["latency_p50_ms"]
     yield _target("lite: times faster than the teacher", faster, 25, ".1f", least=True)
@@ -191,8 +193,9 @@ def _article(found: dict) -> Iterator[str]:
     for row in found["rows"]:
         said = {key: row.get(f"article_{key}", "-") for key in ("parameters", "file", "faster")}
         yield (
-            f"| {row['network']} | {row['parameters'] / 1e6:.1f} M | {said['parameters']} | {row['bytes'] / 1e6:.1f} MB "
-            f"| {said['file']} | {row['ms']:.0f} ms | {row['speed_up']:.1f}x | {said['faster']} |"
+            f"| {row['network']} | {row['parameters'] / 1e6:.1f} M | {said['parameters']} "
+            f"| {row['bytes'] / 1e6:.1f} MB | {said['file']} "
+            f"| {row['ms']:.0f} ms | {row['speed_up']:.1f}x | {said['faster']} |"
         )
 
 

@@ -1,8 +1,8 @@
 """Contact sheets of pictures that may be shown: photos that ship with scikit-image and scikit-learn.
 
-`python -m benchmarks.showcase STYLE...` writes docs/showcase.jpg (photo, then every style's teacher and lite network) and
-docs/STYLE.jpg (every stage) from artifacts/STYLE/exports. The photos are free to show: astronaut (NASA, public domain), coffee, cat and rocket
-(CC0), China and flower (CC BY 2.0, by danielbuechele and dany13 on Flickr).
+`python -m benchmarks.showcase STYLE...` writes docs/showcase.jpg (photo, then every style's teacher and lite network)
+and docs/STYLE.jpg (every stage) from artifacts/STYLE/exports. The photos are free to show: astronaut (NASA, public
+domain), coffee, cat and rocket (CC0), China and flower (CC BY 2.0, by danielbuechele and dany13 on Flickr).
 """
 
 import sys

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from anime_model.networks.checkpoint import save_generator
+from anime_model.networks.checkpoint import read_notes, save_generator
 from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipe import Recipe, RecipeError
@@ -35,7 +35,7 @@ def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
     if not training.fabric.is_global_zero:
         return
     common.fresh(out)
-    save_generator(out / "teacher.safetensors", taught.generator, trained_steps=settings.steps)
+    save_generator(out / "teacher.safetensors", taught.generator, trained_steps=settings.steps, crop=settings.crop)
     write_curve(out / "curve.csv", taught.curve)
     write_sheet(out / "samples.jpg", taught.samples)
     (out / "snapshots").mkdir()
@@ -50,7 +50,8 @@ def take_over(recipe: Recipe, style: str, data: Path, out: Path) -> None:
     file, md5 = Path(recipe.teacher.import_file[style]), recipe.teacher.import_md5[style]
     check_pin(f"import_file.{style}", f"import_md5.{style}", file, md5)
     generator = import_generator(file)
-    save_generator(out / "teacher.safetensors", generator, imported_from=file.name, md5=md5)
+    notes = read_notes(file) if file.suffix == ".safetensors" else {}
+    save_generator(out / "teacher.safetensors", generator, **notes, imported_from=file.name, md5=md5)
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
     write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})
     write_curve(out / "curve.csv", [{"step": 0}])

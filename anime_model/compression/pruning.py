@@ -150,9 +150,7 @@ def _filter_norms(network: Generator, name: str) -> Tensor:
     return norms
 
 
-def _choose(
-    arch: Architecture, groups: list[ChannelGroup], floors: list[int], budget: str, amount: int
-) -> list[int]:
+def _choose(arch: Architecture, groups: list[ChannelGroup], floors: list[int], budget: str, amount: int) -> list[int]:
     """How many channels each group loses: steps of 8, the cheapest loss per saved unit of the budget first."""
     measure = BUDGETS[budget]
     removed = [0] * len(groups)
@@ -164,7 +162,9 @@ def _choose(
         ]
         best = min(range(len(groups)), key=lambda index: options[index])
         if options[best] == float("inf"):
-            raise ValueError(f"prune: {budget} cannot go below {size:,}, but keep asks for {amount:,}; raise prune.keep")
+            raise ValueError(
+                f"prune: {budget} cannot go below {size:,}, but keep asks for {amount:,}; raise prune.keep"
+            )
         removed[best] += WIDTH_STEP
         arch = _narrowed(arch, groups[best], WIDTH_STEP)
         size = measure(arch)

@@ -48,7 +48,7 @@ def count_macs(arch: Architecture, size: int = 512) -> int:
 
 
 def count_traffic(arch: Architecture, size: int = 512) -> int:
-    """Bytes that the convolutions move in 32-bit float for one picture: input and weights read, output written, once."""
+    """Bytes that convolutions move in 32-bit float for one picture: input and weights read, output written, once."""
     values = 0
     for conv in conv_costs(arch):
         layer = arch.layers.get(conv.name.split(".")[1]) if "." in conv.name else None

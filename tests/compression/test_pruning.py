@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from anime_model.compression.pruning import channel_groups, prune_to, prune_unstructured, sparsity_penalty
+from anime_model.compression.pruning import (
+    channel_groups,
+    least_widths,
+    prune_to,
+    prune_unstructured,
+    sparsity_penalty,
+)
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs, count_parameters
@@ -65,6 +71,18 @@ def test_coupled_channels_of_the_residual_trunk_are_one_group(separable):
 def test_an_impossible_budget_is_refused(separable):
     with pytest.raises(ValueError, match="cannot go below"):
         prune_to(separable, "parameters", 100)
+
+
+def test_every_group_keeps_its_share(separable):
+    least = least_widths(separable, 0.5)
+    pruned = prune_to(separable, "macs", round(count_macs(separable.arch) * 0.6), least)
+    before = {group.members[0]: len(group.importance) for group in channel_groups(separable)}
+    after = {group.members[0]: len(group.importance) for group in channel_groups(pruned)}
+    assert after.keys() == before.keys() == least.keys()
+    for member, count in after.items():
+        assert before[member] >= count >= least[member] >= before[member] / 2
+    with pytest.raises(ValueError, match="cannot go below"):
+        prune_to(separable, "macs", round(count_macs(separable.arch) * 0.2), least)
 
 
 def test_unstructured_pruning_sets_the_smallest_weights_to_zero(separable):

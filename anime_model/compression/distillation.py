@@ -58,7 +58,7 @@ def distill(
     learner = _Learner(student, lesson, settings, training, extra_loss)
     student.train()
     curve = training.fit(name, settings.steps, learner.step, learner.modules(), {"student": learner.optimizer})
-    student.eval()
+    student.to(memory_format=torch.contiguous_format).eval()  # as surgery expects it
     return curve
 
 

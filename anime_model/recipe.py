@@ -289,7 +289,7 @@ CHOICES = {
     "replace_convs.norm": ("batch",),
     "replace_convs.activation": ("relu", "leaky_relu"),
     "replace_convs.padding": ("zeros", "reflect"),
-    "replace_convs.upsample": ("bilinear", "nearest"),
+    "replace_convs.upsample": ("bilinear", "half_pixel", "nearest"),
     "replace_convs.tail": ("subpixel", "resize"),
     "prune.budget": ("parameters", "macs"),
     "quantize.weight_bits": (7, 8),

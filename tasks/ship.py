@@ -37,8 +37,9 @@ def ship_lite(style: str, artifacts: Path) -> None:
     lite, teacher = (common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher"))
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     model = onnx.load(artifacts / f"exports/{LITE}.onnx")
+    properties = {item.key: item.value for item in model.metadata_props}
     card = {"style": style, **{key: lite[key] for key in KEPT}}
-    onnx.helper.set_model_props(model, {"card": json.dumps(card)})
+    onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
     part = WEIGHTS / f"{style}.onnx.part"
     onnx.save(model, part)
     os.replace(part, WEIGHTS / f"{style}.onnx")

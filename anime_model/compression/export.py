@@ -14,6 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from torch import Tensor
 
 from anime_model.evaluation.fidelity import psnr
+from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
 
 OPSET = 18
@@ -30,7 +31,8 @@ class ExportError(ValueError):
 def export_onnx(generator: Generator, path: Path) -> None:
     """Float ONNX with dynamic height and width, batch norm folded, verified before it takes its place.
 
-    Input `photo` and output `anime`: float32 [1, 3, H, W] in [-1, 1]. Raises `ExportError`.
+    Input `photo` and output `anime`: float32 [1, 3, H, W] in [-1, 1]. The metadata holds `receptive_radius` where tiles
+    of a picture that overlap by it equal the whole. Raises `ExportError`.
     """
     network = deployable(generator)
     part = path.with_name(path.name + ".part")
@@ -48,8 +50,17 @@ def export_onnx(generator: Generator, path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
+    _describe(part, network)
     verify(lambda photo: run_onnx(part, photo), network, path)
     os.replace(part, path)
+
+
+def _describe(path: Path, network: Generator) -> None:
+    """What a runtime needs to know besides the graph, into the file's metadata: how far tiles must overlap."""
+    if network.arch.norm == "none" and network.arch.upsample != "bilinear":
+        model = onnx.load(path)
+        onnx.helper.set_model_props(model, {"receptive_radius": str(receptive_radius(network.arch))})
+        onnx.save(model, path)
 
 
 def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weight_bits: int) -> None:

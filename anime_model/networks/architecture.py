@@ -10,7 +10,7 @@ CHOICES = {
     "norm": ("group", "batch", "none"),
     "activation": ("leaky_relu", "relu"),
     "padding": ("reflect", "zeros"),
-    "upsample": ("bilinear", "nearest"),
+    "upsample": ("bilinear", "half_pixel", "nearest"),
     "tail": ("resize", "subpixel"),
 }
 WIDTH_STEP = 8  # widths in multiples of 8 keep the vector units full
@@ -41,7 +41,9 @@ class Architecture:
 
     The first letter of a name is its block, as in AnimeGANv2: `a` and `b` halve the resolution, `c` holds the inverted
     residual blocks, `d` runs after the first upsampling and `e` after the second. With the sub-pixel tail, `e` runs at
-    half resolution and depth-to-space makes the picture. `int8` names the convolutions that run in INT8.
+    half resolution and depth-to-space makes the picture. Upsampling is "bilinear" with aligned corners, as published,
+    bilinear between "half_pixel" centres, where a pixel's place does not depend on the picture's size, so that tiles of
+    a picture equal the whole, or "nearest". `int8` names the convolutions that run in INT8.
     """
 
     layers: Mapping[str, Layer]

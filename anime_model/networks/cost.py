@@ -51,11 +51,28 @@ def count_traffic(arch: Architecture, size: int = 512) -> int:
     """Bytes that convolutions move in 32-bit float for one picture: input and weights read, output written, once."""
     values = 0
     for conv in conv_costs(arch):
-        layer = arch.layers.get(conv.name.split(".")[1]) if "." in conv.name else None
-        halving = layer is not None and layer.stride == 2 and conv.kernel > 1
-        scale_in = conv.scale // 2 if halving else conv.scale
-        values += conv.inputs * (size // scale_in) ** 2 + conv.outputs * (size // conv.scale) ** 2 + conv.weights
+        entering = conv.inputs * (size // _scale_in(arch, conv)) ** 2
+        values += entering + conv.outputs * (size // conv.scale) ** 2 + conv.weights
     return 4 * values
+
+
+def receptive_radius(arch: Architecture) -> int:
+    """Pixels to each side of a pixel that its colour in the made picture can depend on.
+
+    Only with batch norm or none: group norm makes every pixel depend on the whole picture.
+    """
+    radius, scale = 0, 1
+    for conv in conv_costs(arch):
+        radius += scale if conv.scale < scale else 0  # an interpolation reaches one pixel of the smaller map further
+        scale_in, scale = _scale_in(arch, conv), conv.scale
+        radius += conv.kernel // 2 * scale_in + (scale_in if scale_in < scale else 0)
+    return radius + (1 if arch.tail == "subpixel" else 0)
+
+
+def _scale_in(arch: Architecture, conv: Conv) -> int:
+    """The scale of the map that a convolution reads: half of its own where it halves the picture."""
+    layer = arch.layers.get(conv.name.split(".")[1]) if "." in conv.name else None
+    return conv.scale // 2 if layer and layer.stride == 2 and conv.kernel > 1 else conv.scale
 
 
 def _scale(arch: Architecture, block: str, scale: int) -> int:

@@ -112,7 +112,7 @@ class Generator(nn.Module):
     def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
         if self.arch.upsample == "nearest":
             return F.interpolate(x, like.shape[-2:], mode="nearest")
-        return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
+        return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=self.arch.upsample == "bilinear")
 
 
 def convolutions(generator: nn.Module) -> dict[str, nn.Conv2d]:

@@ -11,7 +11,9 @@ from anime_model.compression.timing import unit_times
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
 from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.architecture import animeganv2
+from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator
+from tests.support import lite
 
 
 @pytest.fixture
@@ -62,6 +64,18 @@ def test_int8_onnx_quantizes_what_it_says(quantized, photo, tmp_path):
     with torch.no_grad():
         assert psnr(run_onnx(tmp_path / "q.onnx", photo[:1]), quantized(photo[:1])) > 28
     assert run_onnx(tmp_path / "q.onnx", torch.zeros(1, 3, 37, 70)).shape == (1, 3, 37, 70)
+
+
+def test_files_say_how_far_tiles_must_overlap(tmp_path):
+    calibration = torch.rand(2, 3, 64, 64) * 2 - 1
+    for upsample, said in (("half_pixel", True), ("bilinear", False)):
+        arch = replace(lite(upsample=upsample), int8=("layers.a1",))
+        generator = Generator(arch).eval()
+        export_onnx(generator, tmp_path / "float.onnx")
+        export_int8_onnx(generator, calibration, tmp_path / "int8.onnx", weight_bits=7)
+        for name in ("float", "int8"):
+            found = {item.key: item.value for item in onnx.load(tmp_path / f"{name}.onnx").metadata_props}
+            assert found.get("receptive_radius") == (str(receptive_radius(arch)) if said else None)
 
 
 def test_int8_torchscript_runs_at_any_size(quantized, photo, tmp_path):

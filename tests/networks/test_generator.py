@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import CheckpointError, load_generator, read_notes, save_generator
-from anime_model.networks.cost import count_macs, count_parameters
+from anime_model.networks.cost import count_macs, count_parameters, receptive_radius
 from anime_model.networks.discriminator import Discriminator
 from anime_model.networks.generator import Generator, convolutions, fold_batch_norm
 from anime_model.networks.importer import import_generator
@@ -125,12 +125,29 @@ def test_published_macs():
 
 
 @pytest.mark.parametrize("size", [(8, 8), (48, 64), (51, 67)])
-@pytest.mark.parametrize("arch", [animeganv2(0.25), lite(), lite(tail="resize"), lite(upsample="nearest")])
+@pytest.mark.parametrize(
+    "arch",
+    [animeganv2(0.25), lite(), lite(tail="resize"), lite(upsample="nearest"), lite(upsample="half_pixel")],
+)
 def test_any_size_keeps_its_shape_and_range(arch, size):
     with torch.no_grad():
         anime = Generator(arch).eval()(torch.rand(1, 3, *size) * 2 - 1)
     assert anime.shape[-2:] == size
     assert anime.abs().max() <= 1
+
+
+@pytest.mark.parametrize("tail", ["subpixel", "resize"])
+def test_a_tile_equals_the_whole_beyond_the_receptive_radius(tail):
+    generator, photo = Generator(lite(upsample="half_pixel", tail=tail)).eval(), torch.rand(1, 3, 288, 32) * 2 - 1
+    radius = receptive_radius(generator.arch)
+    with torch.no_grad():
+        whole, tile = generator(photo), generator(photo[:, :, 40:])
+        assert radius < 120
+        torch.testing.assert_close(tile[:, :, radius:], whole[:, :, 40 + radius :], atol=1e-5, rtol=0)
+        photo[:, :, 40] += 5
+        moved = (generator(photo) - whole).abs().amax((0, 1, 3)).nonzero().flatten()
+    assert moved.min() >= 40 - radius
+    assert moved.max() <= 40 + radius
 
 
 def test_folded_batch_norm_gives_equal_pictures(student, photo):

@@ -32,7 +32,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
     """A style as the pipeline leaves it, the current folder."""
     monkeypatch.chdir(tmp_path)
     style = tmp_path / "artifacts/ink"
-    generator = Generator(lite()).eval()
+    generator = Generator(lite(upsample="half_pixel")).eval()
     save_generator(style / "teacher/teacher.safetensors", generator, trained_steps=7, crop=64)
     export_onnx(generator, style / "exports/int8.onnx")
     for folder, name, content in (
@@ -51,6 +51,7 @@ def test_the_lite_network_ships_with_its_card(workspace):
     assert Stylizer(shipped, threads=1).path == shipped
     properties = {item.key: item.value for item in onnx.load(shipped).metadata_props}
     assert json.loads(properties["card"])["lpips"] == 0.05
+    assert int(properties["receptive_radius"]) > 0
     card = Path("anime_model/weights/ink.md").read_text()
     assert "25 times" in card
     assert "7 adversarial steps" in card

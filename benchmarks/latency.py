@@ -2,7 +2,7 @@
 
 `python -m benchmarks.latency STYLE [RESULTS]`: reads artifacts/STYLE, writes results/latency.json and
 docs/latency.md, and prints the table. Every picture size and thread count is one side-by-side measurement: compare
-ratios inside it. OpenVINO takes part where it is installed (`pip install -c constraints.txt openvino`).
+ratios inside it. OpenVINO takes part where it is installed (`pip install -c constraints.txt -e .[benchmarks]`).
 """
 
 import json
@@ -25,18 +25,19 @@ SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024)
 THREADS = (1, 2)
 NETWORKS = {"teacher": "teacher/teacher.safetensors", "lite": "distilled/distilled.safetensors"}
 REPEATS = {"256x256": 10, "512x512": 7, "1024x1024": 3, "1080p": 3}
+RESULTS, PAGE = Path("results/latency.json"), Path("docs/latency.md")
 Row = dict[str, float | int | str]
 Run = Callable[[], object]
 
 
 def main() -> None:
-    artifacts, results = Path("artifacts", sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "latency.json")
-    results = Path("results") / results.name
+    artifacts, results = Path("artifacts", sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else RESULTS)
     networks = {name: load_generator(artifacts / path) for name, path in NETWORKS.items()}
     rows = [row for threads in THREADS for row in measure_threads(artifacts, networks, threads)]
     results.write_text(json.dumps({"style": sys.argv[1], "cpu": cpu(), "rows": rows}, indent=1) + "\n")
-    page = write_page(json.loads(results.read_text()))
-    print(page)
+    text = page(json.loads(results.read_text()))
+    PAGE.write_text(text)
+    print(text)
 
 
 def cpu() -> dict[str, str]:
@@ -141,7 +142,7 @@ def roofline_ms(network: Generator, pictures: float, peak: float, bandwidth: flo
     return max(arithmetic, memory) * pictures * 1e3
 
 
-def write_page(results: dict) -> str:
+def page(results: dict) -> str:
     """docs/latency.md from the results file."""
     rows = results["rows"]
     machine = f"{results['cpu']['name']} ({results['cpu']['instruction_set']}); {results['cpu']['engines']}"
@@ -158,9 +159,7 @@ def write_page(results: dict) -> str:
         "The share of the roofline is the least time that the measured matrix peak or memory bandwidth allow for the "
         "network in 32-bit float, over the measured time; INT8 and caches that hold whole maps can go past 100 %.",
     ]
-    page = "\n".join(lines) + "\n"
-    Path("docs/latency.md").write_text(page)
-    return page
+    return "\n".join(lines) + "\n"
 
 
 def _table(rows: list[Row], threads: int) -> Iterator[str]:

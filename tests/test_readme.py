@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import perceptual
-from benchmarks.readme import BLOCK, filled, table
+from benchmarks import latency, perceptual
+from benchmarks.readme import ACCOUNT, BLOCK, account, filled, table
 
 README = Path("README.md").read_text()
+RESULTS = Path("results/release.json")
+RELEASE = json.loads(RESULTS.read_text())
 
 
 def test_the_table_is_the_one_of_its_results_file():
@@ -24,11 +26,25 @@ def test_pictures_and_links_are_there():
 
 
 def test_a_row_says_what_the_file_says():
-    rows = json.loads(Path("results/demo.json").read_text())
-    lines = table(rows).splitlines()
-    assert len(lines) == len(rows) + 4
-    assert lines[2].split("|")[2].strip() == f"{rows[0]['parameters']:,}"
-    assert lines[2].split("|")[6].strip() == "1.0x"
+    lines = table(RELEASE).splitlines()
+    assert len(lines) == len(RELEASE) + 4
+    cells = [cell.strip() for cell in lines[2].split("|")]
+    assert cells[1:4] == [RELEASE[0]["style"], "teacher", f"{RELEASE[0]['parameters']:,}"]
+    assert cells[7] == "1.0x"
+
+
+def test_the_pages_are_those_of_their_results_files():
+    assert ACCOUNT.read_text() == account(RELEASE, RESULTS)
+    assert latency.PAGE.read_text() == latency.page(json.loads(latency.RESULTS.read_text()))
+
+
+def test_a_target_says_whether_it_was_met():
+    rows = {(row["variant"], row["style"]): row for row in RELEASE}
+    lite = rows["int8", "shinkai"]
+    for size, verdict in ((400_000, "met"), (600_000, "missed")):
+        text = account([row | {"bytes": size} if row is lite else row for row in RELEASE], RESULTS)
+        shinkai = text.partition("### shinkai")[2].partition("###")[0]
+        assert re.search(rf"lite file \(MB\) .* {verdict} \|", shinkai)
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test", "python -m flows.compress"])

@@ -38,7 +38,7 @@ class DataSettings:
 
     photos: str
     frames: str
-    generate: tuple[str, ...] = ()
+    generate: tuple[str, ...]
     photo_size: int = 288
     test_size: int = 512
     frame_size: int = 720
@@ -169,17 +169,20 @@ class QuantizeSettings:
 class EvaluateSettings:
     """Networks of the metrics and the protocol of the latency measurement (px, threads, repeats)."""
 
+    latency_threads: int
     features: str = "embedded"
     lpips: str = "embedded"
     latency_size: int = 512
-    latency_threads: int = 2
     latency_repeats: int = 20
     pictures: int = 4
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of it. `perceptual` is the network of the perceptual losses: "embedded" or "vgg19"."""
+    """All of it. `perceptual` is the network of the perceptual losses: "embedded" or "vgg19".
+
+    What `dvc.yaml` names itself has no default: DVC reads the file, not these classes.
+    """
 
     styles: tuple[str, ...]
     data: DataSettings
@@ -190,9 +193,9 @@ class Recipe:
     quantize: QuantizeSettings
     evaluate: EvaluateSettings
     distillation: DistillSettings
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    perceptual: str = "embedded"
-    seed: int = 1
+    training: TrainingSettings
+    perceptual: str
+    seed: int
 
 
 def load_recipe(path: Path | str) -> Recipe:

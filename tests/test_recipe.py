@@ -1,4 +1,5 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,23 @@ def test_shipped_recipes_are_right(path):
 
 def test_the_active_recipe_is_the_demo():
     assert Path("params.yaml").read_text() == Path("recipes/demo.yaml").read_text()
+
+
+def test_what_dvc_reads_has_no_default():
+    """A key that a recipe may leave out would stop DVC with a message about its own templates."""
+    declared = yaml.safe_load(Path("dvc.yaml").read_text())["stages"].values()
+    named = set(re.findall(r"\$\{([a-z_.]+)\}", str(declared))) - {"item.set", "item.style"}
+    for key in {name for stage in declared for name in stage.get("params", [])} | named:
+        content = copy.deepcopy(DEMO)
+        *path, last = key.split(".")
+        section = content
+        for part in path:
+            section = section[part]
+        if key == "data.generated":  # only the stage that draws reads it, and only the demo has that stage
+            continue
+        del section[last]
+        with pytest.raises(RecipeError, match=f"{key}: missing"):
+            parse_recipe(content)
 
 
 def test_what_distillations_share_reaches_every_stage():

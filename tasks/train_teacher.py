@@ -55,6 +55,7 @@ def take_over(recipe: Recipe, style: str, data: Path, out: Path) -> None:
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
     write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})
     write_curve(out / "curve.csv", [{"step": 0}])
+    (out / "snapshots").mkdir()  # there are none, but DVC expects the folder
     common.write_json(out / "summary.json", {"origin": file.name, "md5": md5})
 
 

@@ -1,8 +1,15 @@
 """What a person sees of a stage that cannot do its work: one line, no traceback, nothing half-made."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
+import yaml
 
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import read_notes, save_generator
+from anime_model.networks.generator import Generator
 from anime_model.runtime.pictures import write_picture
 from tests.tasks.conftest import merged
 
@@ -47,11 +54,21 @@ def test_an_imported_teacher_must_have_its_md5(stage, small_recipe, small_data, 
     assert "teacher.import_md5.cel: x.pt has the md5" in line
 
 
-def test_layers_that_cannot_be_replaced_are_named(stage, small_recipe, small_data, tmp_path):
-    from anime_model.networks.architecture import animeganv2
-    from anime_model.networks.checkpoint import save_generator
-    from anime_model.networks.generator import Generator
+def test_an_imported_teacher_leaves_all_that_dvc_expects(stage, small_recipe, small_data, tmp_path):
+    save_generator(tmp_path / "x.safetensors", Generator(animeganv2(0.125)), trained_steps=5)
+    md5 = hashlib.md5((tmp_path / "x.safetensors").read_bytes()).hexdigest()
+    teacher = {"import_file": {"cel": "x.safetensors"}, "import_md5": {"cel": md5}}
+    recipe = merged(small_recipe, {"teacher": teacher})
+    process = stage("train_teacher", "cel", small_data, "artifacts/cel/teacher", recipe=recipe)
+    assert process.wait(timeout=120) == 0
+    declared = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train_teacher"]
+    for out in (*declared["outs"], *(path for plot in declared["plots"] for path in plot)):
+        assert (tmp_path / out.replace("${item.style}", "cel")).exists(), out
+    notes = read_notes(tmp_path / "artifacts/cel/teacher/teacher.safetensors")
+    assert (notes["trained_steps"], notes["md5"]) == (5, md5)
 
+
+def test_layers_that_cannot_be_replaced_are_named(stage, small_recipe, small_data, tmp_path):
     save_generator(tmp_path / "t.safetensors", Generator(animeganv2(0.125)))
     recipe = merged(small_recipe, {"replace_convs": {"layers": ["a0"]}})
     assert "'a0' cannot be replaced" in refused(

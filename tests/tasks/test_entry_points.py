@@ -60,7 +60,8 @@ def test_an_imported_teacher_leaves_all_that_dvc_expects(stage, small_recipe, sm
     teacher = {"import_file": {"cel": "x.safetensors"}, "import_md5": {"cel": md5}}
     recipe = merged(small_recipe, {"teacher": teacher})
     process = stage("train_teacher", "cel", small_data, "artifacts/cel/teacher", recipe=recipe)
-    assert process.wait(timeout=120) == 0
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
     declared = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train_teacher"]
     for out in (*declared["outs"], *(path for plot in declared["plots"] for path in plot)):
         assert (tmp_path / out.replace("${item.style}", "cel")).exists(), out

@@ -94,7 +94,8 @@ class DistillSettings:
     """How a student learns from the teacher; a weight of 0 leaves its loss out.
 
     `kl_share` is the part of the total loss that the KL term makes, whatever the size of the others. A recipe gives
-    what the stages share in `distillation`, and each stage's own `steps` and `rate` in its `fine_tune`.
+    what the stages share in `distillation`, and each stage's own `steps` and `rate` in its `fine_tune`. `freeze_norm`
+    trains with the statistics that batch norms will have afterwards.
     """
 
     steps: int = 0
@@ -107,6 +108,7 @@ class DistillSettings:
     content_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
     style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
     compile: bool = False
+    freeze_norm: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,22 @@ def distill(
     torch.manual_seed(training.seed)
     learner = _Learner(student, lesson, settings, training, extra_loss)
     student.train()
+    if settings.freeze_norm:
+        freeze_norms(student)
     curve = training.fit(name, settings.steps, learner.step, learner.modules(), {"student": learner.optimizer})
     student.to(memory_format=torch.contiguous_format).eval()  # as surgery expects it
     return curve
+
+
+def freeze_norms(student: nn.Module) -> None:
+    """Batch norms keep their statistics, their scales and shifts go on learning.
+
+    With statistics of the batch at hand, few large pictures at a time, a student would learn to lean on a normalisation
+    that it does not have afterwards; it is the last phase of training that matters.
+    """
+    for module in student.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 class _Learner:

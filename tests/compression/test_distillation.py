@@ -1,0 +1,58 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from anime_model.compression.distillation import Lesson, distill
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.generator import Generator
+from anime_model.networks.perceptual import load_perceptual
+from anime_model.recipe import DistillSettings
+from anime_model.runtime.pictures import write_picture
+from anime_model.training.data import Pictures
+from anime_model.training.loop import Training
+from tests.support import lite
+
+SETTINGS = DistillSettings(
+    steps=20, batch=2, crop=32, rate=1e-3, weights={"pixel": 2.0, "content": 1.0, "style": 0.2, "feature": 0.3}
+)
+
+
+@pytest.fixture
+def lesson(tmp_path) -> Lesson:
+    draw = np.random.default_rng(0)
+    for index in range(4):
+        write_picture(tmp_path / f"photos/{index}.png", draw.integers(0, 255, (40, 48, 3), np.uint8))
+    perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
+    return Lesson(Generator(animeganv2(0.125)).eval(), Pictures(tmp_path / "photos"), perceptual)
+
+
+def norms(student: Generator) -> list[nn.BatchNorm2d]:
+    return [module for module in student.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_frozen_norms_keep_their_statistics_and_learn_their_scales(lesson, student, tmp_path, freeze):
+    means, scales = ([getattr(n, key).clone() for n in norms(student)] for key in ("running_mean", "weight"))
+    distill("x", student, lesson, replace(SETTINGS, freeze_norm=freeze), Training(tmp_path / "scratch"))
+    kept = [torch.equal(norm.running_mean, mean) for norm, mean in zip(norms(student), means, strict=True)]
+    assert all(kept) if freeze else not any(kept)
+    assert not any(torch.equal(norm.weight, scale) for norm, scale in zip(norms(student), scales, strict=True))
+    assert not student.training
+
+
+def test_kl_makes_its_share_and_the_loss_falls(lesson, tmp_path):
+    torch.manual_seed(0)
+    settings = replace(SETTINGS, steps=60, kl_share=0.2)
+    curve = distill("x", Generator(lite()), lesson, settings, Training(tmp_path / "scratch"))
+    assert all(row["kl_share"] == pytest.approx(0.2, abs=1e-4) for row in curve)
+    assert curve[-1]["loss"] < 0.9 * curve[0]["loss"]
+    without = distill("y", Generator(lite()), lesson, replace(SETTINGS, kl_share=0.0), Training(tmp_path / "scratch"))
+    assert all(row["kl_share"] == 0 for row in without)
+
+
+def test_a_student_leaves_as_surgery_expects_it(lesson, student, tmp_path):
+    distill("x", student, lesson, replace(SETTINGS, steps=1), Training(tmp_path / "scratch"))
+    assert all(parameter.is_contiguous() for parameter in student.parameters())

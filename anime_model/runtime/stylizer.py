@@ -1,56 +1,214 @@
-"""Photo to anime with ONNX Runtime: numpy in, numpy out. Knows nothing of PyTorch."""
+"""Photo to anime with ONNX Runtime: a picture in, a picture of the same kind out. Knows nothing of PyTorch."""
 
-import os
+import io
+import threading
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-MULTIPLE = 4  # the network halves the resolution twice
-MARGIN = 8  # pixels of reflected border, cut off again: a network sees artificial values at the edge of its input
+from anime_model.runtime import images
+from anime_model.runtime.models import ModelError, find_model, first_line, open_session, receptive_radius
+from anime_model.runtime.palettes import LUMA, check_palette, grade
+from anime_model.runtime.tiles import MULTIPLE, Plan, plan, stylize_tiles, stylize_whole
+
+__all__ = ["MULTIPLE", "Look", "Stylizer"]
+MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
+BASE = 90_000_000  # of them, for Python, the engine and a band of the picture
+HELD, RUN = 4, 200  # bytes for each pixel of the picture, and for each in one run of the network
+SMALLEST = 100_000  # pixels in one run, however little memory there is: below it overlaps are most of the work
+STRIP = 64  # rows
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is done to the network's picture, pixel by pixel, in this order.
+
+    `keep_colour` takes the chroma of the photo and only the luma of the drawing; `palette` names a grading of
+    `palettes.PALETTES`; `strength` from 0 (the photo) to 1 (the drawing) blends the two.
+    """
+
+    palette: str | None = None
+    strength: float = 1.0
+    keep_colour: bool = False
+
+    def __post_init__(self) -> None:
+        check_palette(self.palette)
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength is from 0 (the photo) to 1 (the drawing), not {self.strength}")
+
+    def apply(self, photo: np.ndarray, anime: np.ndarray) -> np.ndarray:
+        """The photo and the drawing made of it, both uint8 RGB [H, W, 3], to the finished uint8 RGB [H, W, 3]."""
+        if self == Look():
+            return anime
+        made = anime
+        if self.keep_colour:  # equal steps of R, G and B are a step of luma at the same chroma
+            made = _levels(photo + (made @ LUMA - photo @ LUMA)[..., None])
+        if self.palette:
+            made = grade(made, self.palette)
+        return _levels(photo + self.strength * (made - photo.astype(np.float32)))
 
 
 class Stylizer:
-    """One exported model, called with a picture after a picture.
+    """One model, called with a picture after a picture, from as many threads as you like.
 
     The session starts with the first picture, so that making a stylizer is free. `threads` is explicit because ONNX
-    Runtime would otherwise take every core of the machine.
+    Runtime would otherwise take every core of the machine. `memory` in bytes is what the process shall stay under: a
+    picture that would need more is made in overlapping tiles, where the model's file says how far they must overlap.
     """
 
-    def __init__(self, path: Path | str, threads: int = 2) -> None:
-        """Raises `FileNotFoundError` where there is no file `path`."""
-        self.path = Path(path)
-        self.threads = threads
-        if not self.path.is_file():
-            raise FileNotFoundError(f"no model file {self.path}")
+    def __init__(
+        self, model: Path | str, threads: int = 2, memory: int = MEMORY, max_pixels: int = images.MAX_PIXELS
+    ) -> None:
+        """`model`: a style that ships ("shinkai"), an ONNX file, or an MLflow model (`models:/NAME@ALIAS`).
 
-    def __call__(self, picture: np.ndarray) -> np.ndarray:
-        """uint8 RGB [H, W, 3] to uint8 RGB of the same size, for any H and W from 1 up.
-
-        Raises `ValueError` for anything else than such a picture.
+        Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
+        Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
         """
+        self.path = find_model(model)
+        self.threads = threads
+        self.memory = memory
+        self.max_pixels = max_pixels
+        self._opening = threading.Lock()
+
+    def __call__(
+        self,
+        picture: np.ndarray | Image.Image | bytes | Path | str,
+        *,
+        palette: str | None = None,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        out: Path | str | None = None,
+    ) -> np.ndarray | Image.Image | bytes | Path:
+        """The picture drawn, of the same size and of the type that it came in.
+
+        - uint8 RGB [H, W, 3], any H and W from 1 up: an array like it.
+        - a Pillow image (its current frame): a new RGB or RGBA image, upright, with its profile and camera data.
+        - the bytes of a picture file: the bytes of a file of the same format, every frame.
+        - the path of a picture file: the path of a new file, `out` or `<stem>-<style><suffix>` beside it.
+
+        Raises `ValueError` for anything else than such a picture (`PictureError` for a file that is none), `ModelError`
+        for a model that cannot be used, `OSError` where the disk refuses.
+        """
+        look = Look(palette, strength, keep_colour)
+        if isinstance(picture, np.ndarray):
+            return self._array(picture, look)
+        if isinstance(picture, Image.Image):
+            made = images.normalise(picture)
+            self.draw(made, look)
+            return made
+        found = images.decode(picture, self.max_pixels)
+        for frame in found.frames:
+            self.draw(frame, look)
+        if isinstance(picture, str | Path):
+            return self._to_file(found, Path(picture), out)
+        stream = io.BytesIO()
+        images.encode(found, stream, found.kind)
+        return stream.getvalue()
+
+    def draw(self, image: Image.Image, look: Look = Look()) -> None:
+        """Replaces the pixels of an RGB or RGBA image in place; transparency stays. Raises `ModelError`."""
+        cut = self._plan(*image.size[::-1])
+        wide = cut is not None and image.width > image.height
+        if cut is None:
+            pixels = np.asarray(image)
+            anime = look.apply(pixels[..., :3], self._untiled(pixels[..., :3]))
+            image.paste(Image.fromarray(np.concatenate([anime, pixels[..., 3:]], axis=2)))
+            return
+
+        def read(start: int, into: np.ndarray) -> None:
+            for row in range(0, len(into), STRIP):  # a crop of the whole band would be two more copies of it
+                stop = min(row + STRIP, len(into))
+                box = (0, start + row, image.width, start + stop)
+                box = (start + row, 0, start + stop, image.height) if wide else box
+                into[row:stop] = _turned(np.asarray(image.crop(box)), wide)
+
+        def write(start: int, first: int, tile: np.ndarray) -> None:
+            image.paste(Image.fromarray(_turned(tile, wide)), (start, first) if wide else (first, start))
+
+        stylize_tiles(read, write, cut, lambda photo: self._tile(photo, look, wide), len(image.mode))
+
+    @property
+    def style(self) -> str:
+        """The name that files made with this model get."""
+        return self.path.stem
+
+    def _array(self, picture: np.ndarray, look: Look) -> np.ndarray:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3 or 0 in picture.shape:
             raise ValueError(f"expected a uint8 picture [H, W, 3], got {picture.dtype} {list(picture.shape)}")
-        height, width, _ = picture.shape
-        photo = np.pad(picture, (_border(height), _border(width), (0, 0)), mode="reflect")
-        batch = photo.transpose(2, 0, 1)[None].astype(np.float32) / 127.5 - 1
-        (anime,) = self._session.run(["anime"], {"photo": batch})
-        anime = anime[0, :, MARGIN : MARGIN + height, MARGIN : MARGIN + width].transpose(1, 2, 0)
-        return np.rint((anime + 1) * 127.5).clip(0, 255).astype(np.uint8)
+        cut = self._plan(*picture.shape[:2])
+        if cut is None:
+            return look.apply(picture, self._untiled(picture))
+        wide = picture.shape[1] > picture.shape[0]
+        made = np.empty_like(picture)
+        source, target = _turned(picture, wide), _turned(made, wide)
+
+        def write(start: int, first: int, tile: np.ndarray) -> None:
+            target[start : start + tile.shape[0], first : first + tile.shape[1]] = tile
+
+        def read(start: int, into: np.ndarray) -> None:
+            into[:] = source[start : start + len(into)]
+
+        stylize_tiles(read, write, cut, lambda photo: self._tile(photo, look, wide))
+        return made
+
+    def _plan(self, height: int, width: int) -> Plan | None:
+        """How to cut a picture, None where it goes through the network whole."""
+        most = max(SMALLEST, (self.memory - BASE - HELD * height * width) // RUN)
+        if height * width <= most or (radius := self._radius) is None:
+            return None
+        return plan(max(height, width), min(height, width), radius, most)
+
+    def _tile(self, photo: np.ndarray, look: Look, wide: bool) -> np.ndarray:
+        """One padded tile, with its transparency if it has any, as it lies in the band."""
+        upright = _turned(photo, wide)
+        made = look.apply(upright[..., :3], self._run(upright[..., :3]))
+        return _turned(np.concatenate([made, upright[..., 3:]], axis=2), wide)
+
+    def _untiled(self, picture: np.ndarray) -> np.ndarray:
+        return stylize_whole(picture, self._run)
+
+    def _run(self, photo: np.ndarray) -> np.ndarray:
+        """uint8 RGB [H, W, 3], H and W multiples of 4, through the network."""
+        batch = np.empty((1, 3, *photo.shape[:2]), np.float32)
+        np.multiply(photo.transpose(2, 0, 1), np.float32(1 / 127.5), out=batch[0])
+        batch -= 1
+        try:
+            (anime,) = self._session.run(["anime"], {"photo": batch})
+        except Exception as error:  # the engine's own classes are not public
+            raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
+        if anime.shape != batch.shape:
+            raise ModelError(f"{self.path}: made {list(anime.shape)} of a photo {list(batch.shape)}")
+        if np.isnan(anime.min()):
+            raise ModelError(f"{self.path}: made values that are no numbers (NaN)")
+        return _levels((anime[0].transpose(1, 2, 0) + 1) * 127.5)
+
+    def _to_file(self, found: images.Picture, source: Path, out: Path | str | None) -> Path:
+        suffix = source.suffix if images.kind_of(source) else ".png"
+        target = Path(out) if out else source.with_name(f"{source.stem}-{self.style}{suffix}")
+        images.write(found, target)
+        return target
+
+    @cached_property
+    def _radius(self) -> int | None:
+        return receptive_radius(self._session)
 
     @cached_property
     def _session(self):
-        # From 1.29 on ONNX Runtime reports every model that is opened, and keeps a device id in the home folder.
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-        import onnxruntime  # half a second: only who stylizes pays for it
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
+        with self._opening:  # one thread opens the file, the others wait for it
+            if "_session" not in vars(self):
+                vars(self)["_session"] = open_session(self.path, self.threads)
+            return vars(self)["_session"]
 
 
-def _border(size: int) -> tuple[int, int]:
-    """Pixels before and after `size`: the margin on both sides, and what the next multiple of `MULTIPLE` needs."""
-    return MARGIN, MARGIN + -(size + 2 * MARGIN) % MULTIPLE
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Values of any range to the nearest of 0 to 255, uint8, contiguous."""
+    values = np.rint(values, out=values)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8, order="C")
+
+
+def _turned(array: np.ndarray, turned: bool) -> np.ndarray:
+    """[H, W, C] as it is, or as [W, H, C]; a view."""
+    return array.transpose(1, 0, 2) if turned else array

@@ -1,36 +1,35 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 from PIL import Image
 
+from anime_model.runtime.models import ModelError
+from anime_model.runtime.palettes import LUMA
+from anime_model.runtime.pictures import PictureError
 from anime_model.runtime.pyfunc import _load_pyfunc
-from anime_model.runtime.stylizer import MULTIPLE, Stylizer
-
-PIXELS = ["N", 3, "H", "W"]
-
-
-def save_model(path: Path, nodes: list, constants: dict[str, float]) -> Path:
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, PIXELS) for name in ("photo", "anime")]
-    values = [helper.make_tensor(name, TensorProto.FLOAT, [], [value]) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "tiny", ends[:1], ends[1:], values)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
-    return path
+from anime_model.runtime.stylizer import MULTIPLE, Look, Stylizer
+from tests.tiny_onnx import identity_model, negative_model, reaching_model, save_model
 
 
 @pytest.fixture
 def identity(tmp_path: Path) -> Path:
-    return save_model(tmp_path / "identity.onnx", [helper.make_node("Identity", ["photo"], ["anime"])], {})
+    return identity_model(tmp_path / "identity.onnx")
 
 
 @pytest.fixture
 def too_bright(tmp_path: Path) -> Path:
     return save_model(tmp_path / "bright.onnx", [helper.make_node("Add", ["photo", "much"], ["anime"])], {"much": 9.0})
+
+
+@pytest.fixture
+def negative(tmp_path: Path) -> Stylizer:
+    return Stylizer(negative_model(tmp_path / "negative.onnx"))
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -112,3 +111,122 @@ def test_the_generic_model_takes_arrays_paths_and_tables(identity: Path, tmp_pat
     styled = model.predict(pandas.DataFrame({"path": paths}))
     assert [picture.shape for picture in styled] == [(6, 5, 3), (3, 5, 3)]
     assert np.array_equal(model.predict(paths[0])[0], pictures[0])
+
+
+@pytest.mark.parametrize("size", [(401, 307), (307, 401), (64, 1999), (1602, 67)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_tiled_equals_untiled(tmp_path: Path, monkeypatch, size: tuple[int, int], mode: str):
+    """Arrays and Pillow images, of which the second are overwritten as the tiles are made."""
+    monkeypatch.setattr("anime_model.runtime.stylizer.SMALLEST", 20_000)
+    model = reaching_model(tmp_path / "m.onnx")
+    picture = noise(*size, len(mode))
+    whole, tiled = Stylizer(model), Stylizer(model, memory=0)
+    assert whole._plan(*size) is None
+    assert tiled._plan(*size).pixels > picture[..., 0].size
+    wanted = whole(picture[..., :3].copy())
+    assert wanted.std() > 20, "an empty picture would prove nothing"
+    assert np.abs(tiled(picture[..., :3].copy()).astype(int) - wanted).max() <= 1
+    found = np.asarray(tiled(Image.fromarray(picture)))
+    assert np.abs(found[..., :3].astype(int) - wanted).max() <= 1
+    assert np.array_equal(found[..., 3:], picture[..., 3:])
+
+
+def test_a_model_that_does_not_say_how_far_it_sees_gets_the_picture_whole(tmp_path: Path):
+    assert Stylizer(reaching_model(tmp_path / "m.onnx", say=False), memory=0)._plan(4000, 4000) is None
+
+
+def test_a_large_picture_is_cut_so_that_the_process_stays_under_its_bound(tmp_path: Path):
+    stylizer = Stylizer(reaching_model(tmp_path / "m.onnx"))
+    cut = stylizer._plan(10_000, 10_000)
+    assert 400_000_000 + 200 * (cut.long + 28) * (cut.short + 28) < 520_000_000
+
+
+def test_each_type_comes_back_as_it_came(negative: Stylizer, tmp_path: Path):
+    picture, path = noise(9, 14, 3), tmp_path / "a.png"
+    Image.fromarray(picture).save(path)
+    for given in (picture, Image.fromarray(picture)):
+        made = negative(given)
+        assert type(made) is (np.ndarray if given is picture else Image.Image)
+        assert np.array_equal(np.asarray(made), 255 - picture)
+        assert np.array_equal(np.asarray(given), picture), "the caller's picture is left alone"
+    made = negative(path.read_bytes())
+    assert made.startswith(b"\x89PNG")
+    for given, wanted in ((path, tmp_path / "a-negative.png"), (str(path), tmp_path / "a-negative.png")):
+        assert negative(given) == wanted
+        assert np.array_equal(np.asarray(Image.open(wanted)), 255 - picture)
+    assert negative(path, out=tmp_path / "new/b.tif") == tmp_path / "new/b.tif"
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "new/b.tif")), 255 - picture)
+
+
+def test_what_cannot_be_read_is_one_line(negative: Stylizer, tmp_path: Path):
+    with pytest.raises(PictureError, match=r"none\.png: no such file"):
+        negative(tmp_path / "none.png")
+    with pytest.raises(PictureError, match=r"picture of 5 bytes: not a picture"):
+        negative(b"hello")
+    small = Stylizer(negative.path, max_pixels=50)
+    Image.fromarray(noise(9, 14, 3)).save(tmp_path / "a.png")
+    with pytest.raises(PictureError, match=r"14 x 9 pixels, more than the bound of 5e-05 million"):
+        small(tmp_path / "a.png")
+
+
+def test_strength_goes_from_the_photo_to_the_drawing(negative: Stylizer):
+    picture = noise(6, 7, 3)
+    assert np.array_equal(negative(picture, strength=0), picture)
+    assert np.array_equal(negative(picture, strength=0, palette="noir", keep_colour=True), picture)
+    assert np.abs(negative(picture, strength=0.5).astype(float) - 127.5).max() <= 0.5
+    for wrong in ({"strength": 1.1}, {"strength": float("nan")}, {"palette": "none such"}):
+        with pytest.raises(ValueError, match=r"strength is from 0|no palette 'none such': there is hayao, "):
+            negative(picture, **wrong)
+
+
+def test_kept_colour_has_the_luma_of_the_drawing_and_the_chroma_of_the_photo(negative: Stylizer):
+    picture = noise(50, 50, 3) // 4 + 96  # far enough from black and white that nothing is clipped
+    made = negative(picture, keep_colour=True)
+    assert np.abs((made @ LUMA) - ((255 - picture) @ LUMA)).max() <= 1
+    assert np.abs((made - made @ LUMA[:, None]) - (picture - picture @ LUMA[:, None])).max() <= 1.5
+
+
+def test_one_stylizer_serves_many_threads(negative: Stylizer):
+    pictures = [noise(20 + index, 30, 3) for index in range(8)]
+    made = [None] * 8
+
+    def work(index: int) -> None:
+        made[index] = negative(pictures[index])
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(one, 255 - other) for one, other in zip(made, pictures, strict=True))
+
+
+def test_a_model_that_makes_no_numbers_is_named(tmp_path: Path):
+    nodes = [helper.make_node("Log", ["photo"], ["anime"])]
+    with pytest.raises(ModelError, match=r"m\.onnx: made values that are no numbers"):
+        Stylizer(save_model(tmp_path / "m.onnx", nodes, {}))(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_model_that_changes_the_size_is_named(tmp_path: Path):
+    nodes = [helper.make_node("Transpose", ["photo"], ["anime"], perm=[0, 1, 3, 2])]
+    with pytest.raises(ModelError, match=r"m\.onnx: made \[1, 3, 36, 20\] of a photo \[1, 3, 20, 36\]"):
+        Stylizer(save_model(tmp_path / "m.onnx", nodes, {}))(np.zeros((4, 20, 3), np.uint8))
+
+
+def test_a_look_that_changes_nothing_is_the_drawing_itself():
+    anime = noise(4, 4, 3)
+    assert Look().apply(noise(4, 4, 3), anime) is anime
+
+
+def test_the_runtime_starts_fast_and_alone():
+    """Only numpy and Pillow are imported; ONNX Runtime waits for the first picture."""
+    program = """
+import sys, time
+sys.path.insert(0, {root!r})
+before = time.process_time()
+import anime_model.runtime.stylizer, anime_model.runtime.video
+assert time.process_time() - before < 0.5, time.process_time() - before
+heavy = ("torch", "pandas", "prefect", "mlflow", "onnxruntime", "onnx", "scipy", "av", "matplotlib")
+assert not (found := [name for name in heavy if name in sys.modules]), found
+"""
+    subprocess.run([sys.executable, "-c", program.format(root=str(Path(__file__).parents[2]))], check=True)

@@ -1,0 +1,52 @@
+"""Files that appear whole or not at all, whatever stops the program."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write and to seek in, which takes the name `path` when the block ends without an error.
+
+    On Linux it has no name until then, so that even `kill -9` leaves nothing behind; elsewhere it is a hidden `.part`
+    file beside `path`, removed on any error. Folders that are missing are made. Raises `OSError`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    file, nameless = _open_part(part)
+    try:
+        with file:
+            yield file
+            file.flush()
+            if nameless:
+                _name(file.fileno(), part, path)
+        if not nameless:
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _open_part(part: Path) -> tuple[BinaryIO, bool]:
+    """The file, and whether it has no name: not every system and file system can do that."""
+    try:
+        return os.fdopen(os.open(part.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), True
+    except (AttributeError, OSError):
+        return part.open("w+b"), False
+
+
+def _name(descriptor: int, part: Path, path: Path) -> None:
+    """Links the nameless file to `path`; over an existing file by way of `part`, since only a rename replaces."""
+    folder = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        here = f"/proc/self/fd/{descriptor}"
+        # a folder descriptor makes Python call linkat, which follows the link to the file itself
+        os.link(here, part.name if path.exists() else path.name, dst_dir_fd=folder, follow_symlinks=True)
+    finally:
+        os.close(folder)
+    if part.exists():
+        os.replace(part, path)

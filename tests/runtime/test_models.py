@@ -1,0 +1,115 @@
+"""What a model's name stands for, and what is said about files that are none."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import onnx
+import pytest
+from onnx import helper
+
+from anime_model.runtime import models
+from anime_model.runtime.models import ModelError, card, find_model, open_session, receptive_radius, styles
+from tests.tiny_onnx import identity_model, save_model, shipped
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch) -> Path:
+    folder = shipped(tmp_path / "weights", "shinkai", "hayao")
+    (folder / "perceptual.safetensors").touch()
+    monkeypatch.setattr(models, "WEIGHTS", folder)
+    return folder
+
+
+def test_styles_are_the_onnx_files_that_ship(weights: Path):
+    assert list(styles()) == ["hayao", "shinkai"]
+    assert find_model("shinkai") == weights / "shinkai.onnx"
+
+
+def test_a_file_wins_over_a_style_and_a_wrong_name_lists_the_styles(weights: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no style 'ghibli': there is hayao, shinkai; or name a model file"):
+        find_model("ghibli")
+    for missing in ("other/ghibli", "ghibli.onnx"):
+        with pytest.raises(FileNotFoundError, match=f"no model file {missing}"):
+            find_model(missing)
+    identity_model(tmp_path / "shinkai")
+    assert find_model("shinkai") == Path("shinkai")
+
+
+def fake_mlflow(monkeypatch, download) -> None:
+    package, artifacts = ModuleType("mlflow"), ModuleType("mlflow.artifacts")
+    artifacts.download_artifacts = download
+    monkeypatch.setitem(sys.modules, "mlflow", package)
+    monkeypatch.setitem(sys.modules, "mlflow.artifacts", artifacts)
+    monkeypatch.delitem(sys.modules, "anime_model.runtime.from_mlflow", raising=False)
+
+
+def test_a_registered_model_is_the_onnx_file_inside_it(tmp_path: Path, monkeypatch):
+    identity_model(tmp_path / "data/int8.onnx")
+    asked = []
+    fake_mlflow(monkeypatch, lambda artifact_uri: asked.append(artifact_uri) or str(tmp_path))
+    assert find_model("models:/animegan-shinkai@champion") == tmp_path / "data/int8.onnx"
+    assert asked == ["models:/animegan-shinkai@champion"]
+    fake_mlflow(monkeypatch, lambda artifact_uri: str(tmp_path / "empty"))
+    with pytest.raises(ModelError, match="holds no ONNX file"):
+        find_model("models:/x/1")
+
+
+def test_mlflow_away_or_not_installed_is_one_line(monkeypatch):
+    def fail(artifact_uri):
+        raise RuntimeError("RESOURCE_DOES_NOT_EXIST:\n no such model")
+
+    fake_mlflow(monkeypatch, fail)
+    with pytest.raises(ModelError, match=r"^models:/x@y: MLflow does not give it \(RESOURCE_DOES_NOT_EXIST: no such"):
+        find_model("models:/x@y")
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.delitem(sys.modules, "mlflow.artifacts")
+    monkeypatch.delitem(sys.modules, "anime_model.runtime.from_mlflow", raising=False)
+    with pytest.raises(ModelError, match=r"models:/x@y: MLflow is not installed; `pip install mlflow`"):
+        find_model("models:/x@y")
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ModelError) as caught:
+        open_session(path, 1)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x89PNG\r\n\x1a\n" + bytes(100), bytes(range(256)) * 50])
+def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path, content: bytes):
+    (tmp_path / "m.onnx").write_bytes(content)
+    refused(tmp_path / "m.onnx")
+
+
+def test_a_cut_off_model_and_one_of_another_opset_are_refused_in_one_line(tmp_path: Path):
+    path = identity_model(tmp_path / "m.onnx")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    refused(path)
+    save_model(path, [helper.make_node("Identity", ["photo"], ["anime"])], {}, opset=999)
+    assert "999" in refused(path)
+    path.unlink()
+    path.mkdir()
+    refused(path)
+
+
+def test_a_model_of_something_else_is_refused(tmp_path: Path):
+    path = identity_model(tmp_path / "m.onnx")
+    model = onnx.load(path)
+    model.graph.input[0].name = model.graph.node[0].input[0] = "tokens"
+    onnx.save(model, path)
+    assert "a model takes `photo` and makes `anime`" in refused(path)
+
+
+@pytest.mark.parametrize(("said", "radius"), [("58", 58), ("0", 0), ("", None), ("-1", None), ("many", None)])
+def test_the_receptive_radius_is_a_number_or_nothing(tmp_path: Path, said: str, radius: int | None):
+    assert receptive_radius(open_session(identity_model(tmp_path / "m.onnx", receptive_radius=said), 1)) == radius
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[1]"])
+def test_a_broken_card_is_no_card(text: str):
+    assert card({"card": text}) == {}
+    assert card({"card": '{"fid": 1}'}) == {"fid": 1}

@@ -337,6 +337,6 @@ def _animation(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
         options |= {"default_image": True, "duration": picture.durations[1:]}
     if kind == "GIF" and any(frame.mode == "RGBA" for frame in frames):
         options["disposal"] = 2  # a clear pixel shows the background, not the frame before
-    if picture.loop is not None or kind == "WEBP":
+    if picture.loop is not None or kind in ("WEBP", "PNG"):  # unsaid, a GIF plays once and these two for ever
         options["loop"] = picture.loop if picture.loop is not None else 1
     return options

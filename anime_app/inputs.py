@@ -1,5 +1,6 @@
 """What to make of the arguments of `anime stylize`: which files are read, and where each result goes."""
 
+import fnmatch
 import glob
 import os
 from collections.abc import Iterator
@@ -53,15 +54,34 @@ def _expanded(text: str, found: Found) -> list[Path]:
         if not os.path.lexists(text):
             found.failures.append(f"{text}: no such file or folder")
         return [Path(text)] if os.path.lexists(text) else []
-    by_file = {os.path.realpath(path): Path(path) for path in sorted(glob.glob(text, recursive=True), reverse=True)}
-    matching = sorted(by_file.values())  # a link in a circle would show each file forty times
+    if "**" in Path(text).parts:
+        matching = list(_below(Path(text), found))
+    else:
+        matching = [Path(path) for path in sorted(glob.glob(text))]
     files = [path for path in matching if not path.is_dir() and path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES)]
     if not files:
         found.failures.append(f"{text}: matches no picture and no video")
     return files
 
 
-def _walk(folder: Path, results: Path, found: Found) -> Iterator[Path]:
+def _below(pattern: Path, found: Found) -> Iterator[Path]:
+    """Files that a pattern with `**` matches. Python's own search would follow two links in a circle for ever."""
+    fixed = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
+    base = Path(*pattern.parts[:fixed])
+    for path in _walk(base, None, found):
+        if _matches(path.relative_to(base).parts, pattern.parts[fixed:]):
+            yield path
+
+
+def _matches(parts: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    if not patterns or not parts:
+        return not parts and all(pattern == "**" for pattern in patterns)
+    if patterns[0] == "**":
+        return _matches(parts, patterns[1:]) or _matches(parts[1:], patterns)
+    return fnmatch.fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
+
+
+def _walk(folder: Path, results: Path | None, found: Found) -> Iterator[Path]:
     """Pictures and videos below `folder`, sorted, but for those in `results`. Links to folders are followed, each real
     folder is visited once."""
 
@@ -71,6 +91,7 @@ def _walk(folder: Path, results: Path, found: Found) -> Iterator[Path]:
     seen = {_identity(folder)}
     for place, folders, names in os.walk(folder, followlinks=True, onerror=refused):
         inside = [Path(place, name) for name in sorted(folders) if not name.startswith(".")]
+        inside.sort(key=Path.is_symlink)  # a folder under its own name before a link to it
         folders[:] = []
         for path in inside:
             if (identity := _identity(path)) not in seen and path.absolute() != results:

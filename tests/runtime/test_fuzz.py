@@ -20,7 +20,7 @@ from anime_model.runtime.stylizer import Stylizer
 from tests.tiny_onnx import identity_model, reaching_model
 
 pytestmark = pytest.mark.slow
-MUTANTS = 130  # of each of the 18 real files
+MUTANTS = 400  # of each of the 18 real files
 MAGIC = (
     b"\x89PNG\r\n\x1a\n",
     b"\xff\xd8\xff\xe0",

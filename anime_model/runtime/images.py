@@ -115,7 +115,7 @@ def write(picture: Picture, path: Path) -> None:
         raise ValueError(f"{path}: cannot write pictures as {Path(path).suffix or 'a file with no suffix'}")
     try:
         with whole_file(path) as stream:
-            encode(picture, stream, kind)
+            encode(picture, _WithoutDescriptor(stream), kind)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -126,6 +126,19 @@ def kind_of(path: Path) -> str | None:
     if kind == "AVIF" and not pillow_features.check("avif"):
         return None
     return kind if kind in WRITTEN else None
+
+
+class _WithoutDescriptor:
+    """A file that Pillow must write through Python: by descriptor it takes the half of a last block that still fits on
+    a full disk for the whole."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        if name == "fileno":
+            raise AttributeError(name)
+        return getattr(self.stream, name)
 
 
 def _name(source: Path | str | bytes | BinaryIO) -> str:
@@ -337,6 +350,6 @@ def _animation(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
         options |= {"default_image": True, "duration": picture.durations[1:]}
     if kind == "GIF" and any(frame.mode == "RGBA" for frame in frames):
         options["disposal"] = 2  # a clear pixel shows the background, not the frame before
-    if picture.loop is not None or kind == "WEBP":
+    if picture.loop is not None or kind in ("WEBP", "PNG"):  # unsaid, a GIF plays once and these two for ever
         options["loop"] = picture.loop if picture.loop is not None else 1
     return options

@@ -2,6 +2,7 @@
 
 import io
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from anime_model.runtime.tiles import MULTIPLE, Plan, plan, stylize_tiles, styli
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
 MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
 BASE = 90_000_000  # of them, for Python, the engine and a band of the picture
-HELD, RUN = 4, 200  # bytes for each pixel of the picture, and for each in one run of the network
+HELD, RUN = 4, 360  # bytes for each pixel of the picture, and for each in one run of the network (the lite one, float)
 SMALLEST = 100_000  # pixels in one run, however little memory there is: below it overlaps are most of the work
 STRIP = 64  # rows
 
@@ -108,11 +109,15 @@ class Stylizer:
         images.encode(found, stream, found.kind)
         return stream.getvalue()
 
-    def draw(self, image: Image.Image, look: Look = Look()) -> None:
-        """Replaces the pixels of an RGB or RGBA image in place; transparency stays. Raises `ModelError`."""
+    def draw(self, image: Image.Image, look: Look = Look(), tick: Callable[[], None] = lambda: None) -> None:
+        """Replaces the pixels of an RGB or RGBA image in place; transparency stays. Raises `ModelError`.
+
+        `tick` is called before every run of the network; what it raises ends the work.
+        """
         cut = self._plan(*image.size[::-1])
         wide = cut is not None and image.width > image.height
         if cut is None:
+            tick()
             pixels = np.asarray(image)
             anime = look.apply(pixels[..., :3], self._untiled(pixels[..., :3]))
             image.paste(Image.fromarray(np.concatenate([anime, pixels[..., 3:]], axis=2)))
@@ -128,7 +133,11 @@ class Stylizer:
         def write(start: int, first: int, tile: np.ndarray) -> None:
             image.paste(Image.fromarray(_turned(tile, wide)), (start, first) if wide else (first, start))
 
-        stylize_tiles(read, write, cut, lambda photo: self._tile(photo, look, wide), len(image.mode))
+        def run(photo: np.ndarray) -> np.ndarray:
+            tick()
+            return self._tile(photo, look, wide)
+
+        stylize_tiles(read, write, cut, run, len(image.mode))
 
     @property
     def style(self) -> str:

@@ -1,11 +1,14 @@
 """Files that appear whole or not at all, whatever stops the program."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+OPEN_FILES = "/proc/self/fd"
 
 
 @contextmanager
@@ -16,7 +19,10 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     file beside `path`, removed on any error. Folders that are missing are made. Raises `OSError`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     file, nameless = _open_part(part)
     try:
@@ -33,20 +39,22 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 def _open_part(part: Path) -> tuple[BinaryIO, bool]:
     """The file, and whether it has no name: not every system and file system can do that."""
-    try:
-        return os.fdopen(os.open(part.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), True
-    except (AttributeError, OSError):
-        return part.open("w+b"), False
+    if hasattr(os, "O_TMPFILE") and os.path.isdir(OPEN_FILES):
+        try:
+            return os.fdopen(os.open(part.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), True
+        except OSError:
+            pass
+    return part.open("w+b"), False
 
 
 def _name(descriptor: int, part: Path, path: Path) -> None:
     """Links the nameless file to `path`; over an existing file by way of `part`, since only a rename replaces."""
     folder = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        here = f"/proc/self/fd/{descriptor}"
-        # a folder descriptor makes Python call linkat, which follows the link to the file itself
-        os.link(here, part.name if path.exists() else path.name, dst_dir_fd=folder, follow_symlinks=True)
+    here = f"{OPEN_FILES}/{descriptor}"
+    try:  # a folder descriptor makes Python call linkat, which follows the link to the file itself
+        os.link(here, path.name, dst_dir_fd=folder, follow_symlinks=True)
+    except FileExistsError:
+        os.link(here, part.name, dst_dir_fd=folder, follow_symlinks=True)
+        os.replace(part, path)
     finally:
         os.close(folder)
-    if part.exists():
-        os.replace(part, path)

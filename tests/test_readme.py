@@ -35,7 +35,9 @@ def test_a_row_says_what_the_file_says():
 
 def test_the_pages_are_those_of_their_results_files():
     assert ACCOUNT.read_text() == account(RELEASE, RESULTS)
-    assert latency.PAGE.read_text() == latency.page(json.loads(latency.RESULTS.read_text()))
+    assert latency.PAGE.exists() == latency.RESULTS.exists()
+    if latency.RESULTS.exists():
+        assert latency.PAGE.read_text() == latency.page(json.loads(latency.RESULTS.read_text()))
 
 
 def test_a_target_says_whether_it_was_met():

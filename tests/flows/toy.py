@@ -38,13 +38,16 @@ stages:
 """
 RECIPE = """
 styles: [cel, ink]
-data: {photos: photos, frames: frames}
+seed: 1
+perceptual: embedded
+data: {photos: photos, frames: frames, generate: []}
+training: {threads: 2}
 teacher: {weights: {adversarial: 1, content: 1, style: 1, colour: 1, variation: 1}}
 replace_convs: {layers: []}
 prune: {rounds: 3}
 distill: {}
 quantize: {}
-evaluate: {}
+evaluate: {latency_threads: 2}
 distillation: {weights: {pixel: 1}}
 """
 # Each stage writes what the real one writes, as far as the flow reads it. `trace.txt` gets when a stage began and

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anime_model.compression.quantization import quantize
-from anime_model.compression.timing import unit_times
+from anime_model.compression.timing import fastest_int8, unit_times
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.tensors import write_tensors
@@ -20,8 +20,8 @@ def main(arguments: list[str]) -> None:
     training = learning.training(recipe, "quantize", [source, teacher, data])
     lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
     student = load_generator(source)
-    times = kept_times(recipe, student, lesson.photos, training.scratch)
-    quantized = quantize(student, lesson, settings, times, training)
+    times, fast = kept_timing(recipe, student, lesson.photos, training.scratch)
+    quantized = quantize(student, lesson, settings, times, fast, training)
     if not training.fabric.is_global_zero:
         return
     common.fresh(out)
@@ -34,16 +34,21 @@ def main(arguments: list[str]) -> None:
     learning.finish(training.scratch)
 
 
-def kept_times(recipe: Recipe, student: Generator, photos: Pictures, scratch: Path) -> dict[str, tuple[float, float]]:
-    """Times of every unit, measured once: a resumed run decides on the figures that the broken one had."""
-    file, settings = scratch / "times.json", recipe.quantize
+def kept_timing(
+    recipe: Recipe, student: Generator, photos: Pictures, scratch: Path
+) -> tuple[dict[str, tuple[float, float]], list[str]]:
+    """Times of every unit and what is fastest in INT8, measured once: a resumed run decides as the broken one did."""
+    file, settings = scratch / "timing.json", recipe.quantize
     if not file.exists():
         calibration = photos.fixed(4, settings.fine_tune.crop).cpu()
-        size, threads = settings.timing_size, recipe.evaluate.latency_threads
-        times = unit_times(student, calibration, settings.weight_bits, size, threads)
+        how = (calibration, settings.weight_bits, settings.timing_size, recipe.evaluate.latency_threads)
+        times = unit_times(student, *how)
+        start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
+        fast = list(fastest_int8(student, *how, start)) if settings.keep_float is None else []
         scratch.mkdir(parents=True, exist_ok=True)
-        common.write_json(file, times)
-    return common.read_json(file)
+        common.write_json(file, {"times": times, "fast": fast})
+    kept = common.read_json(file)
+    return kept["times"], kept["fast"]
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibratio
     """Static quantization by ONNX Runtime of the convolutions of `units` and of what lies between them."""
     graph = onnx.load(source).graph
     convs = [node.name for node in graph.node if node.op_type == "Conv" and unit_of(node) in units]
-    shared = [node.name for node in graph.node if node.op_type in SHARED_OPS]
+    shared = _between(graph, set(convs))
     with _quiet():
         quantize_static(
             source,
@@ -101,6 +101,27 @@ def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibratio
             weight_type=QuantType.QInt8,
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
+
+
+def _between(graph: onnx.GraphProto, convs: set[str]) -> list[str]:
+    """Names of the operations that take INT8 maps alone; those that a float engine does well must hand them on as INT8.
+
+    Anything else would be wrapped in changes of number format that cost more than the operation.
+    """
+    takers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            takers.setdefault(name, []).append(node)
+    int8 = {name for node in graph.node if node.name in convs for name in node.output}
+    found = []
+    for node in graph.node:
+        if node.op_type not in SHARED_OPS or not int8.issuperset(node.input[: 2 if node.op_type == "Add" else 1]):
+            continue
+        following = takers.get(node.output[0], [])
+        if node.op_type in ("Relu", "DepthToSpace") or any(n.name in convs or n.op_type in SHARED_OPS for n in following):
+            int8.update(node.output)
+            found.append(node.name)
+    return found
 
 
 def unit_of(node: onnx.NodeProto) -> str:

@@ -96,9 +96,11 @@ class Generator(nn.Module):
         c = self._block("c", b)
         d = self._block("d", self._upsample(c, half))
         if self.arch.tail == "subpixel":
-            anime = F.pixel_shuffle(self.out(self._block("e", d)), 2)[..., : photo.shape[-2], : photo.shape[-1]]
+            anime = F.pixel_shuffle(self.out(self._block("e", d)), 2)
         else:
             anime = self.out(self._block("e", self._upsample(d, photo)))
+        if self.arch.tail == "subpixel" or self.arch.upsample != "bilinear":
+            anime = anime[..., : photo.shape[-2], : photo.shape[-1]]
         return {"b": b, "c": c, "d": d, "anime": torch.tanh(anime)}
 
     def forward(self, photo: Tensor) -> Tensor:
@@ -110,9 +112,15 @@ class Generator(nn.Module):
         return x
 
     def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
-        if self.arch.upsample == "nearest":
-            return F.interpolate(x, like.shape[-2:], mode="nearest")
-        return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=self.arch.upsample == "bilinear")
+        """To the size of `like` as published; else to twice the size, which `features` cuts off at the end.
+
+        A fixed factor is exported as one: engines then keep their blocked layout through it.
+        """
+        if self.arch.upsample == "bilinear":
+            return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
+        if self.arch.upsample == "half_pixel":
+            return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def convolutions(generator: nn.Module) -> dict[str, nn.Conv2d]:

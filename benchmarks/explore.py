@@ -19,7 +19,6 @@ from anime_model.compression.export import export_int8_onnx, export_onnx
 from anime_model.compression.pruning import prune_to
 from anime_model.compression.quantization import quantize
 from anime_model.compression.separable import gather_statistics, replace_convs
-from anime_model.compression.timing import unit_times
 from anime_model.evaluation.batches import pairs
 from anime_model.evaluation.fidelity import fidelity
 from anime_model.evaluation.latency import cpu_name, measure_onnx
@@ -33,6 +32,7 @@ from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.data import spread
 from anime_model.training.loop import Training
 from tasks import common, learning
+from tasks.quantize import kept_timing
 
 RESULTS = Path("results/explore.json")
 CHART = Path("docs/front.svg")
@@ -164,10 +164,9 @@ def quantized(bench: Bench, student: Generator, steps: int, name: str, target: P
     tune = replace(settings.fine_tune, steps=steps)
     settings = replace(settings, fine_tune=tune, calibration=16)
     calibration = bench.lesson.photos.fixed(settings.calibration, tune.crop).cpu()
-    threads = bench.recipe.evaluate.latency_threads
-    times = unit_times(student, calibration[:4], settings.weight_bits, settings.timing_size, threads)
+    times, fast = kept_timing(bench.recipe, student, bench.lesson.photos, bench.scratch / name.rpartition("-")[0])
     training = replace(bench.training, scratch=bench.training.scratch / name)
-    made = quantize(student, bench.lesson, settings, times, training)
+    made = quantize(student, bench.lesson, settings, times, fast, training)
     export_int8_onnx(made.generator.cpu(), calibration, target, settings.weight_bits)
 
 

@@ -118,7 +118,9 @@ def _between(graph: onnx.GraphProto, convs: set[str]) -> list[str]:
         if node.op_type not in SHARED_OPS or not int8.issuperset(node.input[: 2 if node.op_type == "Add" else 1]):
             continue
         following = takers.get(node.output[0], [])
-        if node.op_type in ("Relu", "DepthToSpace") or any(n.name in convs or n.op_type in SHARED_OPS for n in following):
+        if node.op_type in ("Relu", "DepthToSpace") or any(
+            n.name in convs or n.op_type in SHARED_OPS for n in following
+        ):
             int8.update(node.output)
             found.append(node.name)
     return found

@@ -116,8 +116,9 @@ def quantize(
     """Folds `student`, decides layer by layer, then fine-tunes with fake quantization (Jacob et al., CVPR 2018).
 
     `times` holds milliseconds (float, INT8) for every quantizable unit, measured in the engine that ships, and `fast`
-    names those whose INT8 makes the whole network faster (`timing.fastest_int8`). Figures: PSNR to the teacher of the float network, after calibration alone (`ptq_psnr`), and after the fine-tuning
-    (`qat_psnr`), on the calibration crops.
+    names those whose INT8 makes the whole network faster (`timing.fastest_int8`). Figures: PSNR to the teacher of the
+    float network, after calibration alone (`ptq_psnr`), and after the fine-tuning (`qat_psnr`), on the calibration
+    crops.
     """
     folded = fold_batch_norm(student.cpu())
     pictures = lesson.photos.fixed(settings.calibration, settings.fine_tune.crop).cpu()
@@ -160,7 +161,11 @@ def _verdict(name: str, fast: bool, settings: QuantizeSettings) -> Row:
     if settings.keep_float is not None:
         kept = name in settings.keep_float
         return {"runs_in": "float" if kept else "int8", "reason": "named in the recipe" if kept else ""}
-    return {"runs_in": "int8", "reason": ""} if fast else {"runs_in": "float", "reason": "the network is not faster with it"}
+    return (
+        {"runs_in": "int8", "reason": ""}
+        if fast
+        else {"runs_in": "float", "reason": "the network is not faster with it"}
+    )
 
 
 def _protect_picture(

@@ -1,11 +1,11 @@
-"""Time of every unit of a network, in float and in INT8, in the engine that ships, and the choice that is fastest whole."""
+"""Time of every unit of a network in float and in INT8, in the engine that ships, and which of them to run in INT8."""
 
 import itertools
 import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from anime_model.networks.generator import Generator
 
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 GAIN = 0.985  # of the time that a change must leave, so that noise is not taken for a gain
+
+Choice = frozenset[str]  # names of the units that run in INT8
 
 
 def unit_times(
@@ -40,29 +42,32 @@ def unit_times(
 
 
 def fastest_int8(
-    generator: Generator, calibration: Tensor, weight_bits: int, size: int, threads: int, start: Sequence[str]
+    generator: Generator, calibration: Tensor, weight_bits: int, size: int, threads: int, start: Collection[str]
 ) -> tuple[str, ...]:
-    """The units to run in INT8 for which the whole network is fastest, by local search from `start`.
+    """The units to run in INT8 for which the whole network is fastest in the engine that ships, by `search` from `start`.
 
-    The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. Layer by
-    layer, from the first to the last, all of the layer in INT8 and none of it are tried against the best so far, side
-    by side in one process; a choice must win by 1.5 %.
+    The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format.
     """
     network = deployable(generator)
-    units = list(quantizable(network))
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, "float.onnx")
         export_onnx(replace_int8(network, ()), whole)
-        bench = _Bench(whole, calibration, weight_bits, size, threads)
-        best = frozenset(start)
-        best = bench.faster(frozenset(), best)
-        for block in _layers(units):
-            for choice in (best | block, best - block):
-                best = bench.faster(choice, best)
+        return search(list(quantizable(network)), start, _Bench(whole, calibration, weight_bits, size, threads).faster)
+
+
+def search(units: Sequence[str], start: Collection[str], faster: Callable[[Choice, Choice], Choice]) -> tuple[str, ...]:
+    """Local search: from the first layer to the last, all of it in INT8 and none of it against the best choice so far.
+
+    `faster` gets a challenger and the best so far, and returns the one to go on with.
+    """
+    best = faster(frozenset(), frozenset(start))
+    for layer in _layers(units):
+        for challenger in (best | layer, best - layer):
+            best = faster(challenger, best)
     return tuple(name for name in units if name in best)
 
 
-def _layers(units: Sequence[str]) -> Iterator[frozenset[str]]:
+def _layers(units: Sequence[str]) -> Iterator[Choice]:
     """The units of each layer: `layers.c1.expand`, `.depthwise` and `.project` belong together."""
     for _, group in itertools.groupby(units, key=lambda name: name.split(".")[1] if "." in name else name):
         yield frozenset(group)
@@ -74,9 +79,10 @@ class _Bench:
     def __init__(self, whole: Path, calibration: Tensor, weight_bits: int, size: int, threads: int) -> None:
         self.whole, self.calibration, self.weight_bits, self.threads = whole, calibration, weight_bits, threads
         self.photo = torch.zeros(1, 3, size, size).numpy()
-        self.sessions: dict[frozenset[str], onnxruntime.InferenceSession] = {}
+        self.sessions: dict[Choice, onnxruntime.InferenceSession] = {}
 
-    def faster(self, challenger: frozenset[str], champion: frozenset[str], repeats: int = 15) -> frozenset[str]:
+    def faster(self, challenger: Choice, champion: Choice, repeats: int = 15) -> Choice:
+        """The challenger if its median is shorter by more than 1.5 %."""
         if challenger == champion:
             return champion
         sessions = [self._session(challenger), self._session(champion)]
@@ -84,7 +90,7 @@ class _Bench:
         new, old = (statistics.median(column) for column in zip(*times, strict=True))
         return challenger if new < GAIN * old else champion
 
-    def _session(self, names: frozenset[str]) -> onnxruntime.InferenceSession:
+    def _session(self, names: Choice) -> onnxruntime.InferenceSession:
         if names not in self.sessions:
             path = self.whole.with_name("int8.onnx")
             quantize_onnx(self.whole, path, tuple(names), self.calibration, self.weight_bits)

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import onnx
@@ -5,9 +6,17 @@ import onnxruntime
 import pytest
 import torch
 
-from anime_model.compression.export import ExportError, deployable, export_int8_onnx, export_onnx, run_onnx, verify
+from anime_model.compression.export import (
+    ExportError,
+    deployable,
+    export_int8_onnx,
+    export_onnx,
+    quantize_onnx,
+    run_onnx,
+    verify,
+)
 from anime_model.compression.quantization import quantizable
-from anime_model.compression.timing import unit_times
+from anime_model.compression.timing import fastest_int8, search, unit_times
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
 from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.architecture import animeganv2
@@ -98,3 +107,39 @@ def test_every_unit_is_timed_in_both_formats(student, photo):
     times = unit_times(student, photo, weight_bits=7, size=64, threads=1)
     assert list(times) == list(quantizable(deployable(student)))
     assert all(float_ms > 0 and int8_ms > 0 for float_ms, int8_ms in times.values())
+
+
+def test_a_slow_int8_layer_between_fast_ones_is_taken_along():
+    """INT8 costs 1 and float 3, but the depthwise layers 2 in INT8 and 1 in float; every change of format costs 2."""
+    units = ["layers.a0", *(f"layers.{name}.{part}" for name in ("b0", "b1") for part in ("depthwise", "pointwise"))]
+
+    def cost(choice: frozenset[str]) -> int:
+        int8 = [name in choice for name in units]
+        own = [(2 if i else 1) if "depthwise" in name else (1 if i else 3) for name, i in zip(units, int8, strict=True)]
+        return sum(own) + 2 * sum(a != b for a, b in itertools.pairwise([False, *int8, False]))
+
+    def faster(challenger: frozenset[str], best: frozenset[str]) -> frozenset[str]:
+        return challenger if cost(challenger) < cost(best) else best
+
+    alone = [name for name in units if "depthwise" not in name]
+    choices = itertools.chain.from_iterable(itertools.combinations(units, n) for n in range(len(units) + 1))
+    found = search(units, alone, faster)
+    assert cost(frozenset(found)) == min(cost(frozenset(choice)) for choice in choices) < cost(frozenset(alone))
+
+
+def test_the_fastest_choice_names_units_of_the_network(student, photo):
+    units = list(quantizable(deployable(student)))
+    assert set(fastest_int8(student, photo[:1], 7, 64, 1, units[::2])) <= set(units)
+
+
+def test_only_what_lies_between_int8_maps_is_quantized(student, photo, tmp_path):
+    """The interpolation after a float layer stays float, and with it the blocked layout of the engine."""
+    network = deployable(student)
+    export_onnx(network, tmp_path / "float.onnx")
+    for units, kind in (((), 0), (("layers.d0.depthwise", "layers.d0.pointwise"), 0), (tuple(quantizable(network)), 1)):
+        quantize_onnx(tmp_path / "float.onnx", tmp_path / "int8.onnx", units, photo[:1], 7)
+        graph = onnx.load(tmp_path / "int8.onnx").graph
+        makers = {name: node.op_type for node in graph.node for name in node.output}
+        resized = [node for node in graph.node if node.op_type == "Resize"]
+        assert len(resized) >= 1
+        assert sum(makers[node.input[0]] == "DequantizeLinear" for node in resized) == kind * len(resized)

@@ -44,7 +44,7 @@ def unit_times(
 def fastest_int8(
     generator: Generator, calibration: Tensor, weight_bits: int, size: int, threads: int, start: Collection[str]
 ) -> tuple[str, ...]:
-    """The units to run in INT8 for which the whole network is fastest in the engine that ships, by `search` from `start`.
+    """The units to run in INT8 for which the whole network is fastest, searched for in the engine that ships.
 
     The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format.
     """

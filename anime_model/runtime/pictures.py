@@ -1,11 +1,12 @@
 """Pictures of any kind in, uint8 RGB arrays out, and back to files. numpy and Pillow only."""
 
-import os
-import secrets
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from anime_model.runtime.whole import whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 # nothing else is opened: for EPS Pillow would run Ghostscript
@@ -63,15 +64,12 @@ def write_picture(path: Path, array: np.ndarray, quality: int = 95) -> None:
     kind = Image.registered_extensions().get(path.suffix.lower())
     if kind not in Image.SAVE:
         raise ValueError(f"{path}: cannot write pictures as {path.suffix or 'a file with no suffix'}; use .png or .jpg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        # 4:4:4: colour edges of a drawing bleed when chroma is halved
-        options = {"subsampling": 0} if kind == "JPEG" else {}
-        Image.fromarray(array).save(part, format=kind, quality=quality, **options)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    # 4:4:4: colour edges of a drawing bleed when chroma is halved
+    options = {"subsampling": 0} if kind == "JPEG" else {}
+    encoded = io.BytesIO()  # at the end of a full disk, Pillow takes a part of its last block for the whole
+    Image.fromarray(array).save(encoded, format=kind, quality=quality, **options)
+    with whole_file(path) as file:
+        file.write(encoded.getbuffer())
 
 
 def _upright(image: Image.Image) -> Image.Image:

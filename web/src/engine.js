@@ -1,0 +1,113 @@
+/* ONNX Runtime in this thread: which build of it, how many threads, and a session for each model. */
+
+import wasmGlue from '../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.mjs?url'
+import wasm from '../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm?url'
+import gpuGlue from '../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.mjs?url'
+import gpuWasm from '../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.wasm?url'
+import { Failure } from './failure.js'
+
+const MOST_THREADS = 4 // more gain nothing at these sizes, and phones slow down on their small cores
+const PROBE = 256 // pixels a side of the picture on which CPU and GPU are compared
+const ALIKE = 0.01 // largest mean difference of a value in [-1, 1] for a GPU to be trusted: 1.3 of 255 levels
+
+// (func (result v128) i32.const 0 i8x16.splat): valid only where WebAssembly has SIMD
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]
+
+/** `preference` is "auto" (the faster one, measured, where there is a GPU) or "cpu". Throws `Failure`. */
+export async function startEngine(preference) {
+  if (typeof WebAssembly !== 'object' || !WebAssembly.validate(Uint8Array.from(SIMD))) throw new Failure('noSimd')
+  const gpu = preference === 'auto' && (await hasGpu())
+  const ort = await load(gpu)
+  ort.env.logLevel = 'error'
+  ort.env.wasm.wasmPaths = gpu ? { mjs: gpuGlue, wasm: gpuWasm } : { mjs: wasmGlue, wasm }
+  ort.env.wasm.numThreads = threads()
+  const sessions = new Map() // promises: two requests for one model load it once
+  const opened = (model, onGpu) => {
+    const session = openSession(ort, model, onGpu)
+    sessions.set(model.style, session)
+    session.catch(() => sessions.delete(model.style)) // the next request tries again
+    return session
+  }
+  return {
+    files: Object.values(ort.env.wasm.wasmPaths),
+    threads: threads(),
+    session: (model) => sessions.get(model.style) ?? opened(model, gpu),
+    /** After a GPU that failed in the middle of its work: the same model on the CPU from now on. */
+    withoutGpu: (model) => opened(model, false),
+  }
+}
+
+async function load(gpu) {
+  try {
+    return gpu ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm')
+  } catch {
+    throw new Failure('noEngine')
+  }
+}
+
+function threads() {
+  return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1
+}
+
+async function hasGpu() {
+  try {
+    const adapter = await navigator.gpu?.requestAdapter()
+    return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)
+  } catch {
+    return false
+  }
+}
+
+async function openSession(ort, model, gpu) {
+  const bytes = await fetchModel(model.url)
+  const cpu = await open(ort, bytes, 'wasm')
+  if (!gpu) return cpu
+  try {
+    return await faster(cpu, await open(ort, bytes, 'webgpu'))
+  } catch {
+    return cpu // a driver that cannot run this network
+  }
+}
+
+async function fetchModel(url) {
+  try {
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(response.status)
+    return new Uint8Array(await response.arrayBuffer())
+  } catch {
+    throw new Failure('noModel')
+  }
+}
+
+async function open(ort, bytes, provider) {
+  let session
+  try {
+    session = await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3 })
+  } catch (error) {
+    throw new Failure(/wasm|WebAssembly|backend/i.test(error.message) ? 'noEngine' : 'badModel', error.message)
+  }
+  return {
+    provider,
+    /** Float32 planes [3, height, width] in [-1, 1] to the same. */
+    async run(planes, height, width) {
+      const photo = new ort.Tensor('float32', planes, [1, 3, height, width])
+      const { anime } = await session.run({ photo })
+      return anime.data
+    },
+  }
+}
+
+/** The GPU only where it makes the same picture in less time; INT8 layers can be slow there. */
+async function faster(cpu, gpu) {
+  const planes = Float32Array.from({ length: 3 * PROBE * PROBE }, (_, i) => Math.sin(i / 41) * Math.cos(i / PROBE / 29))
+  const [onCpu, onGpu] = [await timed(cpu, planes), await timed(gpu, planes)]
+  const difference = onCpu.made.reduce((sum, value, i) => sum + Math.abs(value - onGpu.made[i]), 0) / planes.length
+  return difference < ALIKE && onGpu.ms < onCpu.ms ? gpu : cpu
+}
+
+async function timed(session, planes) {
+  await session.run(planes, PROBE, PROBE) // the first run also prepares kernels
+  const start = performance.now()
+  const made = await session.run(planes, PROBE, PROBE)
+  return { ms: performance.now() - start, made }
+}

@@ -1,0 +1,14 @@
+/* Offline use: starts the service worker and has it keep the engine that this page loaded. */
+
+/** Calls `done` once the page would work without a network. Where there are no service workers it never does. */
+export async function keepOffline(files, done) {
+  if (!('serviceWorker' in navigator) || import.meta.env.DEV) return
+  try {
+    navigator.serviceWorker.addEventListener('message', ({ data }) => data.kept && done())
+    await navigator.serviceWorker.register('./service_worker.js')
+    const { active } = await navigator.serviceWorker.ready
+    active.postMessage({ keep: files })
+  } catch {
+    // not https, a private window, a full disk: the page works, with a network
+  }
+}

@@ -1,0 +1,70 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+
+export const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+
+const QUIET = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+
+/** A browser with an empty profile: the context of its pages, and `close`, which removes the profile. */
+export async function browse({ args = ['--disable-gpu'], ...options } = {}) {
+  const profile = mkdtempSync(join(tmpdir(), 'anime-web-'))
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: CHROMIUM,
+    headless: true,
+    viewport: { width: 1280, height: 860 },
+    locale: 'en-GB',
+    acceptDownloads: true,
+    ...options,
+    args: [...QUIET, ...args],
+  })
+  const close = async () => {
+    await context.close()
+    rmSync(profile, { recursive: true, force: true })
+  }
+  return { context, close }
+}
+
+/** The loaded page, with what it must not do written down: `trouble` (errors, policy violations) and `hosts` it asked. */
+export async function open(context, url) {
+  const page = await context.newPage()
+  const trouble = []
+  const hosts = new Set()
+  page.on('pageerror', (error) => trouble.push(String(error)))
+  page.on('console', (line) => line.type() === 'error' && trouble.push(line.text()))
+  context.on('request', (request) => request.url().startsWith('http') && hosts.add(new URL(request.url()).host))
+  await page.goto(url)
+  return Object.assign(page, { trouble, hosts })
+}
+
+/** Gives the page a photo and waits for its picture. */
+export async function stylize(page, files, timeout = 120_000) {
+  await page.setInputFiles('#file', files)
+  await made(page, timeout)
+}
+
+export async function made(page, timeout = 120_000) {
+  await page.waitForSelector('#download:not(:disabled)', { timeout })
+  await page.waitForSelector('#busy', { state: 'hidden', timeout })
+}
+
+/** The picture on the page as RGBA bytes. */
+export async function shown(page, canvas = 'after') {
+  const { width, height, base64 } = await page.evaluate((id) => {
+    const element = document.getElementById(id)
+    const { data } = element.getContext('2d').getImageData(0, 0, element.width, element.height)
+    let text = ''
+    for (let i = 0; i < data.length; i += 0x8000) text += String.fromCharCode(...data.subarray(i, i + 0x8000))
+    return { width: element.width, height: element.height, base64: btoa(text) }
+  }, canvas)
+  return { width, height, data: Buffer.from(base64, 'base64') }
+}
+
+/** Mean absolute difference of two pictures' colours, in levels of 255. */
+export function difference(one, other) {
+  if (one.width !== other.width || one.height !== other.height) return Infinity
+  let sum = 0
+  for (let i = 0; i < one.data.length; i++) if (i % 4 !== 3) sum += Math.abs(one.data[i] - other.data[i])
+  return sum / (one.data.length * 0.75)
+}

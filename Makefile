@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint repro prefect mlflow clean
+.PHONY: demo test lint repro prefect mlflow web clean
 
 demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
@@ -22,6 +22,9 @@ prefect: .venv/installed
 
 mlflow: .venv/installed
 	@python -m flows.environment mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
+
+web:  ## the page, as files for any static host: web/dist (needs node 20 and npm)
+	@cd web && npm ci && npm run build
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it: make PYTHON=...")'

@@ -18,6 +18,8 @@ from anime_model.networks.generator import Generator
 SHIPPED = {"norm": "batch", "activation": "relu", "padding": "zeros", "tail": "subpixel", "upsample": "half_pixel"}
 INT8 = ("layers.b1", "layers.c1.expand", "layers.c1.depthwise", "layers.c1.project", "layers.c2.expand", "layers.d0")
 
+CONTRAST = 0.5  # standard deviation of the picture, in [-1, 1]
+
 
 def main(folder: Path) -> None:
     torch.manual_seed(0)
@@ -26,7 +28,8 @@ def main(folder: Path) -> None:
     with torch.no_grad():
         for _ in range(20):
             network(photo)  # batch norms that have seen a picture
-    network.eval()
+        network.eval()
+        network.layers["e2"].conv.weight *= CONTRAST / network(photo).std()  # or the picture would be plain grey
     export_onnx(network, folder / "shinkai.onnx")
     network.arch = replace(network.arch, int8=INT8)
     export_int8_onnx(network, photo, folder / "hayao.onnx", weight_bits=7)

@@ -17,12 +17,14 @@ export function offline() {
       const made = Object.values(bundle).map((file) => [file.fileName, file.code ?? file.source])
       const still = readdirSync(root).map((file) => [file, readFileSync(resolve(root, file))])
       const files = [...made, ...still].filter(([file]) => !LATER.test(file))
+      const engines = made.map(([file]) => file).filter((file) => LATER.test(file))
       const hash = createHash('sha256')
       for (const [file, content] of files) hash.update(file).update(content)
       const list = JSON.stringify(['./', ...files.map(([file]) => file).filter((file) => file !== 'index.html')])
       const source = readFileSync(SOURCE, 'utf8')
         .replace("'%VERSION%'", `'${hash.digest('hex').slice(0, 12)}'`)
         .replace('[/* %FILES% */]', list)
+        .replace('[/* %ENGINES% */]', JSON.stringify(engines))
       this.emitFile({ type: 'asset', fileName: 'service_worker.js', source })
     },
   }

@@ -13,10 +13,10 @@ const ALIKE = 0.01 // largest mean difference of a value in [-1, 1] for a GPU to
 // (func (result v128) i32.const 0 i8x16.splat): valid only where WebAssembly has SIMD
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]
 
-/** `preference` is "auto" (the faster one, measured, where there is a GPU) or "cpu". Throws `Failure`. */
+/** `preference` is "auto" (GPU or CPU, whichever is measured to be faster here), "gpu" or "cpu". Throws `Failure`. */
 export async function startEngine(preference) {
   if (typeof WebAssembly !== 'object' || !WebAssembly.validate(Uint8Array.from(SIMD))) throw new Failure('noSimd')
-  const gpu = preference === 'auto' && (await hasGpu())
+  const gpu = (await hasGpu(preference)) && preference
   const ort = await load(gpu)
   ort.env.logLevel = 'error'
   ort.env.wasm.wasmPaths = gpu ? { mjs: gpuGlue, wasm: gpuWasm } : { mjs: wasmGlue, wasm }
@@ -49,10 +49,12 @@ function threads() {
   return self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS) : 1
 }
 
-async function hasGpu() {
+/** A GPU that is only a program on the CPU counts where it is asked for by name. */
+async function hasGpu(preference) {
+  if (preference === 'cpu') return false
   try {
     const adapter = await navigator.gpu?.requestAdapter()
-    return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter)
+    return Boolean(adapter) && (preference === 'gpu' || !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter))
   } catch {
     return false
   }
@@ -63,7 +65,7 @@ async function openSession(ort, model, gpu) {
   const cpu = await open(ort, bytes, 'wasm')
   if (!gpu) return cpu
   try {
-    return await faster(cpu, await open(ort, bytes, 'webgpu'))
+    return await better(cpu, await open(ort, bytes, 'webgpu'), gpu)
   } catch {
     return cpu // a driver that cannot run this network
   }
@@ -97,12 +99,12 @@ async function open(ort, bytes, provider) {
   }
 }
 
-/** The GPU only where it makes the same picture in less time; INT8 layers can be slow there. */
-async function faster(cpu, gpu) {
+/** The GPU only where it makes the same picture and, unless asked for, in less time: INT8 layers can be slow there. */
+async function better(cpu, gpu, preference) {
   const planes = Float32Array.from({ length: 3 * PROBE * PROBE }, (_, i) => Math.sin(i / 41) * Math.cos(i / PROBE / 29))
   const [onCpu, onGpu] = [await timed(cpu, planes), await timed(gpu, planes)]
   const difference = onCpu.made.reduce((sum, value, i) => sum + Math.abs(value - onGpu.made[i]), 0) / planes.length
-  return difference < ALIKE && onGpu.ms < onCpu.ms ? gpu : cpu
+  return difference < ALIKE && (preference === 'gpu' || onGpu.ms < onCpu.ms) ? gpu : cpu
 }
 
 async function timed(session, planes) {

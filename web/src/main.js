@@ -21,6 +21,7 @@ let worker
 let ready // {files, threads} of the engine
 let image // the opened picture, at its own size
 let name = ''
+let taken = 0 // files so far
 let sent = 0 // id of the newest request
 let made // facts of the picture that is shown, null while there is none
 let said // [key, ...values] of the line that is shown, so that it can change its language
@@ -55,6 +56,7 @@ function started(data) {
 /** Asks the worker for the picture as all the choices on the page now want it. */
 function ask(photo) {
   if (!image) return
+  state('busy')
   if (made?.style !== choices.style || photo) busy(text(ready ? 'working' : 'starting'))
   const request = { id: ++sent, photo, style: choices.style, palette: choices.palette, strength: at('strength').value / 100 }
   worker.postMessage(request, photo ? [photo.data.buffer] : [])
@@ -66,13 +68,16 @@ function show({ picture, width, height, ...facts }) {
   made = { ...facts, width, height }
   if (facts.fresh) record(made)
   busy(null)
-  say(null)
+  state('done')
   describe()
 }
 
 async function take(file, fileName = file.name) {
+  const turn = ++taken
+  state('busy')
   try {
     const opened = await openPicture(file, fileName)
+    if (turn !== taken) return close(opened) // a newer file was faster
     if (image) close(image)
     image = opened
     name = fileName
@@ -107,8 +112,14 @@ function busy(line) {
   at('compare').setAttribute('aria-busy', line !== null)
 }
 
+/** For those who wait for the page, tests among them: "busy", "done" or "failed". */
+function state(name) {
+  document.body.dataset.state = name
+}
+
 function fail(key, ...values) {
   busy(null)
+  state('failed')
   say([key ?? 'noRun', ...values])
 }
 

@@ -1,10 +1,11 @@
 /* Keeps the site for use without a network, and gives it the two headers that threads need.
 
-   The build fills in the two constants. Files are answered from the cache first: their names hold a hash of what is in
+   The build fills in the first three constants. Files are answered from the cache first: their names hold a hash of what is in
    them, and a new version of the page has a new cache. */
 
 const VERSION = '%VERSION%'
 const FILES = [/* %FILES% */]
+const ENGINES = [/* %ENGINES% */] // large: only the one that a page uses is kept
 const PREFIX = `anime-lite ${self.registration.scope} ` // several such sites may share one host, and so one cache store
 const CACHE = PREFIX + VERSION
 
@@ -23,8 +24,18 @@ async function install() {
 
 async function activate() {
   const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE)
+  for (const name of old) await takeOver(await caches.open(name))
   await Promise.all(old.map((name) => caches.delete(name)))
   await self.clients.claim()
+}
+
+/** An engine that did not change with the version: the next visit may be one without a network. */
+async function takeOver(old) {
+  const cache = await caches.open(CACHE)
+  for (const engine of ENGINES) {
+    const kept = await old.match(engine)
+    if (kept) await cache.put(engine, kept)
+  }
 }
 
 /** Caches the files that the page names, and says so when they are there. */

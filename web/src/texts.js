@@ -11,10 +11,13 @@ export function text(key, ...values) {
   return found.replace(/\{(\d)\}/g, (_, i) => values[i])
 }
 
+const TOUCH = matchMedia('(pointer: coarse)').matches
+
 /** Fills every element with a `data-text` in. */
 export function translate() {
   document.documentElement.lang = language
   for (const element of document.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text)
+  if (TOUCH) document.querySelector('[data-text=drop]').textContent = text('dropTouch') // fingers drop nothing
 }
 
 export function otherLanguage() {

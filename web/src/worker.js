@@ -1,6 +1,6 @@
 /* Everything slow happens here, so that the page never freezes: the network, then the colours.
 
-   In: {start: "auto" | "cpu"} once, then {id, photo?, style, palette, strength}; `photo` only when it is a new one.
+   In: {start: "auto" | "gpu" | "cpu", style} once, then {id, photo?, style, palette, strength}; `photo` only when it is a new one.
    Out: {ready, files, threads}, {id, tile, tiles}, {id, picture, ...facts} or {id, failure, detail}. A request that is
    no longer the newest is dropped without an answer. */
 

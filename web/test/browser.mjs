@@ -45,8 +45,7 @@ export async function stylize(page, files, timeout = 120_000) {
 }
 
 export async function made(page, timeout = 120_000) {
-  await page.waitForSelector('#download:not(:disabled)', { timeout })
-  await page.waitForSelector('#busy', { state: 'hidden', timeout })
+  await page.waitForSelector('body[data-state=done] #download:not(:disabled)', { timeout })
 }
 
 /** The picture on the page as RGBA bytes. */

@@ -25,7 +25,6 @@ function reference(name, style) {
 
 async function choose(page, group, value) {
   await page.check(`[name=${group}][value=${value}]`)
-  await page.waitForTimeout(300)
   await made(page)
 }
 
@@ -73,6 +72,11 @@ for (const isolated of [false, true]) {
           assert.ok(off < CLOSE, `${name} ${style}: ${off}`)
         }
       }
+    })
+
+    test('the pictures differ from the photo and from each other, or equality would prove nothing', async () => {
+      assert.ok(difference(reference('face', 'hayao'), reference('face', 'shinkai')) > CLOSE)
+      assert.ok(difference(await shown(page, 'before'), reference('tiny', 'shinkai')) > CLOSE)
     })
 
     test('a picture made in tiles equals the whole', async (t) => {
@@ -135,10 +139,10 @@ describe('the page', () => {
     await choose(page, 'palette', 'none')
     assert.equal(difference(await shown(page), plain), 0)
     await page.locator('#strength').fill('0')
-    await page.waitForTimeout(500)
+    await made(page)
     assert.equal(difference(await shown(page), await shown(page, 'before')), 0)
     await page.locator('#strength').fill('100')
-    await page.waitForTimeout(500)
+    await made(page)
     assert.equal(difference(await shown(page), plain), 0)
   })
 
@@ -177,7 +181,7 @@ describe('the page', () => {
   for (const [file, line] of [['not.jpg', /“not.jpg” is not a picture/], ['cut.png', /“cut.png” is not a picture/], ['empty.png', /empty/], ['bomb.png', /400 million pixels/]]) {
     test(`${file} is refused in one line, and the page goes on`, async () => {
       await page.setInputFiles('#file', photo(file))
-      await page.waitForSelector('#message:not([hidden])')
+      await page.waitForSelector('body[data-state=failed] #message:not([hidden])')
       assert.match(await page.textContent('#message'), line)
       await stylize(page, photo('tiny.png'))
       assert.ok(await page.locator('#message').isHidden())
@@ -262,6 +266,31 @@ describe('when something is missing', () => {
     const page = await open(browser.context, host.url)
     await page.click('#camera')
     assert.match(await line(page), /camera cannot be used/)
+  })
+})
+
+describe('with WebGPU', () => {
+  test('the picture equals the Python runtime\'s', async (t) => {
+    const host = await serve(DIST, { isolated: true })
+    const software = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--use-vulkan=swiftshader', '--enable-features=Vulkan']
+    const browser = await browse({ serviceWorkers: 'block', args: software })
+    const page = await open(browser.context, host.url)
+    if (await page.evaluate(async () => !(await navigator.gpu?.requestAdapter()))) t.skip('this browser has no WebGPU')
+    else {
+      await page.evaluate(() => localStorage.setItem('anime-lite:engine', '"gpu"'))
+      await page.reload()
+      await stylize(page, photo('face.png'))
+      for (const style of ['hayao', 'shinkai']) {
+        await choose(page, 'style', style)
+        const off = difference(await shown(page), reference('face', style))
+        t.diagnostic(`${style}: ${await page.textContent('#note')} Mean difference ${off.toFixed(4)} of 255`)
+        assert.ok(off < CLOSE)
+      }
+      assert.match(await page.textContent('#note'), /WebGPU/)
+      assert.deepEqual(page.trouble, [])
+    }
+    await browser.close()
+    await host.close()
   })
 })
 

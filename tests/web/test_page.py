@@ -1,5 +1,6 @@
-"""Builds the page and runs its own tests (web/test/) in a headless browser."""
+"""The page: its tables are those of Python, and its own tests (web/test/) pass in a headless browser."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from anime_model.runtime.models import styles
+from anime_model.runtime.palettes import PALETTES
+from benchmarks import web
+
 WEB = Path("web").resolve()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TEXTS = json.loads((WEB / "src/texts.json").read_text())
 
 
 def missing() -> str | None:
@@ -18,32 +24,58 @@ def missing() -> str | None:
         return "node is not installed"
     if not (WEB / "node_modules/vite").is_dir():
         return "web/node_modules is not installed (make web)"
-    if not any(map(shutil.which, BROWSERS)):
+    if not os.environ.get("CHROMIUM") and not any(map(shutil.which, BROWSERS)):
         return f"none of {', '.join(BROWSERS)} is installed"
     return None
 
 
-def run(command: list[str], **environment: str) -> None:
+def run(command: list[str], **environment: str) -> str:
     done = subprocess.run(command, cwd=WEB, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    return done.stdout
 
 
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """The released models, or, in a tree that has none yet, networks of the same kind with random weights."""
-    weights = Path("anime_model/weights").resolve()
-    if any(weights.glob("*.onnx")):
-        return weights
-    folder = tmp_path / "models"
-    folder.mkdir()
-    run([sys.executable, str(Path("tests/web/stand_in.py").resolve()), str(folder)], PYTHONPATH=str(WEB.parent))
-    return folder
+def test_the_palettes_are_those_of_python():
+    assert run([sys.executable, "build/palettes.py"], PYTHONPATH=str(WEB.parent)) == (
+        WEB / "src/palettes.json"
+    ).read_text(), "PYTHONPATH=. python web/build/palettes.py > web/src/palettes.json"
+
+
+def test_every_style_and_palette_has_a_name_in_each_language():
+    for language, texts in TEXTS.items():
+        assert set(texts["styles"]) >= set(styles()), language
+        assert set(texts["styleNotes"]) >= set(styles()), language
+        assert set(texts["palettes"]) == {"none", *PALETTES}, language
+
+
+def test_the_languages_say_the_same_things():
+    assert keys(TEXTS["en"]) == keys(TEXTS["zh"])
+
+
+def keys(texts: dict) -> set[str]:
+    """Names of all texts, those of groups as group.name."""
+    return {f"{key}.{name}" for key, value in texts.items() for name in (value if isinstance(value, dict) else [""])}
+
+
+def test_models_are_small_enough_for_a_page():
+    assert all(path.stat().st_size < 500_000 for path in styles().values())
+
+
+def test_the_lock_file_names_no_host():
+    packages = json.loads((WEB / "package-lock.json").read_text())["packages"].values()
+    assert not [package for package in packages if "resolved" in package]
+
+
+def test_the_figures_of_the_page_are_those_of_their_file():
+    page = web.PAGE.read_text()
+    assert web.filled(page, json.loads(web.RESULTS.read_text())) == page
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(missing() is not None, reason=missing() or "")
-def test_the_page_makes_the_pictures_of_the_python_runtime(models, tmp_path):
+def test_the_page_makes_the_pictures_of_the_python_runtime(tmp_path):
     site = str(tmp_path / "site")
-    run(["node", "node_modules/vite/bin/vite.js", "build", "--outDir", site], ANIME_MODELS=str(models))
-    run(["npm", "test"], ANIME_MODELS=str(models), WEB_DIST=site, PYTHON=sys.executable)
+    run(["node", "node_modules/vite/bin/vite.js", "build", "--outDir", site])
+    said = run(["npm", "test"], WEB_DIST=site, PYTHON=sys.executable)
+    assert "# fail 0" in said

@@ -46,7 +46,7 @@ function swatch(palette) {
   const context = canvas.getContext('2d')
   landscape(context)
   const { data } = context.getImageData(0, 0, SCENE, SCENE)
-  context.putImageData(new ImageData(grade(data, data, palette, 1), SCENE, SCENE), 0, 0)
+  context.putImageData(new ImageData(grade(data, data, { palette, strength: 1 }), SCENE, SCENE), 0, 0)
   return [canvas, named('span', `palettes.${palette}`)]
 }
 

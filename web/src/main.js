@@ -5,7 +5,7 @@ import { photograph } from './camera.js'
 import { startChoices } from './choices.js'
 import { startCompare } from './compare.js'
 import { Failure } from './failure.js'
-import { keepOffline } from './keep.js'
+import { keepOffline, reloadForThreads } from './keep.js'
 import { remember, remembered } from './memory.js'
 import { close, MOST_MEGAPIXELS, openPicture, pixels, workingSize } from './picture.js'
 import { currentLanguage, otherLanguage, text, translate } from './texts.js'
@@ -18,7 +18,7 @@ const before = at('before')
 const after = at('after')
 
 let worker
-let ready // {files, threads} of the engine
+let ready // {files, threads, provider} of the engine
 let image // the opened picture, at its own size
 let name = ''
 let taken = 0 // files so far
@@ -50,6 +50,7 @@ function started(data) {
     at('offline').hidden = false
     at('offline').dataset.text = 'offline'
     translate()
+    if (!image && !taken) reloadForThreads()
   })
 }
 
@@ -58,7 +59,8 @@ function ask(photo) {
   if (!image) return
   state('busy')
   if (made?.style !== choices.style || photo) busy(text(ready ? 'working' : 'starting'))
-  const request = { id: ++sent, photo, style: choices.style, palette: choices.palette, strength: at('strength').value / 100 }
+  const look = { palette: choices.palette, strength: at('strength').value / 100, keepColour: at('keep-colour').checked }
+  const request = { id: ++sent, photo, style: choices.style, look }
   worker.postMessage(request, photo ? [photo.data.buffer] : [])
 }
 
@@ -150,8 +152,9 @@ function sizeNote() {
 
 function showFacts() {
   const model = models.find(({ style }) => style === choices.style)
-  const threads = ready?.threads > 1 ? text('threads', ready.threads) : text('oneThread')
-  at('facts').textContent = text('facts', (model.bytes / 1e6).toFixed(2), `ONNX Runtime Web`, threads)
+  const facts = [text('model', (model.bytes / 1e6).toFixed(2)), 'ONNX Runtime Web', ready && runsOn(ready)]
+  at('facts').textContent = facts.filter(Boolean).join(' · ')
+  at('no-gpu').hidden = at('engine').value !== 'gpu' || (made ?? ready)?.provider !== 'wasm'
 }
 
 function speak() {
@@ -224,6 +227,7 @@ function listen() {
   on('panel', 'submit', (event) => event.preventDefault())
   on('panel', 'reset', (event) => event.preventDefault())
   on('strength', 'input', () => { ask(); describe() })
+  on('keep-colour', 'change', () => ask())
   on('size', 'change', () => { remember('size', at('size').value); if (image) work() })
   on('engine', 'change', () => { remember('engine', at('engine').value); startWorker(); if (image) work() })
   on('forget', 'click', () => { forgetTimes(); describe() })

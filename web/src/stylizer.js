@@ -3,7 +3,7 @@
 
 const MULTIPLE = 4 // the network halves the resolution twice
 const MARGIN = 8 // pixels of reflected border, cut off again
-const INPUT_PIXELS = 1024 * 1024 // of one run, which bounds the memory
+const INPUT_PIXELS = 1_100_000 // of one run, which bounds the memory: a square of 1024 and its margin go in whole
 
 const LEVELS = Float32Array.from({ length: 256 }, (_, level) => Math.fround(Math.fround(level / 127.5) - 1))
 

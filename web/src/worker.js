@@ -1,7 +1,8 @@
 /* Everything slow happens here, so that the page never freezes: the network, then the colours.
 
-   In: {start: "auto" | "gpu" | "cpu", style} once, then {id, photo?, style, palette, strength}; `photo` only when it is a new one.
-   Out: {ready, files, threads}, {id, tile, tiles}, {id, picture, ...facts} or {id, failure, detail}. A request that is
+   In: {start: "auto" | "gpu" | "cpu", style} once, then {id, photo?, style, look}: `look` is what
+   grading.js wants, and `photo` comes only when it is a new one.
+   Out: {ready, files, threads, provider}, {id, tile, tiles}, {id, picture, ...facts} or {id, failure, detail}. A request that is
    no longer the newest is dropped without an answer. */
 
 import models from 'virtual:models'
@@ -28,21 +29,22 @@ async function start({ start: preference, style }) {
   try {
     engine = startEngine(preference)
     const { files, threads, session } = await engine
-    await session(models.find((model) => model.style === style)) // loads the wasm, so that it can be kept for offline use
-    self.postMessage({ ready: true, files, threads })
+    // Loads the engine's own file, so that it can be kept for offline use.
+    const { provider } = await session(models.find((model) => model.style === style))
+    self.postMessage({ ready: true, files, threads, provider })
   } catch (error) {
     self.postMessage({ id: 0, ...told(error) })
   }
 }
 
-async function answer({ id, photo: next, style, palette, strength }) {
+async function answer({ id, photo: next, style, look }) {
   if (next) [photo, made] = [next, {}]
   await messages()
   if (id !== wanted.id) return
   if (made.style !== style) made = await run(id, style)
   if (id !== wanted.id || !made.style) return
   const start = performance.now()
-  const picture = grade(made.anime, photo.data, palette, strength)
+  const picture = grade(made.anime, photo.data, look)
   const facts = { ...made.facts, gradeMs: performance.now() - start, fresh: made.fresh }
   made.fresh = false // a time is recorded once, not with each change of colour
   self.postMessage({ id, picture, width: photo.width, height: photo.height, ...facts }, [picture.buffer])

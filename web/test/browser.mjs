@@ -59,11 +59,3 @@ export async function shown(page, canvas = 'after') {
   }, canvas)
   return { width, height, data: Buffer.from(base64, 'base64') }
 }
-
-/** Mean absolute difference of two pictures' colours, in levels of 255. */
-export function difference(one, other) {
-  if (one.width !== other.width || one.height !== other.height) return Infinity
-  let sum = 0
-  for (let i = 0; i < one.data.length; i++) if (i % 4 !== 3) sum += Math.abs(one.data[i] - other.data[i])
-  return sum / (one.data.length * 0.75)
-}

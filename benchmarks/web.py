@@ -1,0 +1,109 @@
+"""What a picture takes in a browser tab, beside the Python runtime on the same machine, and how far the two differ.
+
+`python -m benchmarks.web`, after `make web`: drives web/dist in headless Chromium, with one thread and with all that the
+page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written again.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+from anime_model.evaluation.latency import cpu_name, instruction_set
+from anime_model.runtime.stylizer import Stylizer
+
+RESULTS, PAGE = Path("results/web.json"), Path("docs/web.md")
+SIDES = (256, 512, 1024)
+STYLE = "shinkai"
+RUNS = 5
+BLOCK = re.compile(r"(<!-- results: results/web.json .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
+
+
+def main() -> None:
+    if "--page" not in sys.argv[1:]:
+        if not Path("web/dist/index.html").exists():
+            raise SystemExit("error: no page in web/dist; make it: make web")
+        RESULTS.write_text(json.dumps(measured(), indent=1) + "\n")
+    PAGE.write_text(filled(PAGE.read_text(), json.loads(RESULTS.read_text())))
+    print(table(json.loads(RESULTS.read_text())))
+
+
+def measured() -> dict:
+    """All figures, with what else the machine was doing: others' work at the start of the run, in busy cores."""
+    busy = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        for side in SIDES:
+            save_photo(side, Path(folder))
+        command = ["node", "test/benchmark.mjs", folder]
+        said = subprocess.run(command, cwd="web", check=True, stdout=subprocess.PIPE, text=True).stdout
+        python = {threads: python_ms(Path(folder), threads) for threads in (1, 2)}
+    tab = json.loads(said)
+    for row in tab["rows"]:
+        row["python_ms"] = python[min(row["threads"], 2)][row["side"]]
+    return {"cpu": cpu_name(), "instruction_set": instruction_set(), "style": STYLE, "busy_before": round(busy, 2)} | tab
+
+
+def save_photo(side: int, folder: Path) -> None:
+    """The photo, and the Python runtime's picture of it as raw RGBA."""
+    from skimage import data
+
+    photo = Image.fromarray(data.astronaut()).resize((side, side), Image.Resampling.LANCZOS)
+    photo.save(folder / f"{side}.png")
+    anime = Stylizer(STYLE, 2, memory=10**12)(photo).convert("RGBA")
+    (folder / f"{side}.rgba").write_bytes(np.asarray(anime).tobytes())
+
+
+def python_ms(folder: Path, threads: int) -> dict[int, float]:
+    """Median milliseconds of the Python runtime for each side, conversion included as in the tab."""
+    stylizer = Stylizer(STYLE, threads)
+    found = {}
+    for side in SIDES:
+        photo = np.asarray(Image.open(folder / f"{side}.png"))
+        times = [timed_ms(lambda photo=photo: stylizer(photo)) for _ in range(RUNS + 1)]
+        found[side] = median(times[1:])
+    return found
+
+
+def timed_ms(work) -> float:
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)
+
+
+def filled(page: str, found: dict) -> str:
+    """docs/web.md with the table of its results file."""
+    if not BLOCK.search(page):
+        raise SystemExit(f"error: {PAGE} has no block for {RESULTS}")
+    return BLOCK.sub(lambda match: match[1] + table(found) + match[3], page)
+
+
+def table(found: dict) -> str:
+    """Markdown: a row for each size and number of threads, the protocol below."""
+    lines = [
+        "| picture | threads | in the tab | Python runtime | mean difference | largest |",
+        "| --- | --: | --: | --: | --: | --: |",
+        *(
+            f"| {row['side']} x {row['side']} | {row['threads']} | {row['ms']:.0f} ms | {row['python_ms']:.0f} ms | "
+            f"{row['mean']:.2f} | {row['most']} |"
+            for row in found["rows"]
+        ),
+    ]
+    first = " and ".join(dict.fromkeys(f"{row['first_ms'] / 1000:.1f} s" for row in found["rows"]))
+    return "\n".join(lines) + (
+        f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, headless "
+        f"Chromium {found['browser']}, {found['cpu']} ({found['instruction_set']}); differences in levels of 255 to the "
+        f"Python runtime's picture. From opening the page to the first picture on it: {first}. When the run began, other work "
+        f"kept {found['busy_before']:.1f} cores busy.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """What a picture takes in a browser tab, beside the Python runtime on the same machine, and how far the two differ.
 
-`python -m benchmarks.web`, after `make web`: drives web/dist in headless Chromium, with one thread and with all that the
-page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written again.
+`python -m benchmarks.web`, after `make web`: drives web/dist in headless Chromium, with one thread and with all that
+the page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written again.
 """
 
 import json
@@ -48,7 +48,8 @@ def measured() -> dict:
     tab = json.loads(said)
     for row in tab["rows"]:
         row["python_ms"] = python[min(row["threads"], 2)][row["side"]]
-    return {"cpu": cpu_name(), "instruction_set": instruction_set(), "style": STYLE, "busy_before": round(busy, 2)} | tab
+    machine = {"cpu": cpu_name(), "instruction_set": instruction_set(), "busy_before": round(busy, 2)}
+    return {"style": STYLE} | machine | tab
 
 
 def save_photo(side: int, folder: Path) -> None:
@@ -98,10 +99,10 @@ def table(found: dict) -> str:
     ]
     first = " and ".join(dict.fromkeys(f"{row['first_ms'] / 1000:.1f} s" for row in found["rows"]))
     return "\n".join(lines) + (
-        f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, headless "
-        f"Chromium {found['browser']}, {found['cpu']} ({found['instruction_set']}); differences in levels of 255 to the "
-        f"Python runtime's picture. From opening the page to the first picture on it: {first}. When the run began, other work "
-        f"kept {found['busy_before']:.1f} cores busy.\n"
+        f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, "
+        f"headless Chromium {found['browser']}, {found['cpu']} ({found['instruction_set']}); differences in levels "
+        f"of 255 to the Python runtime's picture. From opening the page to the first picture on it: {first}. When the "
+        f"run began, other work kept {found['busy_before']:.1f} cores busy.\n"
     )
 
 

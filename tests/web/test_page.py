@@ -36,9 +36,9 @@ def run(command: list[str], **environment: str) -> str:
 
 
 def test_the_palettes_are_those_of_python():
-    assert run([sys.executable, "build/palettes.py"], PYTHONPATH=str(WEB.parent)) == (
-        WEB / "src/palettes.json"
-    ).read_text(), "PYTHONPATH=. python web/build/palettes.py > web/src/palettes.json"
+    printed = run([sys.executable, "build/palettes.py"], PYTHONPATH=str(WEB.parent))
+    kept = (WEB / "src/palettes.json").read_text()
+    assert printed == kept, "PYTHONPATH=. python web/build/palettes.py > web/src/palettes.json"
 
 
 def test_every_style_and_palette_has_a_name_in_each_language():

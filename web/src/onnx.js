@@ -100,6 +100,7 @@ function fields(bytes) {
       found.push({ number, kind, value: bytes.subarray(at, (at += length)) })
     } else throw new Error('no protocol buffer')
   }
+  if (at > bytes.length) throw new Error('cut off')
   return found
 }
 

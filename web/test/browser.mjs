@@ -5,6 +5,8 @@ import { chromium } from 'playwright-core'
 
 export const CHROMIUM = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 
+const PATIENCE = 180_000 // milliseconds: a machine may have other things to do
+
 const QUIET = ['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 /** A browser with an empty profile: the context of its pages, and `close`, which removes the profile. */
@@ -19,6 +21,7 @@ export async function browse({ args = ['--disable-gpu'], ...options } = {}) {
     ...options,
     args: [...QUIET, ...args],
   })
+  context.setDefaultTimeout(PATIENCE)
   const close = async () => {
     await context.close()
     rmSync(profile, { recursive: true, force: true })
@@ -39,13 +42,13 @@ export async function open(context, url) {
 }
 
 /** Gives the page a photo and waits for its picture. */
-export async function stylize(page, files, timeout = 120_000) {
+export async function stylize(page, files) {
   await page.setInputFiles('#file', files)
-  await made(page, timeout)
+  await made(page)
 }
 
-export async function made(page, timeout = 120_000) {
-  await page.waitForSelector('body[data-state=done] #download:not(:disabled)', { timeout })
+export async function made(page) {
+  await page.waitForSelector('body[data-state=done] #download:not(:disabled)')
 }
 
 /** The picture on the page as RGBA bytes. */

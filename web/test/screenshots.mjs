@@ -20,7 +20,7 @@ const host = await serve(resolve(process.env.WEB_DIST ?? join(import.meta.dirnam
 for (const [name, { palette, ...options }] of Object.entries(VIEWS)) {
   const browser = await browse(options)
   const page = await open(browser.context, host.url)
-  await page.waitForSelector('#offline:not([hidden])', { timeout: 60_000 })
+  await page.waitForSelector('#offline:not([hidden])')
   const shoot = (part) => page.screenshot({ path: join(out, `web-${name}${part}.jpg`), type: 'jpeg', quality: 82, fullPage: true })
   await shoot('-start')
   await page.click('#sample')

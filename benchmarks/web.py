@@ -1,7 +1,7 @@
 """What a picture takes in a browser tab, beside the Python runtime on the same machine, and how far the two differ.
 
-`python -m benchmarks.web`, after `make web`: drives web/dist in headless Chromium, with one thread and with all that
-the page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written again.
+`python -m benchmarks.web [SIDE...]`, after `make web`: drives web/dist in headless Chromium, with one thread and with
+all that the page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written.
 """
 
 import json
@@ -21,7 +21,7 @@ from anime_model.evaluation.latency import cpu_name, instruction_set
 from anime_model.runtime.stylizer import Stylizer
 
 RESULTS, PAGE = Path("results/web.json"), Path("docs/web.md")
-SIDES = (256, 512, 1024)
+SIDES = (256, 512, 1024)  # unless other numbers are named on the command line
 STYLE = "shinkai"
 RUNS = 5
 BLOCK = re.compile(r"(<!-- results: results/web.json .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
@@ -31,20 +31,20 @@ def main() -> None:
     if "--page" not in sys.argv[1:]:
         if not Path("web/dist/index.html").exists():
             raise SystemExit("error: no page in web/dist; make it: make web")
-        RESULTS.write_text(json.dumps(measured(), indent=1) + "\n")
+        RESULTS.write_text(json.dumps(measured(tuple(map(int, sys.argv[1:])) or SIDES), indent=1) + "\n")
     PAGE.write_text(filled(PAGE.read_text(), json.loads(RESULTS.read_text())))
     print(table(json.loads(RESULTS.read_text())))
 
 
-def measured() -> dict:
+def measured(sides: tuple[int, ...]) -> dict:
     """All figures, with what else the machine was doing: others' work at the start of the run, in busy cores."""
     busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        for side in SIDES:
+        for side in sides:
             save_photo(side, Path(folder))
         command = ["node", "test/benchmark.mjs", folder]
         said = subprocess.run(command, cwd="web", check=True, stdout=subprocess.PIPE, text=True).stdout
-        python = {threads: python_ms(Path(folder), threads) for threads in (1, 2)}
+        python = {threads: python_ms(Path(folder), sides, threads) for threads in (1, 2)}
     tab = json.loads(said)
     for row in tab["rows"]:
         row["python_ms"] = python[min(row["threads"], 2)][row["side"]]
@@ -62,11 +62,11 @@ def save_photo(side: int, folder: Path) -> None:
     (folder / f"{side}.rgba").write_bytes(np.asarray(anime).tobytes())
 
 
-def python_ms(folder: Path, threads: int) -> dict[int, float]:
+def python_ms(folder: Path, sides: tuple[int, ...], threads: int) -> dict[int, float]:
     """Median milliseconds of the Python runtime for each side, conversion included as in the tab."""
     stylizer = Stylizer(STYLE, threads)
     found = {}
-    for side in SIDES:
+    for side in sides:
         photo = np.asarray(Image.open(folder / f"{side}.png"))
         times = [timed_ms(lambda photo=photo: stylizer(photo)) for _ in range(RUNS + 1)]
         found[side] = median(times[1:])

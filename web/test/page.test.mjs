@@ -290,15 +290,16 @@ describe('with WebGPU', () => {
   before(async () => { host = await serve(DIST) })
   after(() => host.close())
 
-  async function withGpu(args, prepare = () => {}) {
+  async function withGpu(t, args, prepare = () => {}) {
     const browser = await browse({ serviceWorkers: 'block', args })
+    t.after(browser.close) // also where the test fails: a browser left open would keep this process from ending
     await browser.context.addInitScript(() => localStorage.setItem('anime-lite:engine', '"gpu"'))
     await prepare(browser.context)
-    return { browser, page: await open(browser.context, host.url) }
+    return open(browser.context, host.url)
   }
 
   test('the picture equals the Python runtime\'s', async (t) => {
-    const { browser, page } = await withGpu(['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--use-vulkan=swiftshader', '--enable-features=Vulkan'])
+    const page = await withGpu(t, ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--use-vulkan=swiftshader', '--enable-features=Vulkan'])
     if (await page.evaluate(async () => !(await navigator.gpu?.requestAdapter()))) t.skip('this browser has no WebGPU')
     else {
       await stylize(page, photo('small.png'))
@@ -310,7 +311,6 @@ describe('with WebGPU', () => {
       assert.ok(await page.locator('#no-gpu').isHidden())
       assert.deepEqual(page.trouble, [])
     }
-    await browser.close()
   })
 
   const broken = {
@@ -320,7 +320,7 @@ describe('with WebGPU', () => {
   }
   for (const [name, gpu] of Object.entries(broken)) {
     test(`${name}: the CPU makes the picture, and the page says so`, async (t) => {
-      const { browser, page } = await withGpu(['--disable-gpu'], (context) => context.route(/worker-.*\.js/, async (route) => {
+      const page = await withGpu(t, ['--disable-gpu'], (context) => context.route(/worker-.*\.js/, async (route) => {
         const response = await route.fetch()
         await route.fulfill({ response, body: `Object.defineProperty(navigator, 'gpu', { value: ${gpu} });${await response.text()}` })
       }))
@@ -329,7 +329,6 @@ describe('with WebGPU', () => {
       assert.match(await page.textContent('#note'), /CPU/)
       await page.click('summary')
       assert.ok(await page.locator('#no-gpu').isVisible())
-      await browser.close()
     })
   }
 })
@@ -337,7 +336,9 @@ describe('with WebGPU', () => {
 describe('without a network', () => {
   test('after the first visit the page loads and works, with threads that the service worker allows', async (t) => {
     const host = await serve(DIST)
+    t.after(host.close)
     const browser = await browse()
+    t.after(browser.close)
     const page = await open(browser.context, host.url)
     await page.waitForEvent('load') // again, by itself: nothing is evaluated here, which would count as a visitor's touch
     assert.equal(await page.evaluate(() => crossOriginIsolated), true)
@@ -354,6 +355,5 @@ describe('without a network', () => {
     await page.click('#sample')
     await made(page)
     t.diagnostic(await page.textContent('#note'))
-    await browser.close()
   })
 })

@@ -24,6 +24,7 @@ RESULTS, PAGE = Path("results/web.json"), Path("docs/web.md")
 SIDES = (256, 512, 1024)  # unless other numbers are named on the command line
 STYLE = "shinkai"
 RUNS = 5
+QUIET = 0.5  # load average below which times are worth something
 BLOCK = re.compile(r"(<!-- results: results/web.json .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 
 
@@ -37,7 +38,7 @@ def main() -> None:
 
 
 def measured(sides: tuple[int, ...]) -> dict:
-    """All figures, with what else the machine was doing: others' work at the start of the run, in busy cores."""
+    """All figures, with what else the machine was doing: the load average before the run."""
     busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         for side in sides:
@@ -101,8 +102,17 @@ def table(found: dict) -> str:
     return "\n".join(lines) + (
         f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, "
         f"headless Chromium {found['browser']}, {found['cpu']} ({found['instruction_set']}); differences in levels "
-        f"of 255 to the Python runtime's picture. From opening the page to the first picture on it: {first}. When the "
-        f"run began, other work kept {found['busy_before']:.1f} cores busy.\n"
+        f"of 255 to the Python runtime's picture. From opening the page to the first picture on it: {first}. {_load(found)}\n"
+    )
+
+
+def _load(found: dict) -> str:
+    """What the reader has to know of the machine's other work."""
+    if found["busy_before"] < QUIET:
+        return "The machine did nothing else."
+    return (
+        f"**The machine was busy** (load {found['busy_before']:.1f} when the run began): the times are many times too "
+        "long and only the differences hold."
     )
 
 

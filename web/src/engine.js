@@ -10,7 +10,7 @@ import { unrounded } from './onnx.js'
 const MOST_THREADS = 4 // more gain nothing at these sizes, and phones slow down on their small cores
 const PROBE = { likeness: 64, time: 256 } // pixels a side of the pictures on which CPU and GPU are compared
 const ALIKE = 0.02 // largest mean difference of a value in [-1, 1] for a GPU to be trusted: 2.5 of 255 levels
-// Layers of 8 bits are computed in float there: WebAssembly has no instruction for them, and fused they take a third longer.
+// Layers of 8 bits are computed in float there: WebAssembly has no instruction for them, and fused they took longer.
 const CPU = { provider: 'wasm', options: { graphOptimizationLevel: 'basic' } }
 const GPU = { provider: 'webgpu', options: {} }
 

@@ -1,12 +1,11 @@
 /* Times of the built site (WEB_DIST, or dist/) in a headless browser, as the page itself records them; JSON on standard output:
    `node test/benchmark.mjs FOLDER`, where FOLDER holds photos of `benchmarks/web.py`, square, named after their side. */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { browse, open, shown, stylize } from './browser.mjs'
 import { differences } from './references.mjs'
 import { serve } from './serve.mjs'
-import { readFileSync } from 'node:fs'
 
 const RUNS = 5
 const folder = resolve(process.argv[2])

@@ -102,7 +102,8 @@ def table(found: dict) -> str:
     return "\n".join(lines) + (
         f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, "
         f"headless Chromium {found['browser']}, {found['cpu']} ({found['instruction_set']}); differences in levels "
-        f"of 255 to the Python runtime's picture. From opening the page to the first picture on it: {first}. {_load(found)}\n"
+        f"of 255 to the Python runtime's picture. From opening the page to the first picture on it: {first}. "
+        f"{_load(found)}\n"
     )
 
 

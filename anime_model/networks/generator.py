@@ -99,7 +99,7 @@ class Generator(nn.Module):
             anime = F.pixel_shuffle(self.out(self._block("e", d)), 2)
         else:
             anime = self.out(self._block("e", self._upsample(d, photo)))
-        if self.arch.tail == "subpixel" or self.arch.upsample != "bilinear":
+        if self.arch.tail == "subpixel" or self._fixed_factor():
             anime = anime[..., : photo.shape[-2], : photo.shape[-1]]
         return {"b": b, "c": c, "d": d, "anime": torch.tanh(anime)}
 
@@ -111,16 +111,18 @@ class Generator(nn.Module):
             x = self.layers[name](x)
         return x
 
-    def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
-        """To the size of `like` as published; else to twice the size, which `features` cuts off at the end.
+    def _fixed_factor(self) -> bool:
+        """Whether a map is doubled and the picture cut off at the end: engines keep their blocked layout through it.
 
-        A fixed factor is exported as one: engines then keep their blocked layout through it.
+        Zero padding rounds odd sizes up, so that the doubled map covers the picture; reflection padding does not.
         """
-        if self.arch.upsample == "bilinear":
-            return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=True)
-        if self.arch.upsample == "half_pixel":
-            return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return self.arch.upsample != "bilinear" and self.arch.padding == "zeros"
+
+    def _upsample(self, x: Tensor, like: Tensor) -> Tensor:
+        size = {"scale_factor": 2.0} if self._fixed_factor() else {"size": like.shape[-2:]}
+        if self.arch.upsample == "nearest":
+            return F.interpolate(x, **size, mode="nearest")
+        return F.interpolate(x, **size, mode="bilinear", align_corners=self.arch.upsample == "bilinear")
 
 
 def convolutions(generator: nn.Module) -> dict[str, nn.Conv2d]:

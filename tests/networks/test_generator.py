@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -127,7 +129,14 @@ def test_published_macs():
 @pytest.mark.parametrize("size", [(8, 8), (48, 64), (51, 67)])
 @pytest.mark.parametrize(
     "arch",
-    [animeganv2(0.25), lite(), lite(tail="resize"), lite(upsample="nearest"), lite(upsample="half_pixel")],
+    [
+        animeganv2(0.25),
+        replace(animeganv2(0.25), upsample="half_pixel"),
+        lite(),
+        lite(tail="resize"),
+        lite(upsample="nearest"),
+        lite(upsample="half_pixel"),
+    ],
 )
 def test_any_size_keeps_its_shape_and_range(arch, size):
     with torch.no_grad():

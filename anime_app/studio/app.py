@@ -20,6 +20,8 @@ from anime_app.studio.theme import style_sheet, theme
 
 TITLE = "AnimeGAN-Lite"
 HERE = Path(__file__).parent
+SESSIONS = 128  # visitors whose album is remembered
+RATE = 2.0  # seconds between two words on the place in the queue
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -29,7 +31,10 @@ def page(studio: Studio) -> gr.Blocks:
         gr.HTML(header(), elem_id="header")
         with gr.Tabs(elem_id="views"), gr.Tab(label("make"), id="make"):
             create.build(studio)
-    return blocks.queue(api_open=False, max_size=studio.queue_length, default_concurrency_limit=studio.concurrency)
+    # Gradio keeps a copy of every component's settings for every visitor, of 10,000 visitors unless told otherwise
+    blocks.state_session_capacity = SESSIONS
+    # not "auto", which writes to everyone who waits whenever anyone's turn comes
+    return blocks.queue(RATE, False, studio.queue_length, default_concurrency_limit=studio.concurrency)
 
 
 def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAPI:
@@ -70,7 +75,6 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
         mcp_server=False,
         i18n=translations(TEXTS),
         theme=theme(),
-        css=style_sheet(),
     )
 
 
@@ -87,11 +91,12 @@ def header() -> str:
 
 
 def _own_index() -> None:
-    """Gradio's page with the studio's script first, which must run before Gradio reads the browser's language."""
+    """Gradio's page with two things first: the studio's script, which must run before Gradio reads the browser's
+    language, and its style sheet, so that nothing is ever shown without it (Gradio would also confine its rules)."""
     name, loader = "frontend/index.html", routes.templates.env.loader
     source = loader.get_source(routes.templates.env, name)[0]
-    head = (HERE / "head.html").read_text(encoding="utf-8")
-    routes.templates.env.loader = ChoiceLoader(
-        [DictLoader({name: source.replace("<head>", "<head>" + head, 1)}), loader]
-    )
+    script = (HERE / "head.html").read_text(encoding="utf-8")
+    style = f"<style>{style_sheet()}</style>"
+    own = source.replace("<head>", f"<head>{script}", 1).replace("</head>", f"{style}</head>", 1)
+    routes.templates.env.loader = ChoiceLoader([DictLoader({name: own}), loader])
     routes.templates.env.cache.clear()

@@ -34,52 +34,59 @@ def build(studio: Studio) -> None:
     album = gr.State([], time_to_live=3600)
     with gr.Row(elem_id="make", equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            photos = _photos()
-            looks = gr.Radio(
-                [(label(look), look) for look in LOOKS], value=PLAIN, label=label("preset"), elem_id="looks"
-            )
-            strength = gr.Slider(
-                0, 1, 1, step=0.05, label=label("strength"), info=label("strength_hint"), elem_id="strength"
-            )
-            network, keep, size = _more()
+            photos, choices = _photos(), _choices()
             with gr.Row(elem_id="go"):
                 draw = gr.Button(label("draw"), variant="primary", elem_id="draw")
                 stop = gr.Button(label("stop"), visible=False, elem_id="stop", min_width=80, scale=0)
         with gr.Column(scale=7, min_width=320):
-            notice = gr.HTML(_empty(), elem_id="notice")
-            result = gr.ImageSlider(
-                label=label("result"), visible=False, interactive=False, max_height=560, buttons=["fullscreen"],
-                elem_id="result",
-            )  # fmt: skip
-            shown = gr.Gallery(
-                label=label("album"), visible=False, interactive=False, columns=4, height="auto", allow_preview=False,
-                object_fit="cover", buttons=[], elem_id="album",
-            )  # fmt: skip
-            with gr.Row(elem_id="take"):
-                full = gr.DownloadButton(label("download"), visible=False, variant="primary", elem_id="download")
-                packed = gr.DownloadButton(label("zip"), visible=False, elem_id="zip")
-    outputs = [album, notice, result, shown, full, packed, stop]
+            outputs = {"album": album, "stop": stop} | _results()
 
-    def make(files, look: str, strength: float, network: str, keep: bool, size: int) -> Iterator[dict]:
-        for update in _made(painter, files, look, strength, network, keep, size):
-            yield {component: update.get(name, gr.skip()) for name, component in zip(NAMES, outputs, strict=True)}
+    def make(files: list[tuple[str, str | None]] | None, *chosen: object) -> Iterator[dict]:
+        for update in _made(painter, [Path(file) for file, _ in files or []], *chosen):
+            yield {outputs[name]: value for name, value in update.items()}
 
+    looks, strength, *others = choices
     run = gr.on(
-        [photos.change, looks.input, strength.release, network.input, keep.input, size.input, draw.click],
+        [photos.change, looks.input, strength.release, *(choice.input for choice in others), draw.click],
         make,
-        [photos, looks, strength, network, keep, size],
-        outputs,
+        [photos, *choices],
+        list(outputs.values()),
         trigger_mode="always_last",
         concurrency_limit=studio.concurrency,
         concurrency_id=NETWORK,
         show_progress="hidden",
         api_name="make",
     )
-    stop.click(lambda: (_line("stopped"), gr.update(visible=False)), None, [notice, stop], cancels=[run], queue=False)
-    shown.select(_chosen, album, [notice, result, full], queue=False, show_progress="hidden")
+    said = [outputs["notice"], stop]
+    stop.click(lambda: (_line("stopped"), gr.update(visible=False)), None, said, cancels=[run], queue=False)
+    taken = [outputs[name] for name in ("notice", "result", "full")]
+    outputs["shown"].select(_chosen, album, taken, queue=False, show_progress="hidden")
 
 
-NAMES = ("album", "notice", "result", "shown", "full", "packed", "stop")
+def _choices() -> tuple[gr.components.Component, ...]:
+    """Look, strength, network, whether to keep colours, size: as `_made` takes them."""
+    named = [(label(look), look) for look in LOOKS]
+    looks = gr.Radio(named, value=PLAIN, label=label("preset"), elem_id="looks")
+    hint = label("strength_hint")
+    strength = gr.Slider(0, 1, 1, step=0.05, label=label("strength"), info=hint, elem_id="strength")
+    return looks, strength, *_more()
+
+
+def _results() -> dict[str, gr.components.Component]:
+    """What a run fills, by the names that `_made` uses."""
+    gone = {"visible": False, "interactive": False}
+    tiles = {"columns": 4, "allow_preview": False, "object_fit": "cover", "buttons": []}
+    made = {
+        "notice": gr.HTML(_empty(), elem_id="notice"),
+        "result": gr.ImageSlider(
+            label=label("result"), max_height=560, buttons=["fullscreen"], elem_id="result", **gone
+        ),
+        "shown": gr.Gallery(label=label("album"), elem_id="album", **tiles, **gone),
+    }
+    with gr.Row(elem_id="take"):
+        full = gr.DownloadButton(label("download"), visible=False, variant="primary", elem_id="download")
+        packed = gr.DownloadButton(label("zip"), visible=False, elem_id="zip")
+    return made | {"full": full, "packed": packed}
 
 
 def _photos() -> gr.Gallery:
@@ -113,9 +120,10 @@ def _more() -> tuple[gr.Radio, gr.Checkbox, gr.Dropdown]:
     return network, keep, size
 
 
-def _made(painter: Painter, files, look: str, strength: float, network: str, keep: bool, size: int) -> Iterator[dict]:
+def _made(
+    painter: Painter, photos: list[Path], look: str, strength: float, network: str, keep: bool, size: int
+) -> Iterator[dict]:
     """What changes on the page, by name, picture after picture."""
-    photos = [Path(file) for file, _ in files or []]
     if not photos:
         yield _cleared()
         return

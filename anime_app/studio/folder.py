@@ -1,4 +1,4 @@
-"""The studio's folder for uploads and results: its own for each process, emptied by age and by size, gone at the end."""
+"""The studio's folder for uploads and results: one for each process, emptied by age and size, gone at the end."""
 
 import asyncio
 import os

@@ -17,6 +17,7 @@ TEXTS: Table = {
     "dark": ("Light or dark", "浅色或深色"),
     "make": ("Make", "制作"),
     "photos": ("Photos", "照片"),
+    "upload_text.drop_gallery": ("Drop photos here", "把照片拖到这里"),  # Gradio's own words, which speak of media
     "preset": ("Look", "风格"),
     "strength": ("Strength", "强度"),
     "strength_hint": ("0: the photo, 1: the drawing", "0 为原照片，1 为完整画作"),
@@ -77,7 +78,7 @@ def label(key: str) -> I18nData:
 
 
 def both(key: str, table: Table = TEXTS, **values: object) -> str:
-    """HTML with the text in both languages; `values` fill its gaps and are escaped. A pair of values is per language."""
+    """HTML with the text in both languages. `values` fill its gaps, escaped; a pair holds one for each language."""
     spans = []
     for index, language in enumerate(("en", "zh")):
         own = {name: value[index] if isinstance(value, tuple) else value for name, value in values.items()}

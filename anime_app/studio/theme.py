@@ -10,32 +10,9 @@ from anime_model.runtime.palettes import PALETTES, grade
 
 HERE = Path(__file__).parent
 FONTS = ["ui-rounded", "-apple-system", "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", "system-ui"]
-PLUM = colors.Color(
-    "#fdf8fa",
-    "#f8eff3",
-    "#eedfe6",
-    "#dcc7d1",
-    "#ad93a0",
-    "#806675",
-    "#655060",
-    "#4a3845",
-    "#2f222b",
-    "#231820",
-    "#1a1118",
-)  # the greys, with a breath of pink
-PINK = colors.Color(
-    "#fff1f6",
-    "#ffe2ec",
-    "#ffc9da",
-    "#ffa3c0",
-    "#fb75a0",
-    "#ee4d84",
-    "#d62f6b",
-    "#b32157",
-    "#901c49",
-    "#751a3f",
-    "#420a22",
-)
+# from light to dark: greys with a breath of pink, and the pink
+PLUM = "#fdf8fa #f8eff3 #eedfe6 #dcc7d1 #ad93a0 #806675 #655060 #4a3845 #2f222b #231820 #1a1118"
+PINK = "#fff1f6 #ffe2ec #ffc9da #ffa3c0 #fb75a0 #ee4d84 #d62f6b #b32157 #901c49 #751a3f #420a22"
 # sky, leaf, skin, lamp, shade: what a look does to them is what its chip shows
 SCENE = ((122, 178, 226), (112, 164, 92), (236, 196, 172), (250, 226, 150), (58, 60, 88))
 
@@ -43,9 +20,9 @@ SCENE = ((122, 178, 226), (112, 164, 92), (236, 196, 172), (250, 226, 150), (58,
 def theme() -> Base:
     """System fonts only: nothing is loaded from elsewhere."""
     made = Base(
-        primary_hue=PINK,
-        secondary_hue=PINK,
-        neutral_hue=PLUM,
+        primary_hue=colors.Color(*PINK.split()),
+        secondary_hue=colors.Color(*PINK.split()),
+        neutral_hue=colors.Color(*PLUM.split()),
         radius_size=sizes.radius_lg,
         text_size=sizes.text_md,
         font=FONTS,

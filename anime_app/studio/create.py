@@ -4,8 +4,9 @@ Every look is colour grading after one network. A request holds a place in the q
 pictures are shown as they come.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -28,39 +29,47 @@ NETWORK = "network"  # the queue that everything which runs a network shares
 Album = list[Drawing]
 
 
+class Page(NamedTuple):
+    """Components that a run fills, or what it fills them with."""
+
+    album: gr.State | Album
+    notice: gr.HTML | str
+    result: gr.ImageSlider | tuple[str, str] | None
+    shown: gr.Gallery | list[tuple[str, str]]
+    full: gr.DownloadButton | str | None
+    packed: gr.DownloadButton | str | None
+
+
 def build(studio: Studio) -> None:
     """Adds the view to the open page."""
     painter = Painter(studio.threads, min(studio.max_pixels, MAX_PIXELS))
-    album = gr.State([], time_to_live=3600)
     with gr.Row(elem_id="make", equal_height=False):
         with gr.Column(scale=5, min_width=320):
             photos, choices = _photos(), _choices()
             with gr.Row(elem_id="go"):
                 draw = gr.Button(label("draw"), variant="primary", elem_id="draw")
-                stop = gr.Button(label("stop"), visible=False, elem_id="stop", min_width=80, scale=0)
+                stop = gr.Button(label("stop"), elem_id="stop", min_width=80, scale=0)
         with gr.Column(scale=7, min_width=320):
-            outputs = {"album": album, "stop": stop} | _results()
+            page = _results()
 
-    def make(files: list[tuple[str, str | None]] | None, *chosen: object) -> Iterator[dict]:
-        for update in _made(painter, [Path(file) for file, _ in files or []], *chosen):
-            yield {outputs[name]: value for name, value in update.items()}
+    def make(files: list[tuple[str, str | None]] | None, *chosen: object) -> Iterator[tuple]:
+        yield from _made(painter, [Path(file) for file, _ in files or []], *chosen)
 
     looks, strength, *others = choices
     run = gr.on(
         [photos.change, looks.input, strength.release, *(choice.input for choice in others), draw.click],
         make,
         [photos, *choices],
-        list(outputs.values()),
+        list(page),
         trigger_mode="always_last",
         concurrency_limit=studio.concurrency,
         concurrency_id=NETWORK,
-        show_progress="hidden",
+        show_progress="minimal",
+        show_progress_on=page.notice,
         api_name="make",
     )
-    said = [outputs["notice"], stop]
-    stop.click(lambda: (_line("stopped"), gr.update(visible=False)), None, said, cancels=[run], queue=False)
-    taken = [outputs[name] for name in ("notice", "result", "full")]
-    outputs["shown"].select(_chosen, album, taken, queue=False, show_progress="hidden")
+    stop.click(lambda album: _said("stopped", album), page.album, page.notice, cancels=[run], queue=False)
+    page.shown.select(_chosen, page.album, [page.notice, page.result, page.full], queue=False, show_progress="hidden")
 
 
 def _choices() -> tuple[gr.components.Component, ...]:
@@ -72,21 +81,19 @@ def _choices() -> tuple[gr.components.Component, ...]:
     return looks, strength, *_more()
 
 
-def _results() -> dict[str, gr.components.Component]:
-    """What a run fills, by the names that `_made` uses."""
-    gone = {"visible": False, "interactive": False}
-    tiles = {"columns": 4, "allow_preview": False, "object_fit": "cover", "buttons": []}
-    made = {
-        "notice": gr.HTML(_empty(), elem_id="notice"),
-        "result": gr.ImageSlider(
-            label=label("result"), max_height=560, buttons=["fullscreen"], elem_id="result", **gone
-        ),
-        "shown": gr.Gallery(label=label("album"), elem_id="album", **tiles, **gone),
-    }
+def _results() -> Page:
+    """What a run fills. The style sheet shows of it what there is, by the class of the notice: for every property that
+    is set from here Gradio would build the component anew, which takes longer than a small picture."""
+    album = gr.State([], time_to_live=3600)
+    notice = gr.HTML(_empty(), elem_id="notice")
+    fixed = {"interactive": False, "elem_id": "result"}
+    result = gr.ImageSlider(label=label("result"), max_height=560, buttons=["fullscreen"], **fixed)
+    tiles = {"columns": 4, "allow_preview": False, "object_fit": "cover", "buttons": [], "interactive": False}
+    shown = gr.Gallery(label=label("album"), elem_id="album", **tiles)
     with gr.Row(elem_id="take"):
-        full = gr.DownloadButton(label("download"), visible=False, variant="primary", elem_id="download")
-        packed = gr.DownloadButton(label("zip"), visible=False, elem_id="zip")
-    return made | {"full": full, "packed": packed}
+        full = gr.DownloadButton(label("download"), variant="primary", elem_id="download")
+        packed = gr.DownloadButton(label("zip"), elem_id="zip")
+    return Page(album, notice, result, shown, full, packed)
 
 
 def _photos() -> gr.Gallery:
@@ -122,76 +129,57 @@ def _more() -> tuple[gr.Radio, gr.Checkbox, gr.Dropdown]:
 
 def _made(
     painter: Painter, photos: list[Path], look: str, strength: float, network: str, keep: bool, size: int
-) -> Iterator[dict]:
-    """What changes on the page, by name, picture after picture."""
-    if not photos:
-        yield _cleared()
-        return
+) -> Iterator[Page]:
+    """The page after each picture."""
     order = Order(network, Look(None if look == PLAIN else look, strength, keep), size or None)
     wanted, folder, album, problems = photos[:PICTURES], Path(get_upload_folder(), "results"), [], []
     if len(photos) > PICTURES:
         problems.append(both("too_many", count=len(photos), most=PICTURES))
-    yield {"notice": _line("working", problems, done=1, total=len(wanted)), "stop": gr.update(visible=len(wanted) > 1)}
-    for index, photo in enumerate(wanted, 1):
+    for index, photo in enumerate(wanted):
+        if len(wanted) > 1:
+            yield _filled(album, _said("working", album, problems, done=index + 1, total=len(wanted)))
         try:
             album.append(painter.draw(photo, folder, order))
         except (ValueError, OSError, MemoryError) as error:  # PictureError and ModelError are among them
             problems.append(both("failed", name=photo.name, reason=reason(photo, error)))
-        if index < len(wanted):
-            working = _line("working", problems, done=index + 1, total=len(wanted))
-            yield {"notice": working, **(_shown(album) if len(album) == 1 else _added(album))}
-    yield _finished(album, problems, folder)
+    yield _finished(album, problems)
 
 
-def _finished(album: Album, problems: list[str], folder: Path) -> dict:
+def _finished(album: Album, problems: list[str]) -> Page:
     if not album:
-        return _cleared() | {"notice": _line(None, problems)}
-    packed = gr.update(visible=False)
-    if len(album) > 1:
-        first = album[0].full
-        packed = gr.update(value=str(pack([d.full for d in album], first.parent / "anime.zip")), visible=True)
-    done = _line("done_one", problems, name=album[0].full.name)
-    if len(album) > 1:
-        done = _line("done", problems, count=len(album))
-    return {"notice": done, "packed": packed, "stop": gr.update(visible=False), **_shown(album), **_added(album)}
+        return _filled(album, _said(None, album, problems) if problems else _empty())
+    if len(album) == 1:
+        return _filled(album, _said("done_one", album, problems, name=album[0].full.name))
+    packed = pack([drawing.full for drawing in album], album[0].full.with_name("anime.zip"))
+    return _filled(album, _said("done", album, problems, count=len(album)), packed)
 
 
-def _shown(album: Album, index: int = 0) -> dict:
-    """The slider and the download of one picture."""
-    drawing = album[index]
-    return {
-        "result": gr.update(value=(str(drawing.before), str(drawing.after)), visible=True),
-        "full": gr.update(value=str(drawing.full), visible=True),
-    }
+def _filled(album: Album, notice: str, packed: Path | None = None) -> Page:
+    """The first picture in the slider, and the gallery, which one picture does not need."""
+    tiles = [(str(drawing.after), drawing.full.stem) for drawing in album] if len(album) > 1 else []
+    zipped = str(packed) if packed else None
+    if not album:
+        return Page([], notice, None, [], None, zipped)
+    first = album[0]
+    return Page(list(album), notice, (str(first.before), str(first.after)), tiles, str(first.full), zipped)
 
 
-def _added(album: Album) -> dict:
-    """The gallery, which one picture does not need."""
-    several = len(album) > 1
-    pictures = [(str(drawing.after), drawing.full.stem) for drawing in album] if several else []
-    return {"album": list(album), "shown": gr.update(value=pictures, visible=several)}
-
-
-def _cleared() -> dict:
-    gone = gr.update(value=None, visible=False)
-    hidden = gr.update(visible=False)
-    names = {"result": gone, "full": gone, "packed": gone, "shown": gr.update(value=[], visible=False), "stop": hidden}
-    return names | {"album": [], "notice": _empty()}
-
-
-def _chosen(album: Album, event: gr.SelectData) -> tuple:
+def _chosen(album: Album, event: gr.SelectData) -> tuple[object, ...]:
     """The picture of the gallery that was clicked, in the slider."""
     index = event.index
     if not isinstance(index, int) or not 0 <= index < len(album) or not album[index].full.exists():
-        return _line("expired"), gr.skip(), gr.skip()
-    chosen = _shown(album, index)
-    return _line("done_one", name=album[index].full.name), chosen["result"], chosen["full"]
+        return _said("expired", album), None, None
+    drawing = album[index]
+    said = _said("done_one", album, name=drawing.full.name)
+    return said, (str(drawing.before), str(drawing.after)), str(drawing.full)
 
 
-def _line(key: str | None, problems: list[str] | tuple = (), **values: object) -> str:
-    """One line on how it goes, and one for each picture that was not made."""
+def _said(key: str | None, album: Album, problems: Sequence[str] = (), **values: object) -> str:
+    """One line on how it goes, and one for each picture that was not made; its class says how many there are."""
     lines = [f'<p class="line" role="status">{both(key, **values)}</p>'] if key else []
-    return "".join([*lines, *(f'<p class="line problem" role="alert">{problem}</p>' for problem in problems)])
+    lines += [f'<p class="line problem" role="alert">{problem}</p>' for problem in problems]
+    count = ("none", "one", "many")[min(2, len(album))]
+    return f'<div class="{count} {"working" if key == "working" else "still"}">{"".join(lines)}</div>'
 
 
 def _empty() -> str:

@@ -8,6 +8,8 @@ import socket
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -55,9 +57,11 @@ def prepare(folder: Path) -> None:
         # for each request Gradio would sum up the last 10,000 in a table, on a core that pictures need
         "GRADIO_ANALYTICS_MAX_EVENTS": "1",
         "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**12),
+        "MPLBACKEND": "agg",  # where Matplotlib is installed Gradio asks for it at each request
     }
     with without_stubs():
         import gradio  # noqa: F401
+    remember_schemas()
 
 
 @contextmanager
@@ -75,6 +79,17 @@ def without_stubs() -> Iterator[None]:
 
     with patch("inspect.getfile", of_no_component):
         yield
+
+
+def remember_schemas() -> None:
+    """Gradio derives the JSON schema of every component again for every visitor and every change of a property, some
+    milliseconds each: here they are derived once."""
+    from gradio.data_classes import GradioModel, GradioRootModel
+
+    for model in (GradioModel, GradioRootModel):
+        derive = cache(model.model_json_schema.__func__)
+        # a copy: the callers take keys out of it
+        model.model_json_schema = classmethod(lambda cls, derive=derive: deepcopy(derive(cls)))
 
 
 @contextmanager

@@ -67,7 +67,7 @@ async def drawn(visitor: Visitor, data: bytes, name: str = "photo.jpg", **wanted
 async def lines(visitor: Visitor, data: bytes, name: str) -> str:
     """What the page says at the end."""
     await visitor.ask([await visitor.upload(data, name)])
-    return [message async for message in visitor.messages()][-2]["output"]["data"][2]
+    return [message async for message in visitor.messages()][-2]["output"]["data"][1]
 
 
 def mapped(running: Server) -> bool:

@@ -130,7 +130,7 @@ def test_the_slider_lies_between_before_and_after(reader, photos):
 def test_one_click_on_a_look_draws_it(reader, photos):
     reader.put(photos[0])
     reader.wait("Done: river-shinkai.jpg")
-    reader.page.get_by_role("radio", name="Noir").check(force=True)
+    reader.page.locator("#looks label", has_text="Noir").click()
     reader.wait("Done: river-noir.jpg")
     _, data = reader.saved("#download")
     assert np.ptp(pixels(data), axis=2).mean() < 3

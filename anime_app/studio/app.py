@@ -28,7 +28,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 def page(studio: Studio) -> gr.Blocks:
     """The page, with every view."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(EVERY, AGE)) as blocks:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(EVERY, AGE), fill_width=True) as blocks:
         gr.HTML(header(), elem_id="header")
         with gr.Tabs(elem_id="views"), gr.Tab(label("make"), id="make"):
             create.build(studio)

@@ -184,6 +184,7 @@ def test_a_refused_file_leaves_the_page_as_it_was(reader, photos, tmp_path):
 def test_the_camera_takes_a_photo(reader):
     reader.page.get_by_role("button", name="Capture from camera").click()
     reader.page.get_by_text("Click to Access Webcam").click()
+    reader.page.wait_for_function("document.querySelector('#photos video').currentTime > 0")
     reader.page.get_by_role("button", name=re.compile("capture photo", re.I)).click()
     reader.page.locator("#notice").get_by_text(re.compile("Done: .*-shinkai")).wait_for()
 

@@ -1,0 +1,78 @@
+"""Pictures of the studio's views for the docs, taken in a real browser.
+
+`python -m benchmarks.screenshots`: starts a studio, writes docs/studio-*.jpg. Needs Playwright and a Chromium that is
+installed. The photos are those of `benchmarks.showcase`, free to show.
+"""
+
+import io
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.showcase import photo_files
+from benchmarks.studio import server
+
+DOCS = Path("docs")
+FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+DESK = {"viewport": {"width": 1240, "height": 900}, "locale": "en"}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+PATIENCE = 120_000  # milliseconds
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        raise SystemExit("error: no Chromium is installed")
+    with server() as running, sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=chromium, args=[*FLAGS.split(), "--no-first-run"])
+        for name, (settings, act) in VIEWS.items():
+            context = browser.new_context(**settings)
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE)
+            page.goto(running.url)
+            page.wait_for_selector("#looks label")
+            act(page)
+            page.wait_for_timeout(1500)
+            save(page.screenshot(), DOCS / f"studio-{name}.jpg")
+            context.close()
+        browser.close()
+
+
+def save(picture: bytes, path: Path) -> None:
+    """A small JPEG: at most 1240 pixels wide."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.thumbnail((1240, 1700), Image.Resampling.LANCZOS)
+    image.save(path, quality=82, optimize=True, progressive=True)
+    print(f"{path}: {path.stat().st_size / 1000:.0f} KB")
+
+
+def drawn(count: int, look: str = "plain") -> Callable[[Page], None]:
+    """Puts in the first `count` photos and waits for their drawings."""
+
+    def act(page: Page) -> None:
+        page.locator(f"#looks label:has(input[value={look}])").click()
+        page.set_input_files("#photos input[type=file]", [str(file) for file in photo_files()[:count]])
+        page.wait_for_selector("#notice .one.still" if count == 1 else "#notice .many.still")
+        page.wait_for_function("[...document.querySelectorAll('#result img')].every(image => image.naturalWidth)")
+
+    return act
+
+
+def on_a_phone(page: Page) -> None:
+    drawn(2, "sakura")(page)
+    page.locator("#notice").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 330)
+
+
+# A name, the browser's settings, and what a person does before the picture is taken.
+VIEWS = {
+    "make": (DESK, drawn(4, "shinkai")),
+    "dark": (DESK | {"locale": "zh-CN", "color_scheme": "dark"}, drawn(1, "dusk")),
+    "phone": (PHONE, on_a_phone),
+}
+
+if __name__ == "__main__":
+    main()

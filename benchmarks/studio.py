@@ -1,0 +1,344 @@
+"""The studio under load: start-up, requests a second, waiting times, memory, the queue's bound.
+
+`python -m benchmarks.studio [--users 50] [--requests 400] [--sides 512 1024]`: writes results/studio.json and
+docs/studio-figures.md, and prints the tables. The server is a process of its own on two cores. A request is what a
+person does: upload a photo, wait in the queue, get the drawing in full size. The bare session is ONNX Runtime alone, as
+many sessions of one thread as the server draws pictures at once, on arrays that are ready: no file, no conversion.
+Users run on other cores where the machine has any, else beside the server, which then pays for them too.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import re
+import secrets
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+import psutil
+
+from anime_app.tables import table
+from anime_model.evaluation.latency import cpu_name, instruction_set
+from anime_model.runtime.models import find_model, open_session
+from benchmarks.runtime import photo
+
+RESULTS, PAGE = Path("results/studio.json"), Path("docs/studio-figures.md")
+NETWORK = "shinkai"
+CORES = 2
+STARTS = 5
+QUEUED = 200
+API = "/gradio_api"
+Figures = dict[str, float]
+
+
+class Busy(Exception):
+    """The queue was full."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--requests", type=int, default=400, help="in all, for each size of picture")
+    parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024], help="pixels of square photos")
+    options = parser.parse_args()
+    here = sorted(os.sched_getaffinity(0))
+    found = {
+        "cpu": f"{cpu_name()}, {instruction_set()}, {CORES} cores",
+        "users beside the server": len(here) <= CORES,
+        "users": options.users,
+        "start": start_up(),
+        "load": {f"{side}": load(side, options.users, options.requests) for side in options.sides},
+        "queue": queued(),
+        "bound": bound(),
+    }
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    PAGE.write_text(page(found))
+    print(page(found))
+
+
+# The server, and what it weighs.
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: psutil.Process
+
+    def megabytes(self) -> float:
+        """Memory that is this process's own: pages of the packages' files are shared with every other."""
+        return self.process.memory_full_info().uss / 1e6
+
+
+@contextmanager
+def server(*options: str) -> Iterator[Server]:
+    """A studio on a free port, on two cores; ended as Ctrl-C would."""
+    line = [sys.executable, "-m", "anime_app.cli", "studio", "--port", "0", *options]
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    try:
+        process = psutil.Process(started.pid)
+        process.cpu_affinity(sorted(os.sched_getaffinity(0))[:CORES])
+        said = started.stderr.readline()
+        if not (address := re.search(r"http://\S+", said)):
+            raise RuntimeError(f"the studio did not start: {said}{started.stderr.read()}")
+        yield Server(address[0], process)
+    finally:
+        started.terminate()
+        started.wait(30)
+        started.stderr.close()
+
+
+def start_up() -> Figures:
+    """Seconds from the command to the first whole page, and no model is open by then."""
+    times, opened = [], []
+    for _ in range(STARTS):
+        start = time.perf_counter()
+        with server() as running:
+            asyncio.run(_get(running.url))
+            times.append(time.perf_counter() - start)
+            opened.append(any("onnxruntime" in mapped.path for mapped in running.process.memory_maps()))
+    return {"seconds to the first page": statistics.median(times), "engine loaded by then": float(any(opened))}
+
+
+async def _get(url: str) -> bytes:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        answer.raise_for_status()
+        return await answer.read()
+
+
+# A visitor, as the page's own script talks to Gradio.
+
+
+class Visitor:
+    """One person with the page open. `make` is the number of the event that draws."""
+
+    def __init__(self, session: aiohttp.ClientSession, make: int) -> None:
+        self.session, self.make, self.name = session, make, secrets.token_hex(6)
+
+    async def upload(self, data: bytes, name: str = "photo.jpg") -> str:
+        form = aiohttp.FormData()
+        form.add_field("files", data, filename=name, content_type="image/jpeg")
+        async with self.session.post(f"{API}/upload", data=form) as answer:
+            answer.raise_for_status()
+            return (await answer.json())[0]
+
+    async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0) -> str:
+        """Joins the queue; the event's id. Raises `Busy`."""
+        files = [{"image": {"path": path, "meta": {"_type": "gradio.FileData"}}, "caption": None} for path in paths]
+        data = [files, look, strength, NETWORK, False, 0]
+        order = {"data": data, "fn_index": self.make, "session_hash": self.name}
+        async with self.session.post(f"{API}/queue/join", json=order) as answer:
+            if answer.status == 429:
+                raise Busy((await answer.json())["detail"])
+            answer.raise_for_status()
+            return (await answer.json())["event_id"]
+
+    async def messages(self) -> AsyncIterator[dict]:
+        """What the server says until every event of this visitor has ended."""
+        async with self.session.get(f"{API}/queue/data", params={"session_hash": self.name}) as answer:
+            async for line in answer.content:
+                if line.startswith(b"data: "):
+                    message = json.loads(line[6:])
+                    yield message
+                    if message["msg"] == "close_stream":
+                        return
+
+    async def drawn(self) -> list[str]:
+        """Addresses of the pictures in full size. Raises `RuntimeError` where the server reports an error."""
+        found: list[str] = []
+        async for message in self.messages():
+            if message["msg"] in ("process_generating", "process_completed") and not message["success"]:
+                raise RuntimeError(str(message["output"]))
+            found += [url for url in _urls(message.get("output")) if url not in found]
+        return found
+
+    async def fetch(self, url: str) -> bytes:
+        async with self.session.get(url) as answer:
+            answer.raise_for_status()
+            return await answer.read()
+
+
+def _urls(value: object) -> Iterator[str]:
+    """Every file of the folder of results in what an event returns; changes come as lists of steps."""
+    if isinstance(value, dict):
+        if "/results/" in str(value.get("url") or ""):
+            yield value["url"][value["url"].index(API) :]
+        for part in value.values():
+            yield from _urls(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _urls(part)
+
+
+@asynccontextmanager
+async def visit(url: str) -> AsyncIterator[Visitor]:
+    timeout = aiohttp.ClientTimeout(total=None, sock_read=600)
+    async with aiohttp.ClientSession(url, timeout=timeout) as session:
+        async with session.get("/config") as answer:
+            events = (await answer.json())["dependencies"]
+        yield Visitor(session, next(event["id"] for event in events if event["api_name"] == "make"))
+
+
+# Load.
+
+
+def load(side: int, users: int, requests: int) -> Figures:
+    """Requests a second of `users` people who ask again as soon as they have their picture."""
+    photos = [jpeg(side, seed) for seed in range(users)]
+    before = bare_rate(side)
+    with server("--queue", str(2 * users)) as running:
+        asyncio.run(_crowd(running.url, photos[:CORES], CORES))  # opens the model
+        found = asyncio.run(_watched(running, photos, requests))
+    bare = statistics.mean([before, bare_rate(side)])
+    return {**found, "bare session, pictures/s": bare, "share of the bare session": found["requests/s"] / bare}
+
+
+async def _watched(running: Server, photos: list[bytes], requests: int) -> Figures:
+    sizes, watching = [running.megabytes()], True
+
+    async def watch() -> None:
+        while watching:
+            sizes.append(running.megabytes())
+            await asyncio.sleep(0.5)
+
+    watcher = asyncio.create_task(watch())
+    start = time.perf_counter()
+    times, errors = await _crowd(running.url, photos, requests)
+    seconds = time.perf_counter() - start
+    watching = False
+    await watcher
+    p50, p95, p99 = np.percentile(times, [50, 95, 99])
+    return {
+        "requests": len(times),
+        "errors": errors,
+        "requests/s": len(times) / seconds,
+        "p50, s": p50,
+        "p95, s": p95,
+        "p99, s": p99,
+        "memory before, MB": sizes[0],
+        "memory at most, MB": max(sizes),
+    }
+
+
+async def _crowd(url: str, photos: list[bytes], requests: int) -> tuple[list[float], int]:
+    """One user for each photo; seconds of every request that was answered, and the number of those that were not."""
+    left, times, errors = requests, [], 0
+
+    async def person(data: bytes) -> None:
+        nonlocal left, errors
+        async with visit(url) as visitor:
+            while left > 0:
+                left -= 1
+                start = time.perf_counter()
+                try:
+                    await visitor.ask([await visitor.upload(data)])
+                    await visitor.fetch((await visitor.drawn())[-1])
+                    times.append(time.perf_counter() - start)
+                except (aiohttp.ClientError, RuntimeError, IndexError, Busy) as error:
+                    print(f"error: {error}", file=sys.stderr)
+                    errors += 1
+
+    await asyncio.gather(*map(person, photos))
+    return times, errors
+
+
+def bare_rate(side: int) -> float:
+    """Pictures a second of the sessions alone."""
+    model = find_model(NETWORK)
+    sessions = [open_session(model, 1) for _ in range(CORES)]
+    batch = np.zeros((1, 3, side + 16, side + 16), np.float32)
+    runs = max(4, round(40 * (512 / side) ** 2))
+
+    def work(session) -> None:
+        for _ in range(runs):
+            session.run(None, {"photo": batch})
+
+    with ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(lambda session: session.run(None, {"photo": batch}), sessions))
+        start = time.perf_counter()
+        list(pool.map(work, sessions))
+        return CORES * runs / (time.perf_counter() - start)
+
+
+def queued() -> Figures:
+    """Memory while `QUEUED` requests wait at once."""
+    data = jpeg(512, 0)
+    with server("--queue", str(QUEUED)) as running:
+        asyncio.run(_crowd(running.url, [data] * CORES, 10))
+        before = running.megabytes()
+        sizes, made = asyncio.run(_all_at_once(running, data))
+    return {
+        "queued": QUEUED,
+        "drawn": made,
+        "memory before, MB": before,
+        "memory at most, MB": max(sizes),
+        "memory after, MB": sizes[-1],
+    }
+
+
+async def _all_at_once(running: Server, data: bytes) -> tuple[list[float], int]:
+    sizes: list[float] = []
+
+    async def person() -> bool:
+        async with visit(running.url) as visitor:
+            await visitor.ask([await visitor.upload(data)])
+            made = await visitor.drawn()
+            sizes.append(running.megabytes())
+            return bool(made)
+
+    made = await asyncio.gather(*(person() for _ in range(QUEUED)))
+    return [*sizes, running.megabytes()], sum(made)
+
+
+def bound() -> Figures:
+    """What happens past the queue's length: every request is either drawn or told that the studio is busy."""
+    waiting, users = 8, 40
+    with server("--queue", str(waiting)) as running:
+        answers = asyncio.run(_rush(running.url, jpeg(1024, 0), users))
+    return {"queue": waiting, "at once": users, "drawn": answers.count("drawn"), "busy": answers.count("busy")}
+
+
+async def _rush(url: str, data: bytes, users: int) -> list[str]:
+    async def person() -> str:
+        async with visit(url) as visitor:
+            try:
+                await visitor.ask([await visitor.upload(data)])
+            except Busy:
+                return "busy"
+            return "drawn" if await visitor.drawn() else "nothing"
+
+    return await asyncio.gather(*(person() for _ in range(users)))
+
+
+def jpeg(side: int, seed: int) -> bytes:
+    stream = io.BytesIO()
+    photo(side, side, seed).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def page(found: dict) -> str:
+    """The figures as Markdown, from the results file alone."""
+    sides = list(found["load"])
+    rows = [("what", *(f"{side} x {side}" for side in sides))]
+    names = list(found["load"][sides[0]])
+    rows += [(name, *(f"{found['load'][side][name]:.3g}" for side in sides)) for name in names]
+    others = [("what", "figure")]
+    for part in ("start", "queue", "bound"):
+        others += [(f"{part}: {name}", f"{value:.3g}") for name, value in found[part].items()]
+    beside = "beside the server, on the same cores" if found["users beside the server"] else "on other cores"
+    head = f"# The studio under load\n\n`python -m benchmarks.studio`, {found['users']} users {beside}; {found['cpu']}."
+    return f"{head}\n\n```\n{table(rows)}\n```\n\n```\n{table(others)}\n```\n"
+
+
+if __name__ == "__main__":
+    main()

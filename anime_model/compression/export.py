@@ -64,14 +64,15 @@ def _describe(path: Path, network: Generator) -> None:
 
 
 def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weight_bits: int) -> None:
-    """INT8 ONNX of the layers that `generator.arch.int8` names, ranges from `calibration` [N, 3, H, W] in [-1, 1].
+    """ONNX with all weights in 8 bits; the layers that `generator.arch.int8` names compute in INT8 too.
 
-    Weights are symmetric per channel, activations affine per tensor. Raises `ExportError` where the file's pictures
-    are far from the float network's.
+    Weights are symmetric per channel, activations affine per tensor, their ranges from `calibration` [N, 3, H, W] in
+    [-1, 1]. Raises `ExportError` where the file's pictures are far from the float network's.
     """
     whole, part = path.with_name(path.name + ".float"), path.with_name(path.name + ".part")
     export_onnx(generator, whole)
     quantize_onnx(whole, part, generator.arch.int8, calibration, weight_bits)
+    pack_weights(part)
     network = deployable(generator)
     made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
     with torch.no_grad():
@@ -101,6 +102,32 @@ def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibratio
             weight_type=QuantType.QInt8,
             extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
         )
+
+
+def pack_weights(path: Path) -> None:
+    """Stores the float kernels of a file in 8 bits, symmetric per output channel, and says how to unfold them.
+
+    Engines do so once, when they load the file (a cast and a multiplication of constants are folded), so the layers run
+    as fast as before. A DequantizeLinear would be kept for INT8 kernels that do not come, and run for every picture.
+    """
+    model = onnx.load(path)
+    graph = model.graph
+    kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    unfolding = []
+    for tensor in [tensor for tensor in graph.initializer if tensor.name in kernels]:
+        weight = onnx.numpy_helper.to_array(tensor)
+        axes = tuple(range(1, weight.ndim))
+        scale = np.maximum(np.abs(weight).max(axes, keepdims=True), 1e-8).astype(np.float32) / 127
+        name, whole, steps = tensor.name, f"{tensor.name}.int8", f"{tensor.name}.scale"
+        graph.initializer.remove(tensor)
+        graph.initializer.append(onnx.numpy_helper.from_array(np.round(weight / scale).astype(np.int8), whole))
+        graph.initializer.append(onnx.numpy_helper.from_array(scale, steps))
+        unfolding.append(onnx.helper.make_node("Cast", [whole], [f"{name}.float"], to=onnx.TensorProto.FLOAT))
+        unfolding.append(onnx.helper.make_node("Mul", [f"{name}.float", steps], [name]))
+    nodes = [*unfolding, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
 
 
 def _between(graph: onnx.GraphProto, convs: set[str]) -> list[str]:

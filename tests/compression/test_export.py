@@ -1,4 +1,5 @@
 import itertools
+from collections import Counter
 from dataclasses import replace
 
 import onnx
@@ -11,6 +12,7 @@ from anime_model.compression.export import (
     deployable,
     export_int8_onnx,
     export_onnx,
+    pack_weights,
     quantize_onnx,
     run_onnx,
     verify,
@@ -67,12 +69,29 @@ def test_int8_onnx_quantizes_what_it_says(quantized, photo, tmp_path):
     graph = onnx.load(tmp_path / "q.onnx").graph
     kernels = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.INT8}
     weights = [onnx.numpy_helper.to_array(tensor) for name, tensor in kernels.items() if "weight_quantized" in name]
+    convs = [node for node in graph.node if node.op_type == "Conv"]
+    assert len([name for name in kernels if name.endswith("weight.int8")]) == len(convs) - len(weights) > 0
     assert len(weights) == len(quantized.arch.int8)
     assert max(abs(int(weight.min())) for weight in weights) <= 64  # 7 bits: no sum of two products saturates
-    assert (tmp_path / "q.onnx").stat().st_size < 0.6 * (tmp_path / "float.onnx").stat().st_size
+    assert (tmp_path / "q.onnx").stat().st_size < 0.5 * (tmp_path / "float.onnx").stat().st_size
     with torch.no_grad():
         assert psnr(run_onnx(tmp_path / "q.onnx", photo[:1]), quantized(photo[:1])) > 28
     assert run_onnx(tmp_path / "q.onnx", torch.zeros(1, 3, 37, 70)).shape == (1, 3, 37, 70)
+
+
+def test_packed_weights_are_unfolded_once_when_the_file_is_loaded(student, photo, tmp_path):
+    for name in ("float.onnx", "packed.onnx"):
+        export_onnx(student, tmp_path / name)
+    pack_weights(tmp_path / "packed.onnx")
+    assert (tmp_path / "packed.onnx").stat().st_size < 0.45 * (tmp_path / "float.onnx").stat().st_size
+    assert psnr(*(run_onnx(tmp_path / name, photo[:1]) for name in ("packed.onnx", "float.onnx"))) > 35
+    kinds = []
+    for name in ("float.onnx", "packed.onnx"):
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+        onnxruntime.InferenceSession(str(tmp_path / name), options, providers=["CPUExecutionProvider"])
+        kinds.append(Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node))
+    assert kinds[0] == kinds[1]
 
 
 def test_files_say_how_far_tiles_must_overlap(tmp_path):

@@ -50,6 +50,10 @@ class StoreError(ValueError):
     """What cannot be stored or is not there; the message is one line to show to people."""
 
 
+class UnknownKeyError(StoreError):
+    """A link's or a pair's key that is not there."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One version that is judged; `model` and `version` name it in MLflow's registry, where it is registered."""
@@ -170,7 +174,7 @@ class Store:
                 (rater,),
             ).fetchone()
             if total is None:
-                raise StoreError("this link belongs to no panel: ask for yours again")
+                raise UnknownKeyError("this link belongs to no panel: ask for yours again")
             row = base.execute(
                 "SELECT pair.key, position FROM pair JOIN rater ON rater.id = pair.rater"
                 " LEFT JOIN rating ON rating.pair = pair.id"
@@ -192,7 +196,7 @@ class Store:
         with self._open() as base:
             row = base.execute(f"{found} WHERE rater.key = ? AND pair.key = ?", (rater, pair)).fetchone()
         if row is None:
-            raise StoreError("this picture is not there: open your link again")
+            raise UnknownKeyError("this picture is not there: open your link again")
         return row
 
     def rate(self, rater: str, pair: str, left: Scores, right: Scores, seconds: float) -> bool:
@@ -207,7 +211,7 @@ class Store:
                 (rater, pair),
             ).fetchone()
             if found is None:
-                raise StoreError("this pair is not there: open your link again")
+                raise UnknownKeyError("this pair is not there: open your link again")
             done = base.execute(
                 f"INSERT INTO rating (pair, {names}, seconds, rated) VALUES ({', '.join('?' * 11)})"
                 " ON CONFLICT (pair) DO NOTHING",

@@ -1,4 +1,4 @@
-"""The command `anime`: stylize, styles, info, bench. Every error is one line on standard error, never a traceback.
+"""The command `anime`: stylize, styles, info, bench, studio. An error is one line on standard error, no traceback.
 
 Exit status: 0 all went well, 1 something was not made, 2 the command was wrong, 130 stopped by Ctrl-C.
 """
@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from anime_app.stylize import cores_here, say, stylize
 from anime_app.tables import bench, info, list_styles
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     timed = _command(commands, "bench", "a quick latency table for this machine", lambda o: bench(o.model, o.threads))
     timed.add_argument("model", nargs="?", default=default_style(), help="as for info (default: %(default)s)")
     timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
+    _add_studio(commands)
     return root
 
 
@@ -67,6 +69,35 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("--compare", action="store_true", help="write before | after")
     add("--no-steady", action="store_true", help="videos: do not hold still what does not move")
     add("--force", action="store_true", help="make results again that are already there")
+
+
+def _add_studio(commands) -> None:
+    command = _command(commands, "studio", "a page to make, compare and judge pictures, on this computer", _studio)
+    add = command.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on (default: this computer only)")
+    add("--port", type=int, default=7860, help="0 takes a free one (default: %(default)s)")
+    add("--open", action="store_true", help="open the page in the browser")
+    add("--threads", type=_positive, default=1, help="cores of one picture (default: %(default)s)")
+    add("--concurrency", type=_positive, default=cores_here(), help="pictures drawn at once (default: all cores)")
+    add("--queue", type=_positive, default=32, help="requests that may wait; more are told to come back (%(default)s)")
+    add("--max-pixels", type=_positive, default=50_000_000, help="refuse pictures with more (default: %(default)s)")
+    add("--max-upload", type=_positive, default=40, metavar="MB", help="refuse files with more (default: %(default)s)")
+    add("--project", type=Path, help="root of a pipeline project to compare (default: none)")
+    add("--tracking-uri", help="MLflow's, for the versions of its registry (default: none)")
+    token = os.environ.get("ANIME_STUDIO_TOKEN")  # a command line can be read by everyone on the machine
+    add("--token", default=token, help="unlocks promote and roll back (default: $ANIME_STUDIO_TOKEN, else off)")
+    add("--database", type=Path, default=Path("panel.db"), help="the panel's ratings (default: %(default)s)")
+
+
+def _studio(options: argparse.Namespace) -> int:
+    try:
+        from anime_app.studio.launch import studio
+
+        return studio(options)
+    except ModuleNotFoundError as error:
+        if error.name not in ("gradio", "uvicorn", "fastapi"):
+            raise
+        raise ValueError("the studio needs Gradio: pip install 'animegan-lite[studio]'") from error
 
 
 def _command(commands, name: str, about: str, run) -> argparse.ArgumentParser:

@@ -1,0 +1,97 @@
+"""The page: header, one tab for each view, and the application that serves it on this computer only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI
+from gradio import routes
+from jinja2 import ChoiceLoader, DictLoader
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from anime_app.studio import create
+from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
+from anime_app.studio.guard import Guard
+from anime_app.studio.settings import Studio
+from anime_app.studio.texts import TEXTS, both, label, translations
+from anime_app.studio.theme import style_sheet, theme
+
+TITLE = "AnimeGAN-Lite"
+HERE = Path(__file__).parent
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+def page(studio: Studio) -> gr.Blocks:
+    """The page, with every view."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(EVERY, AGE)) as blocks:
+        gr.HTML(header(), elem_id="header")
+        with gr.Tabs(elem_id="views"), gr.Tab(label("make"), id="make"):
+            create.build(studio)
+    return blocks.queue(api_open=False, max_size=studio.queue_length, default_concurrency_limit=studio.concurrency)
+
+
+def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAPI:
+    """The page as an ASGI application; `folder` is the only one that it serves files from.
+
+    Bound to loopback, requests that name another host are refused: a page elsewhere could else reach the studio by a
+    name that it lets point here.
+    """
+    blocks = page(studio)
+    # Gradio checks the paths in a request, and treats SVG with care, only once it believes that it was launched.
+    blocks.has_launched = blocks.is_running = True
+    _own_index()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        sweeping = asyncio.create_task(sweep_for_ever(folder, blocks.temp_file_sets))
+        yield
+        blocks.is_running = False
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+
+    app = FastAPI(openapi_url=None, lifespan=lifespan)
+    app.add_middleware(Guard, folder=folder, max_upload=studio.max_upload, busy=both("busy"))
+    if host in LOOPBACK:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False)
+    return gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        server_name=host,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=studio.max_upload,
+        ssr_mode=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        i18n=translations(TEXTS),
+        theme=theme(),
+        css=style_sheet(),
+    )
+
+
+def header() -> str:
+    language, dark = (
+        f'<button type="button" class="quiet" onclick="studio.{name}()" id="{name}">{inside}</button>'
+        for name, inside in (("language", both("language")), ("dark", f'<i></i><span class="sr">{both("dark")}</span>'))
+    )
+    mark = f'<svg viewBox="0 0 64 64" aria-hidden="true">{create.PETALS}<circle cx="32" cy="32" r="4"/></svg>'
+    return (
+        f'<header>{mark}<div class="name"><h1>{TITLE}</h1><p>{both("tagline")}</p></div>'
+        f"<nav>{language}{dark}</nav></header>"
+    )
+
+
+def _own_index() -> None:
+    """Gradio's page with the studio's script first, which must run before Gradio reads the browser's language."""
+    name, loader = "frontend/index.html", routes.templates.env.loader
+    source = loader.get_source(routes.templates.env, name)[0]
+    head = (HERE / "head.html").read_text(encoding="utf-8")
+    routes.templates.env.loader = ChoiceLoader(
+        [DictLoader({name: source.replace("<head>", "<head>" + head, 1)}), loader]
+    )
+    routes.templates.env.cache.clear()

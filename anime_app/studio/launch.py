@@ -1,0 +1,112 @@
+"""`anime studio`: starts the page. Gradio is imported here, when it is asked for, and never sooner."""
+
+import argparse
+import inspect
+import os
+import signal
+import socket
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+from anime_app.studio.folder import own_folder
+from anime_app.studio.settings import Studio
+from anime_app.stylize import say
+
+GRACE = 2  # seconds that open connections get at the end
+
+
+def studio(options: argparse.Namespace) -> int:
+    """Serves until Ctrl-C. Raises `OSError`, `ValueError` with one line for people."""
+    settings = settings_of(options)
+    with listening(options.host, options.port) as place, own_folder() as folder:
+        prepare(folder)
+        serve(settings, folder, place, options.open)
+    return 0
+
+
+def settings_of(options: argparse.Namespace) -> Studio:
+    if options.project and not options.project.is_dir():
+        raise ValueError(f"{options.project}: no such folder; --project names the root of a pipeline project")
+    return Studio(
+        project=options.project,
+        tracking_uri=options.tracking_uri,
+        token=options.token,
+        database=options.database,
+        threads=options.threads,
+        concurrency=options.concurrency,
+        queue_length=options.queue,
+        max_pixels=options.max_pixels,
+        max_upload=options.max_upload * 1_000_000,
+    )
+
+
+def prepare(folder: Path) -> None:
+    """Tells Gradio, before it is imported, where its files belong and to call nobody."""
+    os.environ |= {
+        "GRADIO_TEMP_DIR": str(folder),
+        "GRADIO_EXAMPLES_CACHE": str(folder / "examples"),  # else a folder of the working directory is served too
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "GRADIO_SSR_MODE": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1",
+        # for each request Gradio would sum up the last 10,000 in a table, on a core that pictures need
+        "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+        "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**12),
+    }
+    with without_stubs():
+        import gradio  # noqa: F401
+
+
+@contextmanager
+def without_stubs() -> Iterator[None]:
+    """While Gradio is imported it writes type stubs beside each of its components, which is half of the time it takes.
+
+    It leaves out classes whose file it cannot find, so for this while it finds none.
+    """
+    getfile = inspect.getfile
+
+    def of_no_component(thing: object) -> str:
+        if isinstance(thing, type) and thing.__module__.startswith("gradio."):
+            raise OSError("no stubs wanted")
+        return getfile(thing)
+
+    with patch("inspect.getfile", of_no_component):
+        yield
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens, taken before the slow part of the start. Raises `OSError` with the way out."""
+    try:
+        place = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise OSError(f"{host}:{port}: {(error.strerror or str(error)).lower()}; --port 0 takes a free one") from error
+    with place:
+        yield place
+
+
+def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = False) -> None:
+    """Serves on a socket until Ctrl-C or a signal."""
+    import uvicorn
+
+    from anime_app.studio.app import LOOPBACK, application
+
+    host, port = place.getsockname()[:2]
+    config = uvicorn.Config(
+        application(settings, folder, host), log_level="error", access_log=False, timeout_graceful_shutdown=GRACE
+    )
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    say(f"anime studio: {url}  (Ctrl-C ends it)")
+    if host not in LOOPBACK:
+        say("everyone who can reach this address can use the studio")
+    if show:
+        webbrowser.open(url)
+    signal.signal(signal.SIGTERM, _end)  # uvicorn raises it once more when it has ended: the folder must still go
+    uvicorn.Server(config).run(sockets=[place])
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)

@@ -217,8 +217,8 @@ def _photos(studio: Studio, sets: Sequence[str], each: int, files: Sequence[str]
 
 
 def _made(
-    studio: Studio, store: Store, name: str, versions: Sequence[Version], photos: Sequence[tuple[str, Path]], pairs: int,
-    raters: str, progress: gr.Progress,
+    studio: Studio, store: Store, name: str, versions: Sequence[Version], photos: Sequence[tuple[str, Path]],
+    pairs: int, raters: str, progress: gr.Progress,
 ) -> int:  # fmt: skip
     names = [line.strip() for line in raters.splitlines() if line.strip()]
     labels = [_label(version) for version in versions]
@@ -285,9 +285,10 @@ def _results(store: Store, panel: int) -> str:
     chart = f'<div class="chart">{charts.intervals(ranking.strengths)}</div>' if ranking.strengths else ""
     raters = len({rating.rater for rating in ratings})
     how = (
-        f"{len(ratings)} pairs by {raters} rater{'s' * (raters != 1)}. Means: of the raters' own means, with Student's t "
-        "intervals over raters (95 %). Strength: Bradley-Terry by maximum likelihood, intervals of 1.96 standard errors; "
-        f"the side with the higher mean of its scores wins the pair, equal means are half a win each. {store.method(panel)}"
+        f"{len(ratings)} pairs by {raters} rater{'s' * (raters != 1)}. Means: of the raters' own means, with Student's "
+        "t intervals over raters (95 %). Strength: Bradley-Terry by maximum likelihood, intervals of 1.96 standard "
+        "errors; the side with the higher mean of its scores wins the pair, equal means are half a win each. "
+        f"{store.method(panel)}"
     )
     return (
         f"<h3>Scores</h3>{_means(found, order)}<h3>Ranking</h3>{note}{chart}"
@@ -353,6 +354,5 @@ def _log_one(uri: str, candidate: Candidate, metrics: dict[str, float], tags: di
         return sheet.line("MLflow is not installed: pip install mlflow", problem=True)
     except Exception as error:  # MLflow's stores raise whatever their clients raise
         return sheet.line(f"{candidate.label}: {first_line(error)}", problem=True)
-    return sheet.line(
-        f"{candidate.label}: {len(metrics)} metrics and {len(tags)} tags written to {candidate.model} v{candidate.version}."
-    )
+    written = f"{len(metrics)} metrics and {len(tags)} tags written to {candidate.model} v{candidate.version}"
+    return sheet.line(f"{candidate.label}: {written}.")

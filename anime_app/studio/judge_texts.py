@@ -1,6 +1,7 @@
-"""What a rater reads, in English and Chinese."""
+"""What a rater reads, and the names of both views, in English and Chinese."""
 
 TEXTS = {
+    "compare": ("Compare", "对比"),
     "judge": ("Judge", "评审"),
     "judge_title": ("Which drawing do you like?", "你更喜欢哪一张？"),
     "judge_how": (

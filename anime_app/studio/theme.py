@@ -111,7 +111,7 @@ def theme() -> Base:
 
 def style_sheet() -> str:
     """The page's own rules, and a chip for each look, in the order of `anime_app.studio.create.LOOKS`."""
-    return (HERE / "studio.css").read_text(encoding="utf-8") + "\n".join(
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.css"))) + "\n".join(
         f"#looks label:nth-of-type({index})::before {{ background: {chip(palette)}; }}"
         for index, palette in enumerate((None, *PALETTES), 1)
     )

@@ -21,6 +21,7 @@ from anime_model.runtime.pictures import SUFFIXES
 HERE = Path(__file__).parent
 TOGETHER = 6  # versions beside each other
 LISTED = 30  # rows of the table, and versions in the lists
+DEFAULT = 0  # instead of a version's number: the one that the flow takes by itself
 OWN = "own"  # the key of the photo that a person put in
 NETWORK = "network"  # the queue that everything which runs a network shares
 GUESS = 1.0  # seconds that a wrong token costs
@@ -69,10 +70,10 @@ def script(*names: str) -> str:
     return "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
-def _part(name: str, *scripts: str, scale: int | None = None) -> gr.HTML:
+def _part(name: str, *scripts: str) -> gr.HTML:
     """An empty piece of the page, whose buttons speak to the server where it has the script `press`."""
     code = script(*scripts) if scripts else None
-    return gr.HTML("", elem_id=name, elem_classes="compare-part", js_on_load=code, scale=scale)
+    return gr.HTML("", elem_id=name, elem_classes="compare-part", js_on_load=code)
 
 
 def _head(text: str) -> None:
@@ -89,10 +90,10 @@ def _components(studio: Studio, desk: Desk) -> Parts:
         )  # fmt: skip
         again = gr.Button("Read again", elem_id="compare-again", scale=1, min_width=110)
     with gr.Row(equal_height=True):
-        strip = _part("compare-strip", "press", scale=8)
-        upload = gr.UploadButton(
-            "Your photo", file_types=list(SUFFIXES), elem_id="compare-upload", scale=1, min_width=110
-        )
+        with gr.Column(scale=8, min_width=240):
+            strip = _part("compare-strip", "press")
+        with gr.Column(scale=1, min_width=140):
+            upload = gr.UploadButton("Your photo", file_types=list(SUFFIXES), elem_id="compare-upload")
     panes = _part("compare-panes", "zoom")
     _head("Figures")
     table = _part("compare-table")
@@ -184,13 +185,13 @@ def _page(desk: Desk, style: str | None, axis: str, own) -> list:
         _figures(desk, style, keys, axis),
         _chart(desk, style, keys, axis),
         f'<div class="chart">{charts.trends(registered)}</div>',
-        gr.update(choices=_numbers(registered), value=None),
+        gr.update(choices=_numbers(registered), value=DEFAULT),
     ]
 
 
-def _numbers(registered: Sequence[Version]) -> list[tuple[str, int | None]]:
+def _numbers(registered: Sequence[Version]) -> list[tuple[str, int]]:
     newest = [(version.label, version.number) for version in registered[::-1]]
-    return [("the challenger, or else the newest int8 version", None), *newest[:LISTED]]
+    return [("the challenger, or else the newest int8 version", DEFAULT), *newest[:LISTED]]
 
 
 def _figures(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
@@ -327,5 +328,5 @@ def _promoted(
         if kind == "back":
             found = promotion.roll_back(studio.project, uri, style, why.strip())
         else:
-            found = promotion.promote(studio.project, uri, style, number, dry_run=kind == "check")
+            found = promotion.promote(studio.project, uri, style, number or None, dry_run=kind == "check")
         yield sheet.verdict(found, style)

@@ -81,11 +81,12 @@ def _next(store: Store, question: dict) -> dict:
 
 
 def _rate(store: Store, question: dict) -> dict:
+    rater, pair = _text(question, "rater"), _text(question, "pair")
     sides = [question.get(side) for side in SIDES]
     seconds = question.get("seconds")
     if not all(isinstance(side, dict) for side in sides) or not isinstance(seconds, int | float):
         raise StoreError("a rating has a left and a right side, and seconds")
-    kept = store.rate(_text(question, "rater"), _text(question, "pair"), *sides, min(float(seconds), 86_400.0))
+    kept = store.rate(rater, pair, *sides, min(float(seconds), 86_400.0))
     return {"kept": kept}
 
 

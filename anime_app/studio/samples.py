@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from anime_model.runtime import images
-from anime_model.runtime.models import first_line
 from anime_model.runtime.pictures import PictureError
 
 SIDE = 1024  # pixels of the longer side that is drawn
@@ -49,7 +48,8 @@ def read_photo(path: Path, max_pixels: int) -> np.ndarray:
     try:
         frame = images.decode(path, max_pixels).frames[0]
     except (ValueError, OSError) as error:
-        raise PictureError(f"{path.name}: {first_line(error).removeprefix(f'{path}: ')}") from error
+        said = " ".join(str(error).split()).removeprefix(f"{path}: ").replace(str(path), path.name)
+        raise PictureError(f"{path.name}: {said}") from error
     if frame.mode == "RGBA":
         frame = Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame)
     frame = frame.convert("RGB")

@@ -36,13 +36,15 @@ def pixels(page, index: int) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1])))).astype(int)
 
 
-def transforms(page) -> set[tuple[float, float, float]]:
-    """Scale, and where the upper left corner lies in hundredths of a pane, of every picture."""
+def transform(page) -> np.ndarray:
+    """The scale of all pictures, and where their upper left corners lie in hundredths of a pane."""
     read = """all => all.map(one => {
         const { a, e, f } = new DOMMatrix(getComputedStyle(one).transform);
-        return [a, Math.round(100 * e / one.offsetWidth), Math.round(100 * f / one.offsetHeight)];
+        return [a, 100 * e / one.offsetWidth, 100 * f / one.offsetHeight];
     })"""
-    return {tuple(found) for found in page.eval_on_selector_all("#compare-panes .pane img", read)}
+    found = np.array(page.eval_on_selector_all("#compare-panes .pane img", read))
+    assert np.ptp(found, axis=0).max() < 1, "together"
+    return found[0]
 
 
 def test_one_photo_goes_through_every_step_beside_its_figures(page):
@@ -58,25 +60,24 @@ def test_one_photo_goes_through_every_step_beside_its_figures(page):
 
 
 def test_all_pictures_zoom_and_move_together(page):
-    assert transforms(page) == {(1, 0, 0)}
+    assert transform(page).tolist() == [1, 0, 0]
     view = page.locator("#compare-panes .pane .view").nth(1)
     view.click(position={"x": 30, "y": 20})
-    (closer,) = transforms(page)
+    closer = transform(page)
     assert closer[0] == 3
     box = view.bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 80)
     page.mouse.down()
     page.mouse.move(box["x"] + 60, box["y"] + 60, steps=3)
     page.mouse.up()
-    (moved,) = transforms(page)
+    moved = transform(page)
     assert moved[0] == 3
-    assert moved[1:] < closer[1:]
+    assert (moved[1:] < closer[1:] - 5).all()
     page.locator("#compare-panes .panes").focus()
     page.keyboard.press("+")
-    (larger,) = transforms(page)
-    assert larger[0] == 4.5
+    assert transform(page)[0] == 4.5
     page.keyboard.press("0")
-    assert transforms(page) == {(1, 0, 0)}
+    assert transform(page).tolist() == [1, 0, 0]
 
 
 def test_a_point_of_the_front_shows_its_pictures(page):
@@ -92,9 +93,15 @@ def test_a_point_of_the_front_shows_its_pictures(page):
     page.wait_for_function("document.querySelector('#compare-notes').innerText.includes('its model file is not there')")
 
 
+def put(page, file: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#compare-upload").click()
+    chooser.value.set_files(file)
+
+
 def test_a_person_s_own_photo_is_drawn_and_its_file_removed(page, project: Path, tmp_path: Path):
     Image.fromarray(photo(9)).save(tmp_path / "mine.png")
-    page.locator("#compare-upload input[type=file], input#compare-upload").first.set_input_files(tmp_path / "mine.png")
+    put(page, tmp_path / "mine.png")
     page.wait_for_selector('#compare-strip [data-key="own"][aria-pressed="true"]')
     drawn(page, 6)
     page.wait_for_timeout(300)
@@ -107,7 +114,7 @@ def test_a_person_s_own_photo_is_drawn_and_its_file_removed(page, project: Path,
 
 def test_a_file_that_is_no_picture_is_one_line(page, tmp_path: Path):
     (tmp_path / "words.jpg").write_text("no picture")
-    page.locator("#compare-upload input[type=file], input#compare-upload").first.set_input_files(tmp_path / "words.jpg")
+    put(page, tmp_path / "words.jpg")
     said = page.locator("#compare-notes .problem")
     said.wait_for()
     assert said.inner_text() == "words.jpg: not a picture that can be read (damaged, empty or of an unknown kind)"

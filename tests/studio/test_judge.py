@@ -4,6 +4,7 @@ import base64
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_a_whole_session_on_a_desktop_with_a_break(visit, links, project: Path):
         rate(page, 4, 2, face=number != 2)
     position(page, 4)
     page.reload()
-    page.get_by_text("Go on").wait_for()
+    page.get_by_text("Go on", exact=True).wait_for()
     start(page)
     for number in range(4, PAIRS + 1):
         position(page, number)
@@ -126,8 +127,7 @@ def test_nothing_that_reaches_a_rater_tells_the_version(visit, links, project: P
         inside = page.locator("#judge").inner_html().lower()
         shown = page.eval_on_selector_all("#judge img", "all => all.map(one => [one.alt, one.title, one.id])")
         assert sorted(shown) == [["", "", ""], ["A", "", ""], ["B", "", ""]]
-        for name in NAMES:
-            assert name not in without_pictures(inside), f"{name} is told"
+        assert told(inside) == []
         rate(page, 3, 3)
     page.get_by_text("Thank you!").wait_for()
     pictures = [answer for answer in answers if "picture" in answer.text()[:20]]
@@ -136,21 +136,21 @@ def test_nothing_that_reaches_a_rater_tells_the_version(visit, links, project: P
     assert len({answer.url for answer in pictures}) == 1, "addresses differ"
     heads = [{key: value for key, value in answer.headers.items() if key != "date"} for answer in pictures]
     assert all(head == heads[0] for head in heads), "headers differ"
-    assert len({answer.body() for answer in pictures}) == 3 * PAIRS, "a picture could be known again by its bytes"
+    assert len({answer.body() for answer in pictures}) == 3 * 2 + 2, "each picture, and the two photos"
     for answer in answers:
         said = json.loads(answer.text())
         assert set(said) in ({"pair", "position", "total"}, {"picture"}, {"kept"}, {"pair"})
-        told = without_pictures(answer.text().lower() + str(answer.headers) + (answer.request.post_data or ""))
-        assert not [name for name in NAMES if name in told]
+        assert told(answer.text() + str(answer.headers) + (answer.request.post_data or "")) == []
         if "picture" in said:
             image = Image.open(io.BytesIO(base64.b64decode(said["picture"].split(",")[1])))
             versions.setdefault(tuple(sorted(image.info)), set()).add(image.size)
     assert versions == {("comment", "jfif", "jfif_density", "jfif_unit", "jfif_version"): {(120, 90)}}
 
 
-def without_pictures(text: str) -> str:
-    """The text without base64, in which any short word may stand by chance."""
-    return "".join(part.partition('"')[2] if index else part for index, part in enumerate(text.split(";base64,")))
+def told(text: str) -> list[str]:
+    """The names that a text holds as words, its pictures left out: in base64 a short word may stand by chance."""
+    words = "".join(part.partition('"')[2] if index else part for index, part in enumerate(text.split(";base64,")))
+    return [name for name in NAMES if re.search(rf"\b{name}\b", words, re.IGNORECASE)]
 
 
 def test_a_wrong_link_is_said_kindly(visit, links):

@@ -106,10 +106,8 @@ def keep(page, name: str, whole: bool = True) -> None:
 def compare(browser, address: str) -> None:
     page = opened(browser, address, "Compare", viewport={"width": 1280, "height": 900})
     page.get_by_role("radio", name=STYLE.title()).check()
-    page.wait_for_function(
-        f"[...document.querySelectorAll('#compare-panes figcaption')].filter(e => e.innerText.includes('{STYLE}')).length"
-        " === 5 && document.querySelectorAll('#compare-panes img').length === 6"
-    )
+    page.locator("#compare-panes figcaption b", has_text=STYLE).nth(4).wait_for()
+    page.wait_for_function("document.querySelectorAll('#compare-panes img').length === 6")
     keep(page, "compare.jpg")
     page.close()
 

@@ -101,8 +101,8 @@ def test_nothing_from_outside_becomes_markup(root: Path):
     )
     gate = {"name": evil, "figure": evil, "bound": evil, "passed": False}
     made = [
-        charts.pareto([version], []), charts.trends([version]), figures_table([version]), pane(evil, evil, (1, 1), None, evil),
-        verdict(Verdict(evil, evil, evil, evil, (gate,)), evil),
+        charts.pareto([version], []), charts.trends([version]), figures_table([version]),
+        pane(evil, evil, (1, 1), None, evil), verdict(Verdict(evil, evil, evil, evil, (gate,)), evil),
     ]  # fmt: skip
     assert not [text for text in made if "<img src=x" in text]
 

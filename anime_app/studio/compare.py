@@ -127,8 +127,12 @@ def _wire(studio: Studio, desk: Desk, parts: Parts) -> None:
     def figures(style: str, keys: list[str], axis: str) -> tuple[str, str]:
         return _figures(desk, style, keys, axis), _chart(desk, style, keys, axis)
 
-    def look(keys: list[str], photo: str | None, own) -> Iterator[str]:
-        yield from _look(desk, keys, _photo(desk, photo, own))
+    def look(keys: list[str], photo: str | None, own, request: gr.Request) -> Iterator[str]:
+        turn = desk.begin(str(request.session_hash))
+        for shown in _look(desk, keys, _photo(desk, photo, own)):
+            if not desk.is_last(str(request.session_hash), turn):
+                return  # the page has asked for other pictures since
+            yield shown
 
     def choose(style: str, keys: list[str], axis: str, event: gr.EventData) -> tuple:
         return _chosen(desk, style, keys, axis, str(event.key))

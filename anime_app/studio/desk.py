@@ -17,6 +17,7 @@ from anime_model.runtime.stylizer import Stylizer
 
 DRAWN = 40  # pictures that are kept, about 0.5 MB each
 OPENED = 8  # models
+PAGES = 1000  # whose turns are counted
 
 
 class Desk:
@@ -28,6 +29,7 @@ class Desk:
         self.photos: dict[str, tuple[Sample, np.ndarray]] = {}
         self._models: OrderedDict[Path, Stylizer] = OrderedDict()
         self._drawn: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._turns: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
@@ -37,6 +39,18 @@ class Desk:
         with self._lock:
             self._models.clear()  # files of the same name may be new
             self._drawn.clear()
+
+    def begin(self, page: str) -> int:
+        """A page asks for pictures: the number of its turn, which ends the turns before."""
+        with self._lock:
+            self._turns[page] = self._turns.pop(page, 0) + 1
+            while len(self._turns) > PAGES:
+                self._turns.popitem(last=False)
+            return self._turns[page]
+
+    def is_last(self, page: str, turn: int) -> bool:
+        with self._lock:
+            return self._turns.get(page) == turn
 
     def of_style(self, style: str | None) -> list[Version]:
         return [version for version in self.shelf.all if version.style == style]

@@ -74,6 +74,16 @@ def test_nothing_is_promoted_without_the_studio_s_token(tmp_path: Path, monkeypa
     assert "problem" in said[0]
 
 
+def test_a_page_s_new_question_ends_the_one_before(tmp_path: Path):
+    desk = Desk(Studio(project=tmp_path))
+    first, other = desk.begin("page"), desk.begin("another page")
+    assert desk.is_last("page", first)
+    second = desk.begin("page")
+    assert not desk.is_last("page", first)
+    assert desk.is_last("page", second)
+    assert desk.is_last("another page", other)
+
+
 def test_every_handler_of_the_administrator_s_part_asks_for_the_token():
     from anime_app.studio import judge_admin
 

@@ -11,9 +11,10 @@ from gradio import routes
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from anime_app.studio import create
+from anime_app.studio import compare, create, judge
 from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
 from anime_app.studio.guard import Guard
+from anime_app.studio.judge_texts import TEXTS as VIEWS
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import TEXTS, both, label, translations
 from anime_app.studio.theme import style_sheet, theme
@@ -30,8 +31,10 @@ def page(studio: Studio) -> gr.Blocks:
     """The page, with every view."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(EVERY, AGE), fill_width=True) as blocks:
         gr.HTML(header(), elem_id="header")
-        with gr.Tabs(elem_id="views"), gr.Tab(label("make"), id="make"):
-            create.build(studio)
+        with gr.Tabs(elem_id="views"):
+            for view, build in (("make", create.build), ("compare", compare.build), ("judge", judge.build)):
+                with gr.Tab(label(view), id=view):
+                    build(studio)
     # Gradio keeps a copy of every component's settings for every visitor, of 10,000 visitors unless told otherwise
     blocks.state_session_capacity = SESSIONS
     # not "auto", which writes to everyone who waits whenever anyone's turn comes
@@ -76,7 +79,7 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
         ssr_mode=False,
         enable_monitoring=False,
         mcp_server=False,
-        i18n=translations(TEXTS),
+        i18n=translations(TEXTS, VIEWS),
         theme=theme(),
     )
 

@@ -18,7 +18,7 @@ READ = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(assets|static|svelte)/.+"
     rf"|{API}/(queue/data|queue/status|upload_progress|app_id|info/?|startup-events|heartbeat/\w+|file=.+)"
 )
-WRITE = re.compile(rf"{API}/(queue/join|run/\w+|upload|cancel|reset)/?")
+WRITE = re.compile(rf"{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?")
 BODY = 1_000_000  # bytes of a request that is no upload: values of a page's components
 FILES = 24  # pictures in one upload
 # Everything from here, nothing from elsewhere. Gradio's page holds scripts in line and compiles templates.

@@ -88,7 +88,8 @@ def theme() -> Base:
 
 def style_sheet() -> str:
     """The page's own rules, and a chip for each look, in the order of `anime_app.studio.create.LOOKS`."""
-    return (HERE / "studio.css").read_text(encoding="utf-8") + "\n".join(
+    rules = "".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css")))
+    return rules + "\n".join(
         f"#looks label:nth-of-type({index})::before {{ background: {chip(palette)}; }}"
         for index, palette in enumerate((None, *PALETTES), 1)
     )

@@ -1,0 +1,223 @@
+"""Charts as SVG text in the page's own colours: latency against likeness with its front, and figures over versions."""
+
+from collections.abc import Sequence
+from html import escape
+from math import ceil, floor, log10
+
+from anime_app.panel.ranking import Strength
+from anime_app.studio.versions import STEPS, Version
+
+COLOURS = {"teacher": "#7a6f9b", "separable": "#5b9bd5", "pruned": "#3fa796", "distilled": "#e09f3e", "int8": "#e2557f"}
+OTHER = "#b5a3ad"  # trials
+WIDTH, HEIGHT = 640, 400
+LEFT, RIGHT, TOP, BOTTOM = 58, 18, 16, 46
+SMALL = (300, 150)  # a trend
+FIGURES = {  # name in the evaluation: title, unit, factor, digits
+    "bytes": ("size", "MB", 1e-6, 2),
+    "latency_p50_ms": ("latency", "ms", 1, 0),
+    "fid": ("FID", "", 1, 2),
+    "lpips": ("LPIPS", "", 1, 3),
+}
+Point = tuple[float, float]
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """The points that no other beats in both coordinates, from the smallest x to the largest; less is better."""
+    best, found = float("inf"), []
+    for point in sorted(points):
+        if point[1] < best:
+            best = point[1]
+            found.append(point)
+    return found
+
+
+def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips") -> str:
+    """Latency (logarithmic) against `y`, a button for each version that has both; `chosen` keys are ringed."""
+    shown = [(version, _at(version, y)) for version in versions]
+    points = [(version, at) for version, at in shown if at]
+    if not points:
+        title = FIGURES[y][0]
+        return f'<p class="empty">No version has both a latency and {title} yet.</p>'
+    across, up = [at[0] for _, at in points], [at[1] for _, at in points]
+    spread = (max(up) - min(up)) or max(up) or 1
+    low_y = 0.0 if min(up) < 0.5 * max(up) else min(up) - 0.15 * spread
+    low, high, top = min(across) / 1.3, max(across) * 1.5, max(up) + 0.12 * spread
+
+    def place(at: Point) -> Point:
+        x = LEFT + (log10(at[0]) - log10(low)) / (log10(high) - log10(low)) * (WIDTH - LEFT - RIGHT)
+        return x, TOP + (top - at[1]) / ((top - low_y) or 1) * (HEIGHT - TOP - BOTTOM)
+
+    parts = [_grid(low, high, low_y, top, place), _axes("milliseconds for one picture, logarithmic", _title(y))]
+    steps = [place(at) for at in front([at for _, at in points])]
+    path = " ".join(f"L{x:.1f} {steps[i - 1][1]:.1f} L{x:.1f} {v:.1f}" for i, (x, v) in enumerate(steps) if i)
+    parts.append(f'<path class="front" d="M{steps[0][0]:.1f} {steps[0][1]:.1f} {path}"/>')
+    drawn = sorted(points, key=lambda point: (point[0].variant in COLOURS, point[0].key in chosen))
+    taken: list[Point] = []
+    for version, at in drawn:
+        parts.append(_button(version, place(at), at, y, version.key in chosen, taken))
+    label = f"Latency against {FIGURES[y][0]}, {len(points)} versions"
+    return _svg(WIDTH, HEIGHT, label, "".join(parts))
+
+
+def _at(version: Version, y: str) -> Point | None:
+    x, value = version.figures.get("latency_p50_ms", 0), version.figures.get(y)
+    return (x, value) if x > 0 and value is not None else None
+
+
+def _button(version: Version, place: Point, at: Point, y: str, chosen: bool, taken: list[Point]) -> str:
+    x, v = place
+    step = version.variant in COLOURS
+    words = f"{version.label}: {at[0]:.0f} ms, {FIGURES[y][0]} {at[1]:.{FIGURES[y][3]}f}"
+    note = version.words.get("note", "")
+    title = escape(f"{words} · {note}" if note else words)
+    size, colour = (7, COLOURS[version.variant]) if step else (5, OTHER)
+    name = _name(version.variant, place, taken) if step and version.key.startswith("run/") else ""
+    ring = f'<circle class="ring" cx="{x:.1f}" cy="{v:.1f}" r="{size + 4}"/>' if chosen else ""
+    return (
+        f'<g class="point" role="button" tabindex="0" data-key="{escape(version.key)}" aria-label="{title}"'
+        f' aria-pressed="{str(chosen).lower()}"><title>{title}</title>'
+        f'<circle class="touch" cx="{x:.1f}" cy="{v:.1f}" r="16"/>{ring}'
+        f'<circle cx="{x:.1f}" cy="{v:.1f}" r="{size}" fill="{colour}"/>{name}</g>'
+    )
+
+
+def _name(text: str, place: Point, taken: list[Point]) -> str:
+    """A point's name beside it, where no earlier name is."""
+    x, v = place
+    end = x > WIDTH - 110
+    sideways = -13 if end else 13
+    spots = [(x + sideways, v - 9), (x + sideways, v + 18), (x + sideways, v - 24), (x + sideways, v + 33)]
+    free = (spot for spot in spots if all(abs(spot[0] - a) > 80 or abs(spot[1] - b) > 13 for a, b in taken))
+    spot = next(free, spots[0])
+    taken.append(spot)
+    return f'<text x="{spot[0]:.1f}" y="{spot[1]:.1f}" text-anchor="{"end" if end else "start"}">{escape(text)}</text>'
+
+
+def _grid(low: float, high: float, low_y: float, top: float, place) -> str:
+    parts = []
+    for x in _decades(low, high):
+        at = place((x, low_y))[0]
+        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+        parts.append(f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:g}</text>')
+    for y in ticks(low_y, top):
+        at = place((low, y))[1]
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{y:g}</text>')
+    return "".join(parts)
+
+
+def _axes(x: str, y: str) -> str:
+    middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
+    return (
+        f'<text class="axis" x="{(WIDTH + LEFT - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{x}</text>'
+        f'<text class="axis" x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">{y}</text>'
+    )
+
+
+def _title(y: str) -> str:
+    return "LPIPS to the teacher, less is closer" if y == "lpips" else "FID to the style, less is closer"
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, 20 ... between two positive numbers."""
+    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+    return [step * 10**power for power in powers for step in (1, 2, 5) if low <= step * 10**power <= high]
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round numbers between two, at most `most` of them."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    power = 10.0 ** floor(log10(span / most))
+    step = next(power * times for times in (1, 2, 5, 10) if span / (power * times) <= most)
+    return [round(index * step, 10) for index in range(ceil(low / step), floor(high / step) + 1)]
+
+
+def trends(versions: Sequence[Version]) -> str:
+    """Small charts of each figure over the numbers of one model's registered versions; a line for each variant."""
+    if not versions:
+        return '<p class="empty">No registered versions of this style yet.</p>'
+    charts = "".join(_trend(versions, key) for key in FIGURES)
+    variants = [name for name in STEPS if any(version.variant == name for version in versions)]
+    legend = "".join(f'<span><i style="background:{COLOURS[name]}"></i>{name}</span>' for name in variants)
+    return f'<div class="legend">{legend}</div><div class="trends">{charts}</div>'
+
+
+def _trend(versions: Sequence[Version], key: str) -> str:
+    title, unit, factor, digits = FIGURES[key]
+    rows = [(version, version.figures[key] * factor) for version in versions if key in version.figures]
+    if not rows:
+        return ""
+    width, height = SMALL
+    numbers, values = [version.number or 0 for version, _ in rows], [value for _, value in rows]
+    low, top = 0.0, (max(values) * 1.15) or 1.0
+    first, last = min(numbers), max(numbers)
+
+    def place(number: int, value: float) -> Point:
+        x = 40 + (number - first + 0.5) / (last - first + 1) * (width - 50)
+        return x, 26 + (top - value) / (top - low) * (height - 48)
+
+    parts = []
+    for tick in ticks(low, top, 3):
+        y = place(first, tick)[1]
+        parts.append(f'<line x1="40" x2="{width - 10}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="34" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for name in dict.fromkeys(version.variant for version, _ in rows):
+        line = [
+            (version, value, place(version.number or 0, value)) for version, value in rows if version.variant == name
+        ]
+        colour = COLOURS.get(name, OTHER)
+        joined = " ".join(f"{x:.1f},{y:.1f}" for _, _, (x, y) in line)
+        parts.append(f'<polyline points="{joined}" stroke="{colour}"/>')
+        parts += [_dot(version, f"{value:.{digits}f} {unit}".strip(), at, colour) for version, value, at in line]
+    parts.append(f'<text class="axis" x="{width / 2 + 15}" y="{height - 4}" text-anchor="middle">version</text>')
+    for number in sorted({first, last}):
+        x = place(number, 0)[0]
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{number}</text>')
+    head = f'<text class="head" x="4" y="14">{title}{f", {unit}" if unit else ""}</text>'
+    return _svg(width, height, f"{title} over versions {first} to {last}", head + "".join(parts))
+
+
+def _dot(version: Version, value: str, at: Point, colour: str) -> str:
+    champion = "champion" in version.aliases
+    ring = f'<circle class="ring" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="8"/>' if champion else ""
+    title = f"<title>{escape(version.label)}: {value}</title>"
+    return f'<g>{title}{ring}<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="4" fill="{colour}"/></g>'
+
+
+def _svg(width: int, height: int, label: str, inside: str) -> str:
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">{inside}</svg>'
+
+
+def intervals(strengths: Sequence[Strength]) -> str:
+    """A line for each version, the strongest first: its strength as a dot in its 95 % interval."""
+    if not strengths:
+        return ""
+    low, high = min(one.low for one in strengths), max(one.high for one in strengths)
+    spread = (high - low) or 1.0
+    left, right, row = 190, 100, 34
+    height = row * len(strengths) + 40
+
+    def place(value: float) -> float:
+        return left + (value - low) / spread * (WIDTH - left - right)
+
+    bottom = height - 34
+    parts = []
+    for tick in ticks(low, high):
+        x = place(tick)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="6" y2="{bottom}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick:g}</text>')
+    for index, one in enumerate(strengths):
+        y = 6 + row * (index + 0.5)
+        title = f"{one.label}: {one.strength:.2f}, from {one.low:.2f} to {one.high:.2f}"
+        parts.append(
+            f"<g><title>{escape(title)}</title>"
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(one.label)}</text>'
+            f'<path class="whisker" d="M{place(one.low):.1f} {y}H{place(one.high):.1f}"/>'
+            f'<circle cx="{place(one.strength):.1f}" cy="{y}" r="6"/>'
+            f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">wins {100 * one.share:.0f} %</text></g>'
+        )
+    words = "strength (log), 0 is the average version; its share of wins against that"
+    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 2}" text-anchor="middle">{words}</text>')
+    return _svg(WIDTH, height, f"Bradley-Terry strengths of {len(strengths)} versions", "".join(parts))

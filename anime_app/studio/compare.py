@@ -1,0 +1,336 @@
+"""The view Compare: one photo through every version side by side, their figures, and the registry's promotions."""
+
+import hmac
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+from gradio.context import Context
+
+from anime_app.studio import charts, promotion, sheet
+from anime_app.studio.desk import Desk
+from anime_app.studio.samples import data_url, read_photo
+from anime_app.studio.settings import Studio
+from anime_app.studio.versions import Version, tracking_uri
+from anime_model.runtime.models import first_line
+from anime_model.runtime.pictures import SUFFIXES
+
+HERE = Path(__file__).parent
+TOGETHER = 6  # versions beside each other
+LISTED = 30  # rows of the table, and versions in the lists
+DEFAULT = 0  # instead of a version's number: the one that the flow takes by itself
+OWN = "own"  # the key of the photo that a person put in
+NETWORK = "network"  # the queue that everything which runs a network shares
+GUESS = 1.0  # seconds that a wrong token costs
+LOCKED = "Promote and roll back are locked: start the studio with a token to unlock them."
+NO_PROJECT = "Promote and roll back need a project: start the studio in the folder of one."
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components that change."""
+
+    notes: gr.HTML
+    style: gr.Radio
+    picked: gr.Dropdown
+    again: gr.Button
+    strip: gr.HTML
+    upload: gr.UploadButton
+    panes: gr.HTML
+    table: gr.HTML
+    axis: gr.Radio
+    pareto: gr.HTML
+    trends: gr.HTML
+    number: gr.Dropdown
+    photo: gr.State  # the key of the photo that is shown
+    own: gr.State  # the photo that a person put in: uint8 RGB [H, W, 3]
+
+    @property
+    def page(self) -> list:
+        """What a style changes, in the order of `_page`."""
+        return [
+            self.notes, self.style, self.picked, self.strip, self.photo, self.table, self.pareto, self.trends,
+            self.number,
+        ]  # fmt: skip
+
+
+def build(studio: Studio) -> None:
+    """Adds the view to the open page."""
+    desk = Desk(studio)
+    with gr.Column(elem_id="compare"):
+        parts = _components(studio, desk)
+    _wire(studio, desk, parts)
+
+
+def script(*names: str) -> str:
+    """The views' own JavaScript: nothing comes from elsewhere."""
+    return "\n".join((HERE / f"{name}.js").read_text(encoding="utf-8") for name in names)
+
+
+def _part(name: str, *scripts: str) -> gr.HTML:
+    """An empty piece of the page, whose buttons speak to the server where it has the script `press`."""
+    code = script(*scripts) if scripts else None
+    return gr.HTML("", elem_id=name, elem_classes="compare-part", js_on_load=code)
+
+
+def _head(text: str) -> None:
+    gr.HTML(f"<h3>{text}</h3>", elem_classes="compare-part")
+
+
+def _components(studio: Studio, desk: Desk) -> Parts:
+    notes = _part("compare-notes")
+    with gr.Row(equal_height=True):
+        style = gr.Radio([], label="Style", elem_id="compare-style", scale=2, min_width=180)
+        picked = gr.Dropdown(
+            [], multiselect=True, max_choices=TOGETHER, label=f"Versions, at most {TOGETHER} beside each other",
+            elem_id="compare-versions", scale=6, min_width=300,
+        )  # fmt: skip
+        again = gr.Button("Read again", elem_id="compare-again", scale=1, min_width=110)
+    with gr.Row(equal_height=True):
+        with gr.Column(scale=8, min_width=240):
+            strip = _part("compare-strip", "press")
+        with gr.Column(scale=1, min_width=140):
+            upload = gr.UploadButton("Your photo", file_types=list(SUFFIXES), elem_id="compare-upload")
+    panes = _part("compare-panes", "zoom")
+    _head("Figures")
+    table = _part("compare-table")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=320):
+            _head("Latency against likeness: choose a point to see its pictures")
+            axis = gr.Radio(
+                [("LPIPS to the teacher", "lpips"), ("FID to the style", "fid")], value="lpips", show_label=False,
+                container=False, elem_id="compare-axis",
+            )  # fmt: skip
+            pareto = _part("compare-pareto", "press")
+        with gr.Column(scale=5, min_width=320):
+            _head("Over the registered versions")
+            trends = _part("compare-trends")
+    number = _promotion(studio, desk, style)
+    return Parts(
+        notes, style, picked, again, strip, upload, panes, table, axis, pareto, trends, number, gr.State(None),
+        gr.State(None, time_to_live=3600),
+    )  # fmt: skip
+
+
+def _wire(studio: Studio, desk: Desk, parts: Parts) -> None:
+    def read(style: str | None, axis: str, own) -> Iterator[list]:
+        yield [sheet.line("Reading the project and the registry …"), *[gr.skip()] * (len(parts.page) - 1)]
+        desk.refresh()
+        yield _page(desk, style, axis, own)
+
+    def turn(style: str, axis: str, own) -> list:
+        return _page(desk, style, axis, own)
+
+    def figures(style: str, keys: list[str], axis: str) -> tuple[str, str]:
+        return _figures(desk, style, keys, axis), _chart(desk, style, keys, axis)
+
+    def look(keys: list[str], photo: str | None, own, request: gr.Request) -> Iterator[str]:
+        turn = desk.begin(str(request.session_hash))
+        for shown in _look(desk, keys, _photo(desk, photo, own)):
+            if not desk.is_last(str(request.session_hash), turn):
+                return  # the page has asked for other pictures since
+            yield shown
+
+    def choose(style: str, keys: list[str], axis: str, event: gr.EventData) -> tuple:
+        return _chosen(desk, style, keys, axis, str(event.key))
+
+    def take(own, event: gr.EventData) -> tuple:
+        key = str(event.key)
+        return key, desk.strip(own, key, OWN)
+
+    def put(path: str) -> tuple:
+        return _put(desk, Path(path))
+
+    draw = {
+        "fn": look, "inputs": [parts.picked, parts.photo, parts.own], "outputs": parts.panes,
+        "concurrency_limit": studio.concurrency, "concurrency_id": NETWORK, "trigger_mode": "always_last",
+        "show_progress": "hidden",
+    }  # fmt: skip
+    quiet = {"show_progress": "hidden"}
+    seen = [parts.style, parts.axis, parts.own]
+    gr.on([_opened(), parts.again.click], read, seen, parts.page, **quiet).then(**draw)
+    parts.style.input(turn, seen, parts.page, **quiet).then(**draw)
+    rows = [parts.style, parts.picked, parts.axis]
+    parts.picked.input(figures, rows, [parts.table, parts.pareto], **quiet).then(**draw)
+    parts.axis.input(figures, rows, [parts.table, parts.pareto], **quiet)
+    told = [parts.picked, parts.table, parts.pareto, parts.notes]
+    parts.pareto.select(choose, rows, told, **quiet).then(**draw)
+    parts.strip.select(take, parts.own, [parts.photo, parts.strip], **quiet).then(**draw)
+    parts.upload.upload(put, parts.upload, [parts.own, parts.photo, parts.strip, parts.notes], **quiet).then(**draw)
+
+
+def _opened():
+    """The event of this view's first showing: of its tab, or of the page where it stands alone."""
+    block = Context.block
+    while block is not None and not isinstance(block, gr.Tab):
+        block = block.parent
+    return block.select if block is not None else Context.root_block.load
+
+
+def _page(desk: Desk, style: str | None, axis: str, own) -> list:
+    """Everything that a style changes: the last run's versions are picked, and its first photo where there is none."""
+    shelf = desk.shelf
+    styles = shelf.styles
+    style = style if style in styles else next(iter(styles), None)
+    versions = desk.of_style(style)
+    run = [version.key for version in versions if version.key.startswith("run/") and version.drawable]
+    keys = (run or [version.key for version in versions[-3:]])[:TOGETHER]
+    registered = [version for version in versions if version.key.startswith("registry/")]
+    photo = OWN if own is not None else next(iter(desk.photos), None)
+    return [
+        "".join(sheet.line(note, problem=True) for note in shelf.notes),
+        gr.update(choices=[(name.title(), name) for name in styles], value=style),
+        gr.update(choices=[(version.label, version.key) for version in versions if version.drawable], value=keys),
+        desk.strip(own, photo, OWN),
+        photo,
+        _figures(desk, style, keys, axis),
+        _chart(desk, style, keys, axis),
+        f'<div class="chart">{charts.trends(registered)}</div>',
+        gr.update(choices=_numbers(registered), value=DEFAULT),
+    ]
+
+
+def _numbers(registered: Sequence[Version]) -> list[tuple[str, int]]:
+    newest = [(version.label, version.number) for version in registered[::-1]]
+    return [("the challenger, or else the newest int8 version", DEFAULT), *newest[:LISTED]]
+
+
+def _figures(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
+    """The run, what is picked, and the registry's others, the newest first."""
+    versions = desk.of_style(style)
+    run = [version for version in versions if version.key.startswith("run/")]
+    known = {version.number for version in run}
+    others = [version for version in versions if version.key.startswith("registry/") and version.number not in known]
+    trials = [version for version in versions if version.key.startswith("trial/") and version.key in (keys or [])]
+    return sheet.figures_table([*run, *trials, *others[::-1]][:LISTED])
+
+
+def _chart(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
+    versions = desk.of_style(style)
+    run = {version.number for version in versions if version.key.startswith("run/")}
+    shown = [version for version in versions if not version.key.startswith("registry/") or version.number not in run]
+    return f'<div class="chart">{charts.pareto(shown, keys or [], axis)}</div>'
+
+
+def _look(desk: Desk, keys: Sequence[str] | None, photo: np.ndarray | None) -> Iterator[str]:
+    """The photo and its drawings, each as soon as it is there."""
+    versions = desk.shelf.find((keys or [])[:TOGETHER])
+    if photo is None or not versions:
+        what = "a version" if photo is not None else "a photo"
+        yield f'<p class="empty">Choose {what} to see pictures here.</p>' if desk.shelf.all else ""
+        return
+    size = photo.shape[:2]
+    done = [sheet.pane("photo", f"{size[1]} x {size[0]}", size, data_url(photo))]
+    waiting = [sheet.pane(version.label, sheet.about(version), size, None) for version in versions]
+    yield sheet.panes([*done, *waiting])
+    for index, version in enumerate(versions):
+        try:
+            made, problem = desk.draw(version, photo), ""
+        except (ValueError, OSError, MemoryError) as error:  # ModelError is among them
+            made, problem = None, first_line(error)
+        done.append(sheet.pane(version.label, sheet.about(version), size, made, problem))
+        yield sheet.panes([*done, *waiting[index + 1 :]])
+
+
+def _photo(desk: Desk, key: str | None, own: np.ndarray | None) -> np.ndarray | None:
+    if key == OWN:
+        return own
+    return desk.photos[key][1] if key in desk.photos else None
+
+
+def _put(desk: Desk, path: Path) -> tuple:
+    """A person's photo, read and then removed from the disk."""
+    try:
+        photo = read_photo(path, desk.studio.max_pixels)
+    except (ValueError, MemoryError) as error:
+        return gr.skip(), gr.skip(), gr.skip(), sheet.line(str(error) or "not enough memory", problem=True)
+    finally:
+        path.unlink(missing_ok=True)
+    return photo, OWN, desk.strip(photo, OWN, OWN), ""
+
+
+def _chosen(desk: Desk, style: str, keys: Sequence[str] | None, axis: str, key: str) -> tuple:
+    """A point of the chart joins the pictures, or leaves them; the last picked one makes room where there is none."""
+    keys, found = list(keys or []), desk.shelf.find([key])
+    if not found:
+        return (*[gr.skip()] * 3, sheet.line("This point is no longer there: read again.", problem=True))
+    if not found[0].drawable:
+        said = f"{found[0].label}: its model file is not there; benchmarks.explore keeps it in scratch/explore."
+        return (*[gr.skip()] * 3, sheet.line(said, problem=True))
+    if key in keys:
+        keys.remove(key)
+    else:
+        keys = [*keys[: TOGETHER - 1], key]
+    return keys, _figures(desk, style, keys, axis), _chart(desk, style, keys, axis), ""
+
+
+def _promotion(studio: Studio, desk: Desk, style: gr.Radio) -> gr.Dropdown:
+    """Promote and roll back, by the flows' own command; without a token the buttons do nothing, here and by request."""
+    _head("Promote and roll back")
+    open_ = studio.token is not None and studio.project is not None
+    if not open_:
+        gr.HTML(sheet.line(LOCKED if studio.token is None else NO_PROJECT), elem_classes="compare-part")
+    with gr.Row(equal_height=True, visible=open_):
+        number = gr.Dropdown([], label="Version", elem_id="promote-version", scale=3, min_width=240)
+        why = gr.Textbox(
+            label="Reason for rolling back",
+            max_lines=1,
+            max_length=500,
+            elem_id="promote-reason",
+            scale=3,
+            min_width=240,
+        )
+        token = gr.Textbox(label="Token", type="password", max_lines=1, elem_id="promote-token", scale=2, min_width=160)
+    with gr.Row(visible=open_):
+        check = gr.Button("Check the gates", elem_id="promote-check", interactive=open_)
+        promote = gr.Button("Promote", variant="primary", elem_id="promote", interactive=open_)
+        back = gr.Button("Roll back", elem_id="promote-back", interactive=open_)
+    said = _part("promote-verdict")
+
+    def ask(kind: str):
+        def run(style: str, number: int | None, why: str, token: str) -> Iterator[str]:
+            yield from _promoted(studio, desk, kind, style, number, why, token)
+
+        return run
+
+    for kind, button in (("check", check), ("promote", promote), ("back", back)):
+        button.click(
+            ask(kind), [style, number, why, token], said, concurrency_limit=1, concurrency_id="promotion",
+            show_progress="hidden",
+        )  # fmt: skip
+    return number
+
+
+def allowed(studio: Studio, token: str | None) -> bool:
+    """Whether this is the studio's token; a wrong one costs time, so that guessing does not pay."""
+    if studio.token is None or not token:
+        return False
+    same = hmac.compare_digest(token.encode(), studio.token.encode())
+    if not same:
+        time.sleep(GUESS)
+    return same
+
+
+def _promoted(
+    studio: Studio, desk: Desk, kind: str, style: str | None, number: int | None, why: str, token: str
+) -> Iterator[str]:
+    if studio.token is None or studio.project is None:
+        yield sheet.line(LOCKED if studio.token is None else NO_PROJECT, problem=True)
+    elif not allowed(studio, token):
+        yield sheet.line("The token is missing or wrong: nothing was changed.", problem=True)
+    elif style not in desk.shelf.styles:
+        yield sheet.line("Choose a style first.", problem=True)
+    elif kind == "back" and not why.strip():
+        yield sheet.line("Say why in a few words: the reason is kept with the version.", problem=True)
+    else:
+        doing = {"check": "Measuring the gates", "promote": "Measuring the gates", "back": "Rolling back"}[kind]
+        yield sheet.line(f"{doing} of {style} … this can take minutes.")
+        uri = tracking_uri(studio)
+        if kind == "back":
+            found = promotion.roll_back(studio.project, uri, style, why.strip())
+        else:
+            found = promotion.promote(studio.project, uri, style, number or None, dry_run=kind == "check")
+        yield sheet.verdict(found, style)

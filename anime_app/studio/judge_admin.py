@@ -1,0 +1,358 @@
+"""The administrator's part of the view Judge: panels, links, results. Every handler asks for the token itself."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from anime_app.panel.export import panel_metrics, ratings_csv, summary_csv
+from anime_app.panel.pictures import REPEATS, SIDE, draw_panel
+from anime_app.panel.ranking import OVERALL, Mean, means, rank, wins
+from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
+from anime_app.studio import charts, sheet
+from anime_app.studio.compare import NETWORK, allowed, script
+from anime_app.studio.samples import Sample, run_photos, spread
+from anime_app.studio.settings import Studio
+from anime_app.studio.versions import Shelf, Version, model_file, read_shelf, tracking_uri
+from anime_model.runtime.models import first_line
+from anime_model.runtime.pictures import SUFFIXES
+
+VERSIONS = 8  # of one panel at most
+PHOTOS = 40
+PAIRS = 24  # for a rater, about ten minutes
+NO_TOKEN = "Panels are made with the studio's token, and this studio was started without one."
+WRONG = "The token is missing or wrong."
+PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a handler
+HEADS = {"naturalness": "natural face", "colour": "colour", "anime": "anime feel", "speed": "speed", OVERALL: "overall"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """The components of the part that a token opens."""
+
+    token: gr.Textbox
+    said: gr.HTML
+    inside: gr.Column
+    name: gr.Textbox
+    versions: gr.Dropdown
+    sets: gr.CheckboxGroup
+    each: gr.Slider
+    files: gr.File
+    pairs: gr.Slider
+    raters: gr.Textbox
+    make: gr.Button
+    panel: gr.Dropdown
+    again: gr.Button
+    more: gr.Textbox
+    invite: gr.Button
+    links: gr.HTML
+    results: gr.HTML
+    log: gr.Button
+    logged: gr.HTML
+
+
+def administration(studio: Studio, store: Store) -> None:
+    """Adds the part to the open page."""
+    if studio.token is None:
+        gr.HTML(sheet.line(NO_TOKEN), elem_classes="compare-part")
+        return
+    with gr.Row(equal_height=True):
+        token = gr.Textbox(label="Token", type="password", max_lines=1, elem_id="judge-token", scale=4)
+        unlock = gr.Button("Open", elem_id="judge-open", scale=1, min_width=110)
+    said = _part("judge-said")
+    with gr.Column(visible=False) as inside:
+        form = _form(token, said, inside)
+    shelf = Shelves(studio)
+
+    def open_(token: str) -> tuple:
+        if not allowed(studio, token):
+            return sheet.line(WRONG, problem=True), *[gr.skip()] * 6
+        return _opened(shelf.read(), store, run_photos(studio.project))
+
+    shown = [said, inside, form.versions, form.sets, form.panel, form.links, form.results]
+    gr.on([unlock.click, token.submit], open_, token, shown, show_progress="hidden")
+    _wire(studio, store, shelf, form)
+
+
+class Shelves:
+    """The versions at hand, read when the part is opened."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.shelf = Shelf()
+
+    def read(self) -> Shelf:
+        self.shelf = read_shelf(self.studio)
+        return self.shelf
+
+
+def _part(name: str, code: str | None = None) -> gr.HTML:
+    return gr.HTML("", elem_id=name, elem_classes=["compare-part", "judge-part"], js_on_load=code)
+
+
+def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
+    with gr.Accordion("A new panel", open=False, elem_id="judge-new"):
+        name = gr.Textbox(label="Name", max_length=80, elem_id="judge-name")
+        versions = gr.Dropdown(
+            [], multiselect=True, max_choices=VERSIONS, label="Versions to judge", elem_id="judge-versions"
+        )
+        with gr.Row():
+            sets = gr.CheckboxGroup([], label="Test photos of the last run", elem_id="judge-sets")
+            each = gr.Slider(1, 12, 4, step=1, label="Photos of each set", elem_id="judge-each")
+        files = gr.File(
+            label="Photos of your own",
+            file_count="multiple",
+            file_types=list(SUFFIXES),
+            height=120,
+            elem_id="judge-files",
+        )
+        pairs = gr.Slider(2, 120, PAIRS, step=1, label="Pairs for each rater", elem_id="judge-pairs")
+        raters = gr.Textbox(label="Raters, one name a line", lines=3, elem_id="judge-raters")
+        make = gr.Button("Make the panel", variant="primary", elem_id="judge-make")
+    with gr.Row(equal_height=True):
+        panel = gr.Dropdown([], label="Panel", elem_id="judge-panel", scale=4)
+        again = gr.Button("Read again", scale=1, min_width=110, elem_id="judge-again")
+    links = _part("judge-links", script("copy"))
+    with gr.Row(equal_height=True):
+        more = gr.Textbox(label="More raters, one name a line", lines=1, elem_id="judge-more", scale=4)
+        invite = gr.Button("Invite", scale=1, min_width=110, elem_id="judge-invite")
+    results = _part("judge-results")
+    log = gr.Button("Write the scores to MLflow", elem_id="judge-log")
+    logged = _part("judge-logged")
+    return Form(
+        token, said, inside, name, versions, sets, each, files, pairs, raters, make, panel, again, more, invite, links,
+        results, log, logged,
+    )  # fmt: skip
+
+
+def _opened(shelf: Shelf, store: Store, photos: Sequence[Sample]) -> tuple:
+    sets = list(dict.fromkeys(sample.key.split("/")[0] for sample in photos))
+    choices = [(_label(version), version.key) for version in shelf.all if version.drawable]
+    try:
+        panels = store.panels()
+    except StoreError as error:
+        return sheet.line(str(error), problem=True), *[gr.skip()] * 6
+    newest = panels[0][0] if panels else None
+    return (
+        "".join(sheet.line(note) for note in shelf.notes),
+        gr.update(visible=True),
+        gr.update(choices=choices),
+        gr.update(choices=sets, value=sets),
+        gr.update(choices=[(name, number) for number, name in panels], value=newest),
+        *_shown(store, newest),
+    )
+
+
+def _label(version: Version) -> str:
+    """Which version, once and for all: its registered number where it has one."""
+    if version.number is None:
+        return version.label
+    return f"{version.style} v{version.number} · {version.variant}"
+
+
+def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
+    def make(token, name, keys, sets, each, files, pairs, raters, progress=PROGRESS) -> tuple:
+        if not allowed(studio, token):
+            return sheet.line(WRONG, problem=True), *[gr.skip()] * 4
+        try:
+            versions = shelves.shelf.find(keys or [])
+            photos = _photos(studio, sets or [], int(each), files or [])
+            panel = _made(studio, store, name, versions, photos, int(pairs), raters or "", progress)
+        except (ValueError, OSError, MemoryError) as error:  # StoreError, PictureError and ModelError are among them
+            return sheet.line(first_line(error), problem=True), *[gr.skip()] * 4
+        finally:
+            for file in files or []:
+                Path(file).unlink(missing_ok=True)
+        panels = gr.update(choices=[(name, number) for number, name in store.panels()], value=panel)
+        return (
+            sheet.line("The panel is ready: send each rater the link of their own."),
+            panels,
+            *_shown(store, panel),
+            None,
+        )
+
+    def turn(token: str, panel: int | None) -> tuple:
+        return _shown(store, panel) if allowed(studio, token) else (sheet.line(WRONG, problem=True), "")
+
+    def invite(token: str, panel: int | None, names: str) -> tuple:
+        if not allowed(studio, token) or panel is None:
+            return sheet.line(WRONG if panel is not None else "Make a panel first.", problem=True), gr.skip()
+        try:
+            store.invite(int(panel), names.splitlines())
+        except StoreError as error:
+            return sheet.line(str(error), problem=True), gr.skip()
+        return _links(store, int(panel)), ""
+
+    def log(token: str, panel: int | None) -> str:
+        if not allowed(studio, token) or panel is None:
+            return sheet.line(WRONG if panel is not None else "Make a panel first.", problem=True)
+        return _logged(studio, store, int(panel))
+
+    asked = [form.token, form.name, form.versions, form.sets, form.each, form.files, form.pairs, form.raters]
+    told = [form.said, form.panel, form.links, form.results, form.files]
+    form.make.click(
+        make, asked, told, concurrency_limit=studio.concurrency, concurrency_id=NETWORK, show_progress="full"
+    )
+    quiet = {"show_progress": "hidden"}
+    gr.on([form.panel.input, form.again.click], turn, [form.token, form.panel], [form.links, form.results], **quiet)
+    form.invite.click(invite, [form.token, form.panel, form.more], [form.links, form.more], **quiet)
+    form.log.click(log, [form.token, form.panel], form.logged, **quiet)
+
+
+def _photos(studio: Studio, sets: Sequence[str], each: int, files: Sequence[str]) -> list[tuple[str, Path]]:
+    """Names and files of the chosen sets' photos, spread over each set, and of a person's own."""
+    found = []
+    for name in sets:
+        chosen = [sample for sample in run_photos(studio.project) if sample.key.split("/")[0] == name]
+        found += [(sample.key, sample.path) for sample in spread(chosen, each)]
+    found += [(Path(file).name, Path(file)) for file in files]
+    if not found:
+        raise ValueError("Choose a set of photos, or put in some of your own.")
+    if len(found) > PHOTOS:
+        raise ValueError(f"{len(found)} photos are more than one panel takes: at most {PHOTOS}.")
+    return found
+
+
+def _made(
+    studio: Studio, store: Store, name: str, versions: Sequence[Version], photos: Sequence[tuple[str, Path]],
+    pairs: int, raters: str, progress: gr.Progress,
+) -> int:  # fmt: skip
+    names = [line.strip() for line in raters.splitlines() if line.strip()]
+    labels = [_label(version) for version in versions]
+    if len(set(labels)) < 2 or len(set(labels)) < len(labels):
+        raise ValueError("Choose two different versions or more.")
+    if len(set(names)) < len(names):
+        raise ValueError("Give each rater a name of their own.")
+    models = [model_file(version, studio) for version in versions]
+
+    def say(done: int, total: int) -> None:
+        progress((done, total), desc="Drawing")
+
+    drawn = draw_panel(photos, models, studio.threads, say)
+    candidates = [
+        Candidate(label, version.model, None if version.number is None else str(version.number))
+        for label, version in zip(labels, versions, strict=True)
+    ]
+    panel = store.create(name, candidates, drawn, pairs, _method(studio))
+    store.invite(panel, names)
+    return panel
+
+
+def _method(studio: Studio) -> str:
+    import onnxruntime
+
+    return (
+        f"Pictures of at most {SIDE} pixels. Each appears after the time that its version took for this very photo on "
+        f"this machine: the median of {REPEATS} runs, ONNX Runtime {onnxruntime.__version__}, {studio.threads} thread"
+        f"{'s' * (studio.threads > 1)}, from pixels to pixels."
+    )
+
+
+def _shown(store: Store, panel: int | None) -> tuple[str, str]:
+    if panel is None:
+        return '<p class="empty">No panel yet.</p>', ""
+    try:
+        return _links(store, int(panel)), _results(store, int(panel))
+    except StoreError as error:
+        return sheet.line(str(error), problem=True), ""
+
+
+def _links(store: Store, panel: int) -> str:
+    rows = "".join(
+        f'<tr><td>{escape(seat.name)}</td><td>{seat.done} of {seat.total}</td><td class="left">'
+        f'<a href="?panel={seat.key}" target="_blank" rel="noopener">?panel={seat.key}</a></td>'
+        f'<td><button type="button" class="soft" data-copy="?panel={seat.key}">copy</button></td></tr>'
+        for seat in store.seats(panel)
+    )
+    if not rows:
+        return '<p class="empty">Nobody is invited yet.</p>'
+    head = '<tr><th>rater</th><th>pairs rated</th><th class="left">link</th><th></th></tr>'
+    return f'<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+
+
+def _results(store: Store, panel: int) -> str:
+    ratings = store.ratings(panel)
+    if not ratings:
+        return '<p class="empty">No ratings yet.</p>'
+    labels = [candidate.label for candidate in store.candidates(panel)]
+    found = means(ratings, labels)
+    ranking = rank(wins(ratings, labels), labels)
+    order = [one.label for one in ranking.strengths] or labels
+    note = sheet.line(ranking.note) if ranking.note else ""
+    chart = f'<div class="chart">{charts.intervals(ranking.strengths)}</div>' if ranking.strengths else ""
+    raters = len({rating.rater for rating in ratings})
+    how = (
+        f"{len(ratings)} pairs by {raters} rater{'s' * (raters != 1)}. Means: of the raters' own means, with Student's "
+        "t intervals over raters (95 %). Strength: Bradley-Terry by maximum likelihood, intervals of 1.96 standard "
+        "errors; the side with the higher mean of its scores wins the pair, equal means are half a win each. "
+        f"{store.method(panel)}"
+    )
+    return (
+        f"<h3>Scores</h3>{_means(found, order)}<h3>Ranking</h3>{note}{chart}"
+        f'<p class="small">{escape(how)}</p><p class="files">{_file("panel-scores.csv", summary_csv(found, ranking))}'
+        f"{_file('panel-ratings.csv', ratings_csv(ratings))}</p>"
+    )
+
+
+def _means(found: dict[str, dict[str, Mean]], order: Sequence[str]) -> str:
+    keys = (*CRITERIA, OVERALL)
+    best = {
+        key: max((row[key].mean for row in found.values() if key in row), default=None) if len(found) > 1 else None
+        for key in keys
+    }
+    rows = "".join(
+        f"<tr><td>{escape(label)}</td>{''.join(_cell(found[label].get(key), best[key]) for key in keys)}</tr>"
+        for label in order
+    )
+    head = "".join(f"<th>{HEADS[key]}</th>" for key in keys)
+    return (
+        f'<div class="sheet"><table><thead><tr><th>version</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _cell(mean: Mean | None, best: float | None) -> str:
+    if mean is None:
+        return "<td>–</td>"
+    interval = "" if mean.low is None else f" <small>{mean.low:.2f} – {mean.high:.2f}</small>"
+    mark = ' class="best"' if mean.mean == best else ""
+    return f"<td{mark}>{mean.mean:.2f}{interval}</td>"
+
+
+def _file(name: str, text: str) -> str:
+    """A link that holds the whole file: nothing is left on the disk."""
+    data = base64.b64encode(text.encode("utf-8-sig")).decode()
+    return f'<a download="{name}" href="data:text/csv;charset=utf-8;base64,{data}">{name}</a>'
+
+
+def _logged(studio: Studio, store: Store, panel: int) -> str:
+    """Metrics of every judged version's run in MLflow, and the tags that promotion reads; a line for each."""
+    uri = tracking_uri(studio)
+    if uri is None:
+        return sheet.line("There is no MLflow registry to write to.", problem=True)
+    ratings, candidates = store.ratings(panel), store.candidates(panel)
+    labels = [candidate.label for candidate in candidates]
+    found, ranking = means(ratings, labels), rank(wins(ratings, labels), labels)
+    return "".join(
+        _log_one(uri, candidate, *panel_metrics(found[candidate.label], ranking, candidate.label))
+        for candidate in candidates
+    )
+
+
+def _log_one(uri: str, candidate: Candidate, metrics: dict[str, float], tags: dict[str, str]) -> str:
+    if not metrics:
+        return sheet.line(f"{candidate.label}: nobody rated it yet, nothing written.")
+    if candidate.model is None or candidate.version is None:
+        return sheet.line(f"{candidate.label}: not registered in MLflow, nothing written.", problem=True)
+    try:
+        from anime_model.runtime.from_mlflow import record
+
+        record(uri, candidate.model, candidate.version, metrics, tags)
+    except ModuleNotFoundError:
+        return sheet.line("MLflow is not installed: pip install mlflow", problem=True)
+    except Exception as error:  # MLflow's stores raise whatever their clients raise
+        return sheet.line(f"{candidate.label}: {first_line(error)}", problem=True)
+    written = f"{len(metrics)} metrics and {len(tags)} tags written to {candidate.model} v{candidate.version}"
+    return sheet.line(f"{candidate.label}: {written}.")

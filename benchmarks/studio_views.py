@@ -1,0 +1,168 @@
+"""Pictures of the studio's views Compare and Judge, for the docs.
+
+`python -m benchmarks.studio_views PROJECT` takes the exports, evaluations and mlflow.db of a pipeline project into a
+scratch folder, with photos that may be shown, starts the studio on it, and writes docs/compare.jpg, docs/judge.jpg,
+docs/judge-phone.jpg and docs/panel.jpg. The ratings in them are drawn by chance. Needs Chromium and Playwright.
+"""
+
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+
+from anime_app.panel.store import CRITERIA, Store
+from benchmarks.showcase import photo_files
+
+DOCS = Path("docs")
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+)  # fmt: skip
+TOKEN = "for these pictures"
+STYLE = "shinkai"
+JUDGED = ("v1 · teacher", "v3 · pruned", "v5 · int8")
+RATERS = 6
+WIDTH = 1000  # pixels of a picture in the docs
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, studio(project(Path(sys.argv[1]), Path(folder))) as address:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            compare(browser, address)
+            links = make_panel(browser, address)
+            rate(browser, address + links[0], "judge.jpg", viewport={"width": 1280, "height": 900})
+            phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True}
+            rate(browser, address + links[1], "judge-phone.jpg", **phone)
+            by_chance(Store(Path(folder) / "panel.db"), [link.split("=")[1] for link in links])
+            results(browser, address)
+            browser.close()
+
+
+def project(source: Path, folder: Path) -> Path:
+    """The parts of a project that the views read, without its photos."""
+    for exports in source.glob("artifacts/*/exports"):
+        style = folder / "artifacts" / exports.parent.name
+        shutil.copytree(exports, style / "exports", ignore=shutil.ignore_patterns("*.ts"))
+        (style / "evaluation").mkdir()
+        for path in (exports.parent / "evaluation").glob("*.json"):
+            shutil.copy(path, style / "evaluation")
+        for path in photo_files():
+            place = style / "evaluation" / "pictures" / ("faces" if path.stem == "astronaut" else "scenes") / path.stem
+            place.mkdir(parents=True)
+            with Image.open(path) as image:
+                shown = image.convert("RGB")
+            shown.thumbnail((768, 768))
+            shown.save(place / "photo.jpg", quality=92)
+    for path in (source / "mlflow.db", source / "results" / "explore.json"):
+        if path.exists():
+            (folder / path.relative_to(source)).parent.mkdir(exist_ok=True)
+            shutil.copy(path, folder / path.relative_to(source))
+    return folder
+
+
+@contextmanager
+def studio(root: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "anime_app.cli", "studio", "--port", "0", "--project", str(root)]
+    command += ["--database", str(root / "panel.db")]
+    environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        yield next(line for line in process.stdout if "http://" in line).split()[2] + "/"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def opened(browser, address: str, tab: str | None = None, **device):
+    page = browser.new_page(**device)
+    page.set_default_timeout(300_000)
+    page.goto(address)
+    if tab:
+        page.get_by_role("tab", name=tab).click()
+    return page
+
+
+def keep(page, name: str, whole: bool = True) -> None:
+    page.wait_for_timeout(500)
+    image = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
+    image.thumbnail((min(WIDTH, image.width), 10_000), Image.Resampling.LANCZOS)
+    image.save(DOCS / name, quality=82)
+    print(f"wrote {DOCS / name}, {(DOCS / name).stat().st_size // 1000} KB", flush=True)
+
+
+def compare(browser, address: str) -> None:
+    page = opened(browser, address, "Compare", viewport={"width": 1280, "height": 900})
+    page.get_by_role("radio", name=STYLE.title()).check()
+    page.locator("#compare-panes figcaption b", has_text=STYLE).nth(4).wait_for()
+    page.wait_for_function("document.querySelectorAll('#compare-panes img').length === 6")
+    keep(page, "compare.jpg")
+    page.close()
+
+
+def unlocked(browser, address: str):
+    page = opened(browser, address, "Judge", viewport={"width": 1280, "height": 900})
+    page.locator("#judge-token input").fill(TOKEN)
+    page.locator("#judge-token input").press("Enter")
+    page.locator("#judge-new").wait_for()
+    return page
+
+
+def make_panel(browser, address: str) -> list[str]:
+    page = unlocked(browser, address)
+    page.locator("#judge-new button").first.click()
+    page.locator("#judge-name input, #judge-name textarea").first.fill("Spring panel")
+    for name in JUDGED:
+        page.locator("#judge-versions input").first.fill(f"{STYLE} {name}")
+        page.get_by_role("option", name=f"{STYLE} {name}").first.click()
+    page.locator("#judge-raters textarea").fill("\n".join(f"rater {number}" for number in range(1, RATERS + 1)))
+    page.locator("#judge-make").click()
+    page.locator("#judge-links a").nth(RATERS - 1).wait_for()
+    links = [link.get_attribute("href") for link in page.locator("#judge-links a").all()]
+    page.close()
+    return links
+
+
+def rate(browser, address: str, name: str, **device) -> None:
+    """A pair with some scores given."""
+    page = opened(browser, address, **device)
+    page.locator("[data-do=start]").click()
+    for side in ("left", "right"):
+        page.locator(f".view[data-side={side}] img").wait_for()
+    for point, left, right in (("naturalness", 4, 3), ("colour", 5, 3), ("anime", 4, 4)):
+        page.locator(f"[name=left-{point}][value='{left}']").check(force=True)
+        page.locator(f"[name=right-{point}][value='{right}']").check(force=True)
+    page.evaluate("scrollTo(0, 0)")
+    keep(page, name)
+    page.close()
+
+
+def by_chance(store: Store, keys: list[str]) -> None:
+    rng = random.Random(1)
+    for key in keys:
+        while pair := store.next_pair(key):
+            left, right = ({criterion: rng.randint(1, 5) for criterion in CRITERIA} for _ in range(2))
+            store.rate(key, pair.key, left, right, 20)
+
+
+def results(browser, address: str) -> None:
+    page = unlocked(browser, address)
+    page.locator("#judge-results .chart").wait_for()
+    keep(page, "panel.jpg")
+    page.close()
+
+
+if __name__ == "__main__":
+    main()

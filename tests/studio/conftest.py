@@ -1,0 +1,84 @@
+"""The studio as a process, and a real browser that talks to nobody else."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.studio.project import make_project, register
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run",
+)  # fmt: skip
+TOKEN = "a token of the tests"
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = make_project(tmp_path_factory.mktemp("studio") / "project")
+    register(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def address(project: Path) -> Iterator[str]:
+    """One studio for all tests: it is what takes time."""
+    pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
+    options = ["--project", project, "--database", project / "panel.db", "--port", "0"]
+    environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN, "TMPDIR": str(project.parent)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    command = [sys.executable, "-m", "anime_app.cli", "studio", *map(str, options)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        for line in process.stdout:
+            if "http://" in line:
+                yield line.split()[2]
+                break
+        else:
+            pytest.fail("the studio did not start")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser, address: str) -> Iterator[Callable]:
+    """Opens a page of the studio; it must call nobody else and raise nothing."""
+    opened, wrong = [], []
+
+    def open_(query: str = "", **device):
+        context = browser.new_context(**(device or DESKTOP))
+        opened.append(context)
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.on("request", lambda request: None if ours(request.url) else wrong.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(f"{address}/{query}")
+        return page
+
+    def ours(url: str) -> bool:
+        return url.startswith((address, "data:", "blob:"))
+
+    yield open_
+    for context in opened:
+        context.close()
+    assert wrong == []

@@ -71,10 +71,11 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
         _close_abandoned(client, experiment.experiment_id, root)
         return _record(client, root, recipe, new)
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {_reason(error)}") from error
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why MLflow did not do it, in a few words."""
     said = " ".join(str(error).split())
     away = "Max retries exceeded" in said or "onnection" in said
     return "does not answer" if away else f"did not take the results: {said[:300]}"

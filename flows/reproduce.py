@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -39,8 +39,16 @@ def reproduce(name: str, root: Path, stop: Event, timeout: float, on_line: Calla
     `on_line` gets every line of the stage's own output as it comes. Raises `StageError` where the stage fails, takes
     longer than `timeout` seconds, or `stop` is set meanwhile; on any way out the process group is gone.
     """
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    process = start_group(command, root)
+    command = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+    tail = run_python(command, root, stop, timeout, on_line)
+    return any(UNCHANGED.search(line) for line in tail)
+
+
+def run_python(
+    arguments: Sequence[str], root: Path, stop: Event, timeout: float, on_line: Callable[[str], None]
+) -> deque[str]:
+    """The running Python with `arguments` in `root`; its last lines. As for `reproduce`, whatever the command is."""
+    process = start_group([sys.executable, *arguments], root)
     tail: deque[str] = deque(maxlen=50)
     try:
         for line in _lines(process, stop, time.monotonic() + timeout):
@@ -49,7 +57,7 @@ def reproduce(name: str, root: Path, stop: Event, timeout: float, on_line: Calla
                 on_line(line)
         if process.wait() != 0:
             raise _failure(process.returncode, tail)
-        return any(UNCHANGED.search(line) for line in tail)
+        return tail
     finally:
         end_group(process)
 

@@ -87,8 +87,13 @@ def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[V
         Variant(style, metrics["variant"], exports / f"{metrics['variant']}.onnx", metrics)
         for metrics in read_metrics(root, style)
     ]
-    known = [version.tags for version in client.search_model_versions(f"name='animegan-{style}'")]
-    return [variant for variant in variants if not any(variant.identity.items() <= tags.items() for tags in known)]
+    return [variant for variant in variants if not registered(client, variant)]
+
+
+def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
+    """Asked of the store by the tags: reading all versions takes seconds where there are a thousand."""
+    tags = "".join(f" and tags.{key} = '{value}'" for key, value in variant.identity.items())
+    return bool(client.search_model_versions(f"name = '{variant.model}'{tags}", max_results=1))
 
 
 def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:

@@ -224,6 +224,8 @@ class PromoteSettings:
 class Recipe:
     """All of it. `perceptual` is the network of the perceptual losses: "embedded" or "vgg19".
 
+    `notify` names notification blocks of Prefect, such as `slack-webhook/team`, that hear how a retraining ended.
+
     What `dvc.yaml` names itself has no default: DVC reads the file, not these classes.
     """
 
@@ -241,6 +243,7 @@ class Recipe:
     seed: int
     checks: CheckSettings = field(default_factory=CheckSettings)
     promote: PromoteSettings = field(default_factory=PromoteSettings)
+    notify: tuple[str, ...] = ()
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -419,6 +422,11 @@ def _check(recipe: Recipe) -> None:
     for stage in STAGES_THAT_DISTILL:
         _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
     _check_crops(recipe)
+    for block in recipe.notify:
+        if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", block):
+            raise RecipeError(
+                f"notify: {block!r} names no block of Prefect; write TYPE/NAME, such as slack-webhook/team"
+            )
 
 
 def _check_styles(styles: tuple[str, ...]) -> None:

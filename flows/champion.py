@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from anime_model.evaluation.latency import alone_on_the_machine
+from flows.registry import RegistryError, reason_of
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 LITE = "int8"  # the variant that people get
@@ -65,8 +66,20 @@ def nominate(client: mlflow.MlflowClient, model: str) -> ModelVersion | None:
     found, champion = newest(client, model), holder(client, model, CHAMPION)
     if found is None or "rolled_back" in found.tags or (champion and champion.version == found.version):
         return None
-    client.set_registered_model_alias(model, CHALLENGER, found.version)
+    waiting = holder(client, model, CHALLENGER)
+    if not waiting or waiting.version != found.version:
+        client.set_registered_model_alias(model, CHALLENGER, found.version)
     return found
+
+
+def nominate_all(styles: Iterable[str]) -> None:
+    """`nominate` for every style. Raises `RegistryError`."""
+    try:
+        client = mlflow.MlflowClient()
+        for style in styles:
+            nominate(client, model_name(style))
+    except MlflowException as error:
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
 
 
 def crown(

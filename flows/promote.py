@@ -30,6 +30,7 @@ from prefect.states import Completed, Failed, State
 from anime_model.recipe import RecipeError, load_recipe
 from flows.champion import (
     CHAMPION,
+    LITE,
     ChampionChanged,
     PromotionError,
     candidate,
@@ -37,6 +38,7 @@ from flows.champion import (
     holder,
     model_name,
     newest,
+    nominate,
     roll_back,
     tag,
 )
@@ -146,6 +148,23 @@ def _needless(challenger: ModelVersion, champion: ModelVersion | None) -> str:
         return "it is the champion already"
     same = challenger.tags.get("dvc_md5") and challenger.tags.get("dvc_md5") == champion.tags.get("dvc_md5")
     return f"its file is that of the champion, version {champion.version}" if same else ""
+
+
+def waiting(style: str) -> str:
+    """Why no version of `style` waits for a promotion; empty where one does. Raises `RegistryError`."""
+    model = model_name(style)
+    try:
+        client = mlflow.MlflowClient()
+        if nominate(client, model):
+            return ""
+        found = newest(client, model)
+    except MlflowException as error:
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+    if found is None:
+        return f"{model} has no {LITE} version"
+    if reason := found.tags.get("rolled_back_reason"):
+        return f"nothing new: version {found.version} was rolled back ({reason})"
+    return f"nothing new: version {found.version} is the champion"
 
 
 def panel_score(version: ModelVersion) -> float | None:

@@ -60,3 +60,28 @@ def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen:
         text=True,
         start_new_session=True,
     )
+
+
+def make_retrainable(root: Path) -> None:
+    """A toy project whose stages depend on photos and frames: the more photos, the nearer the lite network."""
+    draw_pictures(root / "photos" / "train", 20, seed=1)
+    draw_pictures(root / "photos" / "test" / "faces", 4, seed=2)
+    for seed, style in enumerate(("cel", "ink"), start=3):
+        draw_pictures(root / "frames" / style, 8, seed)
+    pipeline, work = root / "dvc.yaml", root / "work.py"
+    pipeline.write_text(
+        pipeline.read_text().replace("      - work.py\n    params:", "      - work.py\n      - photos\n"
+                                     "      - frames/${item.style}\n    params:")
+    )  # fmt: skip
+    text = work.read_text().replace("import base64, csv,", "import base64, csv, shutil,")
+    text = text.replace(
+        "def export():\n", 'PHOTOS = len(list(Path("photos/train").iterdir()))\n\n\ndef export():\n'
+    ).replace('(-1.0, "int8")', '(1 - 1 / PHOTOS, "int8")')
+    text = text.replace(
+        '    (folder / "teacher").mkdir(parents=True, exist_ok=True)\n',
+        '    shutil.copytree("photos/test", folder / "data" / "photos" / "test", dirs_exist_ok=True)\n'
+        '    shutil.copytree(f"frames/{style}", folder / "data" / "frames", dirs_exist_ok=True)\n'
+        '    (folder / "teacher").mkdir(parents=True, exist_ok=True)\n'
+        '    (folder / "teacher" / "seen").write_text(str(len(list(Path("photos/train").iterdir()))))\n',
+    )
+    work.write_text(text)

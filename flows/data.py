@@ -31,7 +31,7 @@ def pull(root: Path, recipe: Recipe, stop: Event, timeout: float, on_line: Calla
     from the remote as far as the workspace does not have it. Folders that DVC does not track are used as they are.
     Raises `GraphError`, `StageError`.
     """
-    tracked = list(_tracked(root, [recipe.data.photos, *(f"{recipe.data.frames}/{style}" for style in recipe.styles)]))
+    tracked = list(tracked_data(root, recipe))
     for file, verb in tracked:
         if verb:
             on_line(f"dvc {verb} {file}")
@@ -39,9 +39,13 @@ def pull(root: Path, recipe: Recipe, stop: Event, timeout: float, on_line: Calla
     return [file for file, _ in tracked]
 
 
-def _tracked(root: Path, folders: list[str]) -> Iterator[tuple[str, str]]:
-    """The `.dvc` files that hold a part of `folders` or hold them as a part, and what is to be done about each."""
-    wanted = [Path(os.path.abspath(root / folder)) for folder in folders]
+def folders(recipe: Recipe) -> list[str]:
+    return [recipe.data.photos, *(f"{recipe.data.frames}/{style}" for style in recipe.styles)]
+
+
+def tracked_data(root: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """The `.dvc` files of the recipe's data, and what brings each up to date: `update`, `pull` or nothing."""
+    wanted = [Path(os.path.abspath(root / folder)) for folder in folders(recipe)]
     try:
         repo = Repo(str(root), _wait_for_lock=True)
         try:

@@ -1,4 +1,7 @@
-"""One stage through DVC, in a process group of its own that never outlives the flow."""
+"""One stage through DVC, in a process group of its own that never outlives the flow.
+
+As a command, `python -m flows.reproduce MODEL_VERSION`, a whole registered version: see `flows.reproduction`.
+"""
 
 import os
 import re
@@ -101,3 +104,9 @@ def _signal(status: int, text: str) -> str:
     code = int(exited[1]) if exited and status > 0 else status
     number = -code if code < 0 else code - 128  # a shell adds 128 to its child's signal
     return signal.Signals(number).name if number in set(signal.Signals) else ""
+
+
+if __name__ == "__main__":
+    from flows.reproduction import main
+
+    sys.exit(main())

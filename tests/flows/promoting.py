@@ -46,7 +46,7 @@ def register_lite(root: Path, gain: float, style: str = "cel") -> int:
 def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """A flow as people start it, in the current folder, with MLflow's store there too."""
     process = start(module, *arguments, **environment)
-    out, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=400)
     assert "Traceback" not in out + err, out + err
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

@@ -185,9 +185,9 @@ class CheckSettings:
 
     `photos`, `test` and `frames` are the fewest pictures of photos/train, of each test set and of each style. Shares of
     all pictures: `unusable` (unreadable, or under `data.smallest`) and `shrunk` (gone since the last run) at most.
-    `twins` is the most test photos that may look like a train photo, which is when the perceptual hashes of the two
-    differ in at most `twin_bits` of 64. `shift` is the largest Kolmogorov-Smirnov distance (0 ... 1) that any measure
-    of the pictures may have from the last run's.
+    `twins` is the most test photos that may look like a train photo: the perceptual hashes of the two differ in at most
+    `twin_bits` of 64, and the pictures made tiny are alike. `shift` is the largest Kolmogorov-Smirnov distance (0 ... 1)
+    that any measure of the pictures may have from the last run's.
     """
 
     photos: int = 16
@@ -196,7 +196,7 @@ class CheckSettings:
     unusable: float = 0.02
     shrunk: float = 0.2
     twins: int = 0
-    twin_bits: int = 4
+    twin_bits: int = 8
     shift: float = 0.25
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
@@ -31,7 +31,7 @@ def pull(root: Path, recipe: Recipe, stop: Event, timeout: float, on_line: Calla
     from the remote as far as the workspace does not have it. Folders that DVC does not track are used as they are.
     Raises `GraphError`, `StageError`.
     """
-    tracked = list(tracked_data(root, recipe))
+    tracked = tracked_data(root, recipe)
     for file, verb in tracked:
         if verb:
             on_line(f"dvc {verb} {file}")
@@ -43,21 +43,26 @@ def folders(recipe: Recipe) -> list[str]:
     return [recipe.data.photos, *(f"{recipe.data.frames}/{style}" for style in recipe.styles)]
 
 
-def tracked_data(root: Path, recipe: Recipe) -> Iterator[tuple[str, str]]:
+def tracked_data(root: Path, recipe: Recipe) -> list[tuple[str, str]]:
     """The `.dvc` files of the recipe's data, and what brings each up to date: `update`, `pull` or nothing."""
     wanted = [Path(os.path.abspath(root / folder)) for folder in folders(recipe)]
     try:
         repo = Repo(str(root), _wait_for_lock=True)
         try:
             with lock_repo(repo):
-                for stage in sorted(repo.index.stages, key=lambda stage: stage.relpath):
-                    if stage.is_data_source and any(_overlap(stage, folder) for folder in wanted):
-                        verb = "update" if stage.is_import else "pull" if stage.status() else ""
-                        yield os.path.relpath(stage.path, root), verb
+                sources = [stage for stage in repo.index.stages if stage.is_data_source]
+                needed = [stage for stage in sources if any(_overlap(stage, folder) for folder in wanted)]
+                return sorted((os.path.relpath(stage.path, root), _verb(stage)) for stage in needed)
         finally:
             repo.close()
     except DvcException as error:
         raise GraphError(f"DVC cannot read the pipeline: {' '.join(str(error).split())}") from error
+
+
+def _verb(stage: DvcStage) -> str:
+    if stage.is_import:
+        return "update"
+    return "pull" if stage.status() else ""
 
 
 def _overlap(stage: DvcStage, folder: Path) -> bool:

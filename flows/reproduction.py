@@ -8,6 +8,7 @@ from flows.environment import WORKSPACE  # first: the tools read their settings 
 # isort: split
 
 import argparse
+import contextlib
 import csv
 import hashlib
 import json
@@ -64,7 +65,9 @@ def reproduce_version(root: Path, version: ModelVersion, folder: Path, tolerance
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
     notes = _use_recipe(clone, state, style)
     _bring_data(root, clone, timeout)
-    for stage in load_stages(clone, [f"evaluate@{style}"]):
+    with contextlib.chdir(clone):  # DVC names stages as they are seen from the current folder
+        stages = load_stages(clone, [f"evaluate@{style}"])
+    for stage in stages:
         print(f"{stage.name}", flush=True)
         reproduce(stage.name, clone, Event(), timeout, lambda line: print(f"  {line}", flush=True))
     made = clone / "artifacts" / style
@@ -72,9 +75,9 @@ def reproduce_version(root: Path, version: ModelVersion, folder: Path, tolerance
     figures = list(_figures(version.tags, json.loads((made / "evaluation" / f"{variant}.json").read_text())))
     judged = [pair for name, *pair in figures if not name.startswith(TIMED)]
     near = all(isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) for then, now in judged)
-    stages, changed = _compare_locks(state / "dvc.lock", clone / "dvc.lock")
+    same, changed = _compare_locks(state / "dvc.lock", clone / "dvc.lock")
     notes += [f"{path}: other data than recorded" for path in changed]
-    return Report(SAME if same_file and near else NEAR if near else OTHER, stages, figures, notes)
+    return Report(SAME if same_file and near else NEAR if near else OTHER, same, figures, notes)
 
 
 def find_version(name: str) -> ModelVersion:

@@ -34,6 +34,12 @@ def make_lite(path: Path, gain: float) -> Path:
     return path
 
 
+def relax_latency(root: Path) -> None:
+    """Times of a machine that does other things too decide no test."""
+    with (root / "params.yaml").open("a") as file:
+        file.write("promote: {latency_ratio: 100, fid_ratio: 2}\n")
+
+
 def register_lite(root: Path, gain: float, style: str = "cel") -> int:
     """A lite network as the newest version of `style`; its number."""
     folder = root / "artifacts" / style
@@ -64,6 +70,7 @@ def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen:
 
 def make_retrainable(root: Path) -> None:
     """A toy project whose stages depend on photos and frames: the more photos, the nearer the lite network."""
+    relax_latency(root)
     draw_pictures(root / "photos" / "train", 20, seed=1)
     draw_pictures(root / "photos" / "test" / "faces", 4, seed=2)
     for seed, style in enumerate(("cel", "ink"), start=3):

@@ -10,7 +10,7 @@ import pytest
 from flows import champion
 from flows.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
 from flows.promote import _parser, check, panel_score, rollback
-from tests.flows.promoting import draw_pictures, register_lite, run, start
+from tests.flows.promoting import draw_pictures, register_lite, relax_latency, run, start
 from tests.flows.test_compress import post
 from tests.flows.test_registry import store  # noqa: F401  a fixture
 
@@ -24,6 +24,7 @@ MODEL = "animegan-cel"
 @pytest.fixture
 def client(made: Path, store: mlflow.MlflowClient) -> mlflow.MlflowClient:  # noqa: F811
     """An MLflow store beside a toy project that has pictures to compare networks on; versions 1 (teacher) and 2."""
+    relax_latency(made)
     draw_pictures(made / "artifacts" / "cel" / "data" / "photos" / "test" / "faces", 4, seed=0)
     draw_pictures(made / "artifacts" / "cel" / "data" / "frames", 4, seed=1)
     assert register_lite(made, 0.97) == 2

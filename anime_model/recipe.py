@@ -186,8 +186,8 @@ class CheckSettings:
     `photos`, `test` and `frames` are the fewest pictures of photos/train, of each test set and of each style. Shares of
     all pictures: `unusable` (unreadable, or under `data.smallest`) and `shrunk` (gone since the last run) at most.
     `twins` is the most test photos that may look like a train photo: the perceptual hashes of the two differ in at most
-    `twin_bits` of 64, and the pictures made tiny are alike. `shift` is the largest Kolmogorov-Smirnov distance (0 ... 1)
-    that any measure of the pictures may have from the last run's.
+    `twin_bits` of 64, and the pictures made tiny are alike. `shift` is the largest Kolmogorov-Smirnov distance, from 0
+    to 1, that any measure of the pictures may have from the last run's.
     """
 
     photos: int = 16

@@ -30,7 +30,7 @@ from flows.graph import load_stages
 from flows.notify import tell
 from flows.progress import Progress
 from flows.promote import KNOWN as PROMOTION_KNOWN
-from flows.promote import Outcome, decide, waiting
+from flows.promote import decide, waiting
 from flows.recipe_file import use_recipe
 from flows.registry import RegistryError
 from flows.server import ensure_server
@@ -84,14 +84,15 @@ def _judged(rows: list[dict], recipe: Recipe, accept: bool) -> State:
 
 @task(task_run_name="promote@{style}", cache_policy=NO_CACHE, persist_result=False)
 def promote_style(style: str, stop: Event, timeout: float) -> State:
-    """The challenger of a style, where there is one, against its champion."""
-
-    def work(_: Callable[[str], None]) -> Outcome | str:
-        return waiting(style) or decide(WORKSPACE, style, None, False, stop, timeout)
-
-    return _step(f"promote@{style}", work, lambda outcome: (
-        Completed(name="Cached", message=outcome) if isinstance(outcome, str)
-        else Completed(name=outcome.verdict.capitalize(), message=outcome.said)))  # fmt: skip
+    """The challenger of a style against its champion: Cached where there is no challenger."""
+    try:
+        if none := waiting(style):
+            return Completed(name="Cached", message=none)
+        outcome = decide(WORKSPACE, style, None, False, stop, timeout)
+    except KNOWN as error:
+        get_run_logger().error("failed: %s", error)
+        return Failed(message=str(error))
+    return Completed(name=outcome.verdict.capitalize(), message=outcome.said)
 
 
 def _step(name: str, work: Callable[[Callable[[str], None]], object], state: Callable[[object], State]) -> State:
@@ -120,7 +121,7 @@ def retrain(
     `notify` names Prefect's notification blocks besides those of the recipe. No step may take longer than
     `timeout_hours`.
     """
-    stop = Event()
+    stop, settings = Event(), None
     try:
         with only_flow(WORKSPACE):
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
@@ -130,7 +131,7 @@ def retrain(
     except Busy as error:
         return Cancelled(message=f"not started: {error}")
     except KNOWN as error:
-        state, settings = Failed(message=str(error)), None
+        state = Failed(message=str(error))
     finally:
         stop.set()  # whatever still runs here has no one to wait for it
     tell([*(settings.notify if settings else ()), *(notify or ())], f"retrain: {state.name.lower()}", state.message)

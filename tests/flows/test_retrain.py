@@ -120,7 +120,7 @@ def test_data_outside_the_bounds_stop_it_before_any_training(project: Path, pref
     assert (done.returncode, trace(project)) == (1, [])
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert errors[0].startswith(
-        "error: check data: unusable pictures (share): 0.0227, at most 0.02 (photos/train/0.png"
+        "error: check data: unusable pictures (share): 0.0238, at most 0.02 (photos/train/0.png"
     )
     assert errors[1] == (
         "error: check data: test photos that look like train photos: 1, at most 0 "

@@ -158,7 +158,9 @@ def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, time
         ended = promote_style(style, stop, timeout, return_state=True)
         (failed if ended.is_failed() else said).append(f"promote@{style}: {ended.message}")
     return (
-        Failed(message="\n".join([*failed, *said])) if failed else Completed(message="\n".join(said) or "nothing to do")
+        Failed(message="\n".join([*failed, *said]))
+        if failed
+        else Completed(message="\n".join(said) or "all stages up to date; promotion was left out")
     )
 
 

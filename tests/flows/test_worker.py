@@ -94,8 +94,8 @@ def test_a_worker_retrains_with_everything_on_postgresql(toy: Path, postgres: st
         mlflow_server += ["--artifacts-destination", str(toy.parent / "files")]
         prefect = [sys.executable, "-m", "prefect"]
         running = [
-            start_group(mlflow_server, toy.parent, (toy.parent / "mlflow.log").open("w")),
-            start_group([*prefect, "server", "start", "--port", str(prefect_port)], toy.parent, subprocess.DEVNULL),
+            logged(mlflow_server, toy.parent, "mlflow.log"),
+            logged([*prefect, "server", "start", "--port", str(prefect_port)], toy.parent, "prefect.log"),
         ]
         try:
             assert wait_for(lambda: answers(page), 180)
@@ -103,15 +103,16 @@ def test_a_worker_retrains_with_everything_on_postgresql(toy: Path, postgres: st
             (toy / "prefect.yaml").write_text(DEPLOYMENT % ROOT)
             for command in (["work-pool", "create", "toy", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
                 subprocess.run([*prefect, *command], check=True, capture_output=True)
-            log = (toy.parent / "worker.log").open("w")
-            running.append(start_group([*prefect, "worker", "start", "--pool", "toy", "--type", "process"], toy, log))
+            running.append(
+                logged([*prefect, "worker", "start", "--pool", "toy", "--type", "process"], toy, "worker.log")
+            )
             deployment = named(f"{page}/api", "retrain/retrain")
             run = post(
                 f"{page}/api", f"deployments/{deployment['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}}
             )
             ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
             wait_for(lambda: state_of(f"{page}/api", run["id"]) in ended, 300)
-            assert state_of(f"{page}/api", run["id"]) == "COMPLETED", (toy.parent / "worker.log").read_text()[-3000:]
+            assert state_of(f"{page}/api", run["id"]) == "COMPLETED", (toy / "worker.log").read_text()[-3000:]
             mlflow.set_tracking_uri(store)
             for model in ("animegan-cel", "animegan-ink"):
                 assert int(holder(mlflow.MlflowClient(), model, CHAMPION).version) == 2
@@ -119,6 +120,11 @@ def test_a_worker_retrains_with_everything_on_postgresql(toy: Path, postgres: st
             mlflow.set_tracking_uri(None)
             for process in reversed(running):
                 end_group(process)
+
+
+def logged(command: list[str], folder: Path, name: str) -> subprocess.Popen:
+    with (folder / name).open("w") as log:
+        return start_group(command, folder, log)
 
 
 def healthy(address: str) -> bool:

@@ -83,6 +83,7 @@ def test_a_worker_retrains_with_everything_on_postgresql(toy: Path, postgres: st
         "PREFECT_API_URL": f"{page}/api",
         "PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{postgres}/prefect",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PWD": str(toy),  # as a shell keeps it: prefect.yaml reads it
         "PYTHONPATH": str(ROOT),
         "MLFLOW_TRACKING_URI": store,
     }

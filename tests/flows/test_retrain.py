@@ -21,6 +21,7 @@ from tests.flows.test_reproduce import gone, hanging
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # seven processes and more, each of which imports Prefect, DVC and MLflow
     pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
 ]
 STORE = {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}

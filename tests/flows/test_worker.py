@@ -20,7 +20,7 @@ from tests.flows.test_retrain import named, state_of, wait_for
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
 ]
 DEPLOYMENT = """
@@ -112,7 +112,7 @@ def test_a_worker_retrains_with_everything_on_postgresql(toy: Path, postgres: st
                 f"{page}/api", f"deployments/{deployment['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}}
             )
             ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-            wait_for(lambda: state_of(f"{page}/api", run["id"]) in ended, 300)
+            wait_for(lambda: state_of(f"{page}/api", run["id"]) in ended, 600)
             assert state_of(f"{page}/api", run["id"]) == "COMPLETED", (toy / "worker.log").read_text()[-3000:]
             mlflow.set_tracking_uri(store)
             for model in ("animegan-cel", "animegan-ink"):

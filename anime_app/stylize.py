@@ -57,7 +57,7 @@ def _make(found: Found, options: argparse.Namespace, look: Look) -> Result:
     result.there = len(found.jobs) - len(open_jobs)
     pictures = [job for job in open_jobs if not job.is_video]
     threads, workers = _shares(options, len(pictures))
-    stylizer = Stylizer(options.style, threads, max_pixels=options.max_pixels)
+    stylizer = Stylizer(options.style, threads, max_pixels=options.max_pixels).fixed()
     try:
         _pictures(pictures, stylizer, look, workers, options, result)
         for job in (job for job in open_jobs if job.is_video):
@@ -131,7 +131,7 @@ def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
 
 def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> None:
     workers = options.workers or cores_here()
-    stylizer = Stylizer(options.style, options.threads or 1, max_pixels=options.max_pixels)
+    stylizer = Stylizer(options.style, options.threads or 1, max_pixels=options.max_pixels).fixed()
     progress = Progress(1, f"frames of {one_line(job.source.name)}")
 
     def draw(photo: np.ndarray) -> np.ndarray:
@@ -161,7 +161,7 @@ def _stream(options: argparse.Namespace, look: Look) -> int:
         raise ValueError("one picture only goes to standard output")
     source = options.inputs[0]
     data = sys.stdin.buffer.read() if source == STANDARD else Path(source)
-    stylizer = Stylizer(options.style, options.threads or cores_here(), max_pixels=options.max_pixels)
+    stylizer = Stylizer(options.style, options.threads or cores_here(), max_pixels=options.max_pixels).fixed()
     if source == STANDARD:
         data = io.BytesIO(data)
         data.name = "standard input"

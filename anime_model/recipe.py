@@ -180,8 +180,51 @@ class EvaluateSettings:
 
 
 @dataclass(frozen=True)
+class CheckSettings:
+    """What the data must be like before a retraining; anything outside stops it.
+
+    `photos`, `test` and `frames` are the fewest pictures of photos/train, of each test set and of each style. Shares of
+    all pictures: `unusable` (unreadable, or under `data.smallest`) and `shrunk` (gone since the last run) at most.
+    `twins` is the most test photos that may look like a train photo: the perceptual hashes of the two differ in at most
+    `twin_bits` of 64, and the pictures made tiny are alike. `shift` is the largest Kolmogorov-Smirnov distance, from 0
+    to 1, that any measure of the pictures may have from the last run's.
+    """
+
+    photos: int = 16
+    test: int = 2
+    frames: int = 8
+    unusable: float = 0.02
+    shrunk: float = 0.2
+    twins: int = 0
+    twin_bits: int = 8
+    shift: float = 0.25
+
+
+@dataclass(frozen=True)
+class PromoteSettings:
+    """The gates that a network passes before it becomes the champion; `null` takes a gate away.
+
+    At most: `bytes`, `latency_p95_ms`, `fid`, `lpips`, and as multiples of the champion's figures, measured beside it
+    on the same pictures, `latency_ratio`, `fid_ratio`, `lpips_ratio`. At least: `psnr` (dB) and, where people have
+    rated the network, `panel` (their mean, 1 to 5).
+    """
+
+    bytes: int | None = None
+    latency_p95_ms: float | None = None
+    latency_ratio: float | None = 1.5
+    fid: float | None = None
+    fid_ratio: float | None = 1.05
+    lpips: float | None = None
+    lpips_ratio: float | None = 1.05
+    psnr: float | None = 20.0
+    panel: float | None = 3.0
+
+
+@dataclass(frozen=True)
 class Recipe:
     """All of it. `perceptual` is the network of the perceptual losses: "embedded" or "vgg19".
+
+    `notify` names notification blocks of Prefect, such as `slack-webhook/team`, that hear how a retraining ended.
 
     What `dvc.yaml` names itself has no default: DVC reads the file, not these classes.
     """
@@ -198,6 +241,9 @@ class Recipe:
     training: TrainingSettings
     perceptual: str
     seed: int
+    checks: CheckSettings = field(default_factory=CheckSettings)
+    promote: PromoteSettings = field(default_factory=PromoteSettings)
+    notify: tuple[str, ...] = ()
 
 
 def load_recipe(path: Path | str) -> Recipe:
@@ -335,6 +381,23 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "evaluate.latency_threads": (1, 256),
     "evaluate.latency_repeats": (3, 10_000),
     "evaluate.pictures": (1, 64),
+    "checks.photos": (4, 10_000_000),
+    "checks.test": (2, 10_000_000),
+    "checks.frames": (4, 10_000_000),
+    "checks.unusable": (0, 1),
+    "checks.shrunk": (0, 1),
+    "checks.twins": (0, 10_000_000),
+    "checks.twin_bits": (0, 32),
+    "checks.shift": (0, 1),
+    "promote.bytes": (1, 10**10),
+    "promote.latency_p95_ms": (0.001, 10**7),
+    "promote.latency_ratio": (0.1, 100),
+    "promote.fid": (0, 10**6),
+    "promote.fid_ratio": (0.1, 100),
+    "promote.lpips": (0, 10),
+    "promote.lpips_ratio": (0.1, 100),
+    "promote.psnr": (0, 100),
+    "promote.panel": (1, 5),
 }
 DISTILL_BOUNDS = {
     "steps": (0, 10_000_000),
@@ -359,6 +422,11 @@ def _check(recipe: Recipe) -> None:
     for stage in STAGES_THAT_DISTILL:
         _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
     _check_crops(recipe)
+    for block in recipe.notify:
+        if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", block):
+            raise RecipeError(
+                f"notify: {block!r} names no block of Prefect; write TYPE/NAME, such as slack-webhook/team"
+            )
 
 
 def _check_styles(styles: tuple[str, ...]) -> None:
@@ -369,8 +437,8 @@ def _check_styles(styles: tuple[str, ...]) -> None:
             raise RecipeError(f"styles: {style!r} must be a folder name of small letters, digits, '-' and '_'")
 
 
-def _check_bounds(key: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
+def _check_bounds(key: str, value: float | None, low: float, high: float) -> None:
+    if value is not None and not low <= value <= high:
         raise RecipeError(f"{key}: {value} is outside {low:g} ... {high:g}")
 
 

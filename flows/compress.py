@@ -74,11 +74,13 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
 @task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
 def record(styles: Sequence[str]) -> State:
     """What was evaluated, into MLflow: Cached where it has everything already."""
+    from flows.champion import nominate_all
     from flows.registry import RegistryError, register  # MLflow takes two seconds to import
 
     logger = get_run_logger()
     try:
         new = register(WORKSPACE, styles, recipe_name(WORKSPACE))
+        nominate_all(styles)
     except RegistryError as error:
         logger.error("failed: %s", error)
         return Failed(message=f"{error}; the files are kept, `python -m flows.compress` registers them later")
@@ -139,6 +141,13 @@ def compress(recipe: str | None = None, targets: list[str] | None = None, timeou
 
 
 def _compress(stages: Sequence[Stage], stop: Event, timeout: float) -> State:
+    _, failed = run_pipeline(stages, stop, timeout)
+    return Failed(message="\n".join(failed)) if failed else Completed(message=f"{len(stages)} stages up to date")
+
+
+def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[list[str], list[str]]:
+    """Inside a flow run: every stage, then the record. The styles that MLflow has, and what failed, in lines."""
+
     def submit(stage: Stage, upstream: list[PrefectFuture]) -> PrefectFuture:
         return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
 
@@ -149,9 +158,10 @@ def _compress(stages: Sequence[Stage], stop: Event, timeout: float) -> State:
     styles = [stage.style for stage in stages if stage.kind == ALONE and states[stage.name].is_completed()]
     if styles:
         recorded = record(styles, return_state=True)
-        failed += [] if recorded.is_completed() else [f"register: {recorded.message}"]
         publish(WORKSPACE, styles)
-    return Failed(message="\n".join(failed)) if failed else Completed(message=f"{len(states)} stages up to date")
+        if not recorded.is_completed():
+            return [], [*failed, f"register: {recorded.message}"]
+    return styles, failed
 
 
 @contextlib.contextmanager

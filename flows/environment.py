@@ -47,6 +47,7 @@ def settings(workspace: Path) -> dict[str, str]:
         "MLFLOW_EXPERIMENT_NAME": "animegan-lite",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",  # not how it makes its tables
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
         # PyTorch's threads sleep while they wait for each other. Spinning, two of them lose three quarters of their

@@ -71,10 +71,11 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
         _close_abandoned(client, experiment.experiment_id, root)
         return _record(client, root, recipe, new)
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {_reason(error)}") from error
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why MLflow did not do it, in a few words."""
     said = " ".join(str(error).split())
     away = "Max retries exceeded" in said or "onnection" in said
     return "does not answer" if away else f"did not take the results: {said[:300]}"
@@ -86,8 +87,13 @@ def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[V
         Variant(style, metrics["variant"], exports / f"{metrics['variant']}.onnx", metrics)
         for metrics in read_metrics(root, style)
     ]
-    known = [version.tags for version in client.search_model_versions(f"name='animegan-{style}'")]
-    return [variant for variant in variants if not any(variant.identity.items() <= tags.items() for tags in known)]
+    return [variant for variant in variants if not registered(client, variant)]
+
+
+def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
+    """Asked of the store by the tags: reading all versions takes seconds where there are a thousand."""
+    tags = "".join(f" and tags.{key} = '{value}'" for key, value in variant.identity.items())
+    return bool(client.search_model_versions(f"name = '{variant.model}'{tags}", max_results=1))
 
 
 def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:
@@ -104,6 +110,7 @@ def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[
     name = f"{recipe} · {'+'.join(styles)} · {origin['git_commit'][:7]}"
     with mlflow.start_run(run_name=name, tags=origin) as run, tempfile.TemporaryDirectory() as folder:
         _log_parameters(client, run.info.run_id, root / "params.yaml")
+        _log_state(client, run.info.run_id, root, styles)
         for style in styles:
             _log_curves(client, run.info.run_id, root / "artifacts" / style)
             client.log_artifacts(run.info.run_id, str(evaluation_folder(root, style)), style)
@@ -161,6 +168,24 @@ def _log_parameters(client: mlflow.MlflowClient, run_id: str, recipe: Path) -> N
     parameters = [Param(key, str(value)[:5000]) for key, value in flatten(yaml.safe_load(recipe.read_text()))]
     for start in range(0, len(parameters), 100):  # MLflow's limit for one call
         client.log_batch(run_id, params=parameters[start : start + 100])
+
+
+def _log_state(client: mlflow.MlflowClient, run_id: str, root: Path, styles: Sequence[str]) -> None:
+    """What it takes, besides the commit and the data, to do the run again: below `state/`, for `flows.reproduction`.
+
+    Of changes that were not committed only those of code and pipeline are kept: nothing that may hold a password.
+    """
+    for file in (root / "dvc.lock", root / "params.yaml"):
+        if file.exists():
+            client.log_artifact(run_id, str(file), "state")
+    for style in styles:
+        measured = root / "artifacts" / style / "quantized" / "sensitivity.csv"
+        if measured.exists():  # which layers are INT8 was decided by times, which never repeat
+            client.log_artifact(run_id, str(measured), f"state/{style}")
+    command = ["git", "-C", str(root), "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc"]
+    changes = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    if changes:
+        client.log_text(run_id, changes, "state/uncommitted.diff")
 
 
 def _log_curves(client: mlflow.MlflowClient, run_id: str, artifacts: Path) -> None:

@@ -1,4 +1,7 @@
-"""One stage through DVC, in a process group of its own that never outlives the flow."""
+"""One stage through DVC, in a process group of its own that never outlives the flow.
+
+As a command, `python -m flows.reproduce MODEL_VERSION`, a whole registered version: see `flows.reproduction`.
+"""
 
 import os
 import re
@@ -8,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -39,8 +42,16 @@ def reproduce(name: str, root: Path, stop: Event, timeout: float, on_line: Calla
     `on_line` gets every line of the stage's own output as it comes. Raises `StageError` where the stage fails, takes
     longer than `timeout` seconds, or `stop` is set meanwhile; on any way out the process group is gone.
     """
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    process = start_group(command, root)
+    command = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
+    tail = run_python(command, root, stop, timeout, on_line)
+    return any(UNCHANGED.search(line) for line in tail)
+
+
+def run_python(
+    arguments: Sequence[str], root: Path, stop: Event, timeout: float, on_line: Callable[[str], None]
+) -> deque[str]:
+    """The running Python with `arguments` in `root`; its last lines. As for `reproduce`, whatever the command is."""
+    process = start_group([sys.executable, *arguments], root)
     tail: deque[str] = deque(maxlen=50)
     try:
         for line in _lines(process, stop, time.monotonic() + timeout):
@@ -49,7 +60,7 @@ def reproduce(name: str, root: Path, stop: Event, timeout: float, on_line: Calla
                 on_line(line)
         if process.wait() != 0:
             raise _failure(process.returncode, tail)
-        return any(UNCHANGED.search(line) for line in tail)
+        return tail
     finally:
         end_group(process)
 
@@ -93,3 +104,9 @@ def _signal(status: int, text: str) -> str:
     code = int(exited[1]) if exited and status > 0 else status
     number = -code if code < 0 else code - 128  # a shell adds 128 to its child's signal
     return signal.Signals(number).name if number in set(signal.Signals) else ""
+
+
+if __name__ == "__main__":
+    from flows.reproduction import main
+
+    sys.exit(main())

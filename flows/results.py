@@ -42,13 +42,18 @@ def table(variants: Iterable[Metrics]) -> list[dict[str, str]]:
 
 def aligned(rows: Sequence[dict[str, str]]) -> str:
     """The table as plain text, figures to the right."""
-    widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in COLUMNS}
+    return aligned_text(rows, RIGHT)
+
+
+def aligned_text(rows: Sequence[dict[str, str]], right: Sequence[str] = ()) -> str:
+    """Rows of the same columns as plain text; those of `right` end in one line."""
+    widths = {head: max(len(head), *(len(row[head]) for row in rows)) for head in rows[0]}
 
     def line(row: dict[str, str]) -> str:
-        cells = [text.rjust(widths[head]) if head in RIGHT else text.ljust(widths[head]) for head, text in row.items()]
+        cells = [text.rjust(widths[head]) if head in right else text.ljust(widths[head]) for head, text in row.items()]
         return "  ".join(cells).rstrip()
 
-    return "\n".join([line({head: head for head in COLUMNS}), *map(line, rows)])
+    return "\n".join([line({head: head for head in widths}), *map(line, rows)])
 
 
 def protocol(metrics: Metrics) -> str:

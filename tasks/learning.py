@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from lightning_fabric import Fabric
 from anime_model.compression.distillation import Lesson
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.recipe import DistillSettings, Recipe
+from anime_model.recipe import CheckSettings, DistillSettings, PromoteSettings, Recipe
 from anime_model.training.data import Pictures
 from anime_model.training.loop import Training
 from tasks.common import show
@@ -34,7 +35,8 @@ def training(recipe: Recipe, stage: str, inputs: Sequence[Path]) -> Training:
 
 def fingerprint(recipe: Recipe, inputs: Sequence[Path]) -> str:
     """Hash of all that a stage's result depends on, in 16 hexadecimal digits."""
-    digest = hashlib.sha256(repr(recipe).encode())
+    trained = replace(recipe, checks=CheckSettings(), promote=PromoteSettings(), notify=())  # come before and after
+    digest = hashlib.sha256(repr(trained).encode())
     for path in [*inputs, Path(__file__).parent.parent / "anime_model", Path(__file__).parent]:
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:

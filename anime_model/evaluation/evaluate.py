@@ -70,6 +70,32 @@ def evaluate(
     return metrics
 
 
+def compare(
+    files: Mapping[str, Path],
+    teacher: Path,
+    data: Path,
+    settings: EvaluateSettings,
+    on_step: OnStep = lambda step, total, scalars: None,
+) -> dict[str, Metrics]:
+    """The figures of some ONNX files, by name, on the same test photos: times side by side, likeness to `teacher`.
+
+    `data` is a prepared folder, as for `evaluate`. Raises `ValueError` in one line where a file or the weights of a
+    metric are missing.
+    """
+    photos = _test_photos(data)
+    tick = _ticker(on_step, settings.latency_repeats + len(files) + 1)
+    times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
+    judge = Judge(settings.features, settings.lpips, _side(photos), data / "frames")
+    wanted = _stylized(photos, Stylizer(teacher, settings.latency_threads))
+    tick()
+    found = {}
+    for name, path in files.items():
+        quality = judge.figures(_stylized(photos, Stylizer(path, settings.latency_threads)), wanted)
+        found[name] = _finite({"bytes": path.stat().st_size, **times[name], **quality})
+        tick()
+    return found
+
+
 @dataclass(frozen=True)
 class Judge:
     """Compares pictures with the style frames and with the teacher's; its networks are loaded once.

@@ -71,14 +71,14 @@ def measure(
 
 
 @contextlib.contextmanager
-def alone_on_the_machine() -> Iterator[None]:
+def alone_on_the_machine(lock: str = LOCK) -> Iterator[None]:
     """Waits until no other process is inside; a killed one lets the next in. Without fcntl there is no lock."""
     try:
         import fcntl
     except ImportError:  # Windows
         yield
         return
-    path = Path(tempfile.gettempdir(), LOCK)
+    path = Path(tempfile.gettempdir(), lock)
     with contextlib.suppress(PermissionError), path.open("a"):  # another user's file opens for reading only
         pass
     with path.open() as file:

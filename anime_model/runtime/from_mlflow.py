@@ -20,6 +20,12 @@ def download(uri: str) -> str:
     return download_artifacts(artifact_uri=uri)
 
 
+def version_of(uri: str) -> str:
+    """The version that an alias stands for: a row of a table, no file."""
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    return str(MlflowClient().get_model_version_by_alias(name, alias).version)
+
+
 def use(tracking_uri: str) -> None:
     """From now on models come from this server or file."""
     set_tracking_uri(tracking_uri)

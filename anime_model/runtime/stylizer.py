@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.runtime import images
+from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import ModelError, find_model, first_line, open_session, receptive_radius
 from anime_model.runtime.palettes import LUMA, check_palette, grade
 from anime_model.runtime.tiles import MULTIPLE, Plan, plan, stylize_tiles, stylize_whole
@@ -58,6 +59,9 @@ class Stylizer:
     The session starts with the first picture, so that making a stylizer is free. `threads` is explicit because ONNX
     Runtime would otherwise take every core of the machine. `memory` in bytes is what the process shall stay under: a
     picture that would need more is made in overlapping tiles, where the model's file says how far they must overlap.
+
+    A model that is named by an MLflow alias is followed: pictures that begin after another version got the alias are
+    made with that one, as soon as it is loaded. One picture, with all its frames, is made with one model.
     """
 
     def __init__(
@@ -68,11 +72,31 @@ class Stylizer:
         Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
         Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
         """
-        self.path = find_model(model)
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
         self._opening = threading.Lock()
+        self._followed = Following(str(model), self._ready) if is_alias(model) else None
+        self._path = None if self._followed else find_model(model)
+
+    def fixed(self) -> "Stylizer":
+        """A stylizer that stays with the present version; itself where the model has no alias."""
+        return self._followed.now() if self._followed else self
+
+    def _ready(self, path: Path) -> "Stylizer":
+        """A stylizer of a file, its session open."""
+        stylizer = Stylizer(path, self.threads, self.memory, self.max_pixels)
+        stylizer._session  # noqa: B018
+        return stylizer
+
+    @property
+    def path(self) -> Path:
+        return self.fixed()._path
+
+    @property
+    def version(self) -> str | None:
+        """The registry's version that draws at the moment, where the model has an alias."""
+        return self._followed.version if self._followed else None
 
     def __call__(
         self,
@@ -93,6 +117,8 @@ class Stylizer:
         Raises `ValueError` for anything else than such a picture (`PictureError` for a file that is none), `ModelError`
         for a model that cannot be used, `OSError` where the disk refuses.
         """
+        if self._followed:
+            return self.fixed()(picture, palette=palette, strength=strength, keep_colour=keep_colour, out=out)
         look = Look(palette, strength, keep_colour)
         if isinstance(picture, np.ndarray):
             return self._array(picture, look)
@@ -114,6 +140,8 @@ class Stylizer:
 
         `tick` is called before every run of the network; what it raises ends the work.
         """
+        if self._followed:
+            return self.fixed().draw(image, look, tick)
         cut = self._plan(*image.size[::-1])
         wide = cut is not None and image.width > image.height
         if cut is None:

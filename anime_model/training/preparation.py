@@ -68,7 +68,7 @@ def prepare(
     """
     tests = {
         name: _source(folder, f"photos/test/{name}", out / "photos/test" / name, test_size, LEAST["test"])
-        for name, folder in _test_sets(photos / "test").items()
+        for name, folder in test_sets(photos / "test").items()
     }
     train = _source(photos / "train", "photos/train", out / "photos/train", photo_size, LEAST["train"])
     drawn = _source(frames, "frames", out / "frames", frame_size, LEAST["frames"], out / "smooth")
@@ -111,7 +111,7 @@ def scale_down(picture: np.ndarray, short: int) -> np.ndarray:
     return np.array(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
-def _test_sets(folder: Path) -> dict[str, Path]:
+def test_sets(folder: Path) -> dict[str, Path]:
     """The folders below photos/test; that folder itself, as the set "test", where it has pictures and no folders."""
     below = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
     sets = {path.name: path for path in below if picture_files(path)} or {"test": folder}

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -76,9 +77,11 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prefect_api() -> Iterator[str]:
     """The API of one Prefect server with a database of its own."""
     from flows.group import end_group, start_group
-    from flows.server import answers, free_port
+    from flows.server import answers
 
-    page = f"http://127.0.0.1:{free_port()}"
+    with socket.socket() as probe:  # never the usual port: other sessions of tests may run on this machine
+        probe.bind(("127.0.0.1", 0))
+        page = f"http://127.0.0.1:{probe.getsockname()[1]}"
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", page.rpartition(":")[2]]
     process = start_group(command, HOME, subprocess.DEVNULL)
     deadline = time.monotonic() + 120

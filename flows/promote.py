@@ -1,0 +1,303 @@
+"""A challenger against the champion, and the gates in between:
+
+`python -m flows.promote STYLE [--version N] [--dry-run] [--json]`
+`python -m flows.promote STYLE --rollback --reason TEXT [--json]`
+"""
+
+from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+
+# isort: split
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.states import Completed, Failed, State
+
+from anime_model.recipe import RecipeError, load_recipe
+from flows.champion import (
+    CHAMPION,
+    LITE,
+    ChampionChanged,
+    PromotionError,
+    candidate,
+    crown,
+    holder,
+    model_name,
+    newest,
+    nominate,
+    roll_back,
+    tag,
+)
+from flows.console import guarded, quiet
+from flows.gates import Gate, gates
+from flows.progress import Progress, artifact_key
+from flows.registry import RegistryError, reason_of
+from flows.reproduce import StageError, run_python
+from flows.results import aligned_text
+from flows.server import ServerError, ensure_server
+
+PROMOTED, REFUSED, WOULD, ROLLED_BACK = "promoted", "refused", "would promote", "rolled back"
+ATTEMPTS = 3  # measurements, where other promotions change the champion meanwhile
+KNOWN = (PromotionError, RecipeError, RegistryError, ServerError, StageError)  # said in one line
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a challenger, and why."""
+
+    style: str
+    model: str
+    version: int
+    champion_before: int | None
+    verdict: str
+    gates: list[dict[str, Any]]
+    reason: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.verdict}: {self.model} {self.version} ({self.reason})"
+
+
+@flow(name="promote", persist_result=False)
+def promote(style: str, version: int | None = None, dry_run: bool = False, timeout_hours: float = 2) -> State:
+    """Measure a version of `style` beside the champion and make it the champion where it passes every gate.
+
+    Without `version` it is the challenger, else the newest lite version. `dry_run` changes nothing.
+    """
+    stop = Event()
+    try:
+        outcome = decide(WORKSPACE, style, version, dry_run, stop, timeout_hours * 3600)
+    except KNOWN as error:
+        return Failed(message=str(error))
+    finally:
+        stop.set()
+    return Completed(name=outcome.verdict.capitalize(), message=outcome.said, data=outcome)
+
+
+def decide(root: Path, style: str, version: int | None, dry_run: bool, stop: Event, timeout: float) -> Outcome:
+    """Inside a flow run, which gets a table of the gates. Raises one of `KNOWN`."""
+    logger = get_run_logger()
+    try:
+        for _ in range(ATTEMPTS):
+            try:
+                outcome = _decide(root, style, version, dry_run, lambda files, teacher: _measured(
+                    root, style, files, teacher, stop, timeout))  # fmt: skip
+            except ChampionChanged as error:
+                logger.info("the champion is now version %s: measured again", error)
+                continue
+            publish(outcome)
+            logger.info("%s", outcome.said)
+            return outcome
+    except (MlflowException, OSError) as error:
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+    raise PromotionError(f"{model_name(style)}: other promotions changed the champion {ATTEMPTS} times; run this again")
+
+
+Measure = Callable[[dict[str, Path], Path], dict[str, dict]]
+
+
+def _decide(root: Path, style: str, version: int | None, dry_run: bool, measure: Measure) -> Outcome:
+    settings = load_recipe(root / "params.yaml").promote
+    client, model = mlflow.MlflowClient(), model_name(style)
+    challenger, champion = candidate(client, model, version), holder(client, model, CHAMPION)
+
+    def outcome(verdict: str, reason: str, found: Sequence[Gate] = ()) -> Outcome:
+        before = int(champion.version) if champion else None
+        rows = [gate.row() for gate in found]
+        return Outcome(style, model, int(challenger.version), before, verdict, rows, reason)
+
+    if why_not := _needless(challenger, champion):
+        return outcome(REFUSED, why_not)
+    with tempfile.TemporaryDirectory() as folder:
+        sides = {"challenger": challenger} | ({"champion": champion} if champion else {})
+        files = {name: _file(model, side, Path(folder, name)) for name, side in sides.items()}
+        figures = measure(files, _teacher(client, root, style, Path(folder)))
+    found = gates(settings, figures["challenger"], figures.get("champion"), panel_score(challenger))
+    failed = [gate for gate in found if not gate.passed]
+    if failed:
+        reason, verdict = "; ".join(f"{gate.name} {gate.said}" for gate in failed), REFUSED
+    else:
+        reason, verdict = f"passed {len(found)} gates", WOULD if dry_run else PROMOTED
+    tags = {f"gate_{gate.name}": gate.said for gate in found} | {"promotion": f"{verdict}: {reason}"[:5000]}
+    if verdict == PROMOTED:
+        crown(client, model, challenger, champion, tags)
+    elif not dry_run:
+        tag(client, model, challenger, tags)
+    return outcome(verdict, reason, found)
+
+
+def _needless(challenger: ModelVersion, champion: ModelVersion | None) -> str:
+    """Why there is nothing to measure; empty where there is."""
+    if champion is None:
+        return ""
+    if champion.version == challenger.version:
+        return "it is the champion already"
+    same = challenger.tags.get("dvc_md5") and challenger.tags.get("dvc_md5") == champion.tags.get("dvc_md5")
+    return f"its file is that of the champion, version {champion.version}" if same else ""
+
+
+def waiting(style: str) -> str:
+    """Why no version of `style` waits for a promotion; empty where one does. Raises `RegistryError`."""
+    model = model_name(style)
+    try:
+        client = mlflow.MlflowClient()
+        if nominate(client, model):
+            return ""
+        found = newest(client, model)
+    except MlflowException as error:
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+    if found is None:
+        return f"{model} has no {LITE} version"
+    if reason := found.tags.get("rolled_back_reason"):
+        return f"nothing new: version {found.version} was rolled back ({reason})"
+    return f"nothing new: version {found.version} is the champion"
+
+
+def panel_score(version: ModelVersion) -> float | None:
+    """What people gave the network (1 to 5), None where nobody was asked. Raises `PromotionError`."""
+    text = version.tags.get("panel_overall")
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        raise PromotionError(
+            f"{version.name} {version.version}: its tag panel_overall is no number: {text!r}"
+        ) from None
+
+
+def _file(model: str, version: ModelVersion, folder: Path) -> Path:
+    """The version's ONNX file, compared with the hash that it was registered by. Raises `PromotionError`."""
+    folder.mkdir()
+    mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{version.version}", dst_path=str(folder))
+    path = next(iter(sorted(folder.rglob("*.onnx"))), None)
+    if path is None:
+        raise PromotionError(f"{model} {version.version} holds no ONNX file")
+    found, wanted = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), version.tags.get("dvc_md5")
+    if wanted and wanted != found:
+        raise PromotionError(f"{model} {version.version}: its file is not the registered one any more (md5 {found})")
+    return path
+
+
+def _teacher(client: mlflow.MlflowClient, root: Path, style: str, folder: Path) -> Path:
+    """The present teacher: the workspace's, else the newest registered one. Raises `PromotionError`."""
+    here = root / "artifacts" / style / "exports" / "teacher.onnx"
+    if here.is_file():
+        return here
+    found = newest(client, model_name(style), "teacher")
+    if found is None:
+        raise PromotionError(
+            f"no teacher of {style}, neither {here} nor in MLflow: run `python -m flows.compress` first"
+        )
+    return _file(model_name(style), found, folder / "teacher")
+
+
+def _measured(
+    root: Path, style: str, files: dict[str, Path], teacher: Path, stop: Event, timeout: float
+) -> dict[str, dict[str, float | int | str]]:
+    """The figures of both, by a process of its own."""
+    out, log = files["challenger"].parent / "figures.json", root / "scratch" / "logs" / f"promote@{style}.log"
+    named = json.dumps({name: str(path) for name, path in files.items()})
+    command = ["-m", "tasks.compare", f"artifacts/{style}", str(teacher), str(out), named]
+    with Progress(f"promote@{style}", get_run_logger(), log) as progress:
+        run_python(command, root, stop, timeout, progress.line)
+    return json.loads(out.read_text())
+
+
+def publish(outcome: Outcome) -> None:
+    """The gates as a table of the flow run."""
+    create_table_artifact(gate_rows(outcome), key=artifact_key(f"gates {outcome.style}"), description=outcome.said)
+
+
+def gate_rows(outcome: Outcome) -> list[dict[str, str]]:
+    def text(value: float | None) -> str:
+        return "-" if value is None else f"{value:.6g}"
+
+    return [
+        {
+            "gate": gate["name"],
+            "champion": text(gate["champion"]),
+            "challenger": text(gate["figure"]),
+            "bound": f"{gate['rule']} {text(gate['bound'])}",
+            "verdict": "passed" if gate["passed"] else "failed",
+        }
+        for gate in outcome.gates
+    ]
+
+
+def rollback(style: str, reason: str) -> Outcome:
+    """The former champion serves again, at once and with no server of Prefect. Raises one of `KNOWN`."""
+    model = model_name(style)
+    try:
+        former, gone = roll_back(mlflow.MlflowClient(), model, reason)
+    except (MlflowException, OSError) as error:
+        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+    return Outcome(style, model, int(former.version), int(gone.version), ROLLED_BACK, [], reason)
+
+
+def main() -> int:
+    """0 promoted, would promote or rolled back; 1 refused; 2 where nothing could be decided."""
+    arguments = _parser().parse_args()
+    return guarded(lambda: _main(arguments), KNOWN, arguments.debug)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    check(arguments)
+    if arguments.rollback:
+        outcome = rollback(arguments.style, arguments.reason.strip())
+    else:
+        if not arguments.debug:
+            quiet()
+        print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
+        options = (arguments.style, arguments.version, arguments.dry_run)
+        state = promote(*options, return_state=True)
+        if not state.is_completed():
+            raise PromotionError(state.message)
+        outcome = state.result()
+    if outcome.gates:
+        print(aligned_text(gate_rows(outcome), right=("champion", "challenger")))
+    print(outcome.said)
+    if arguments.json:
+        print(json.dumps(asdict(outcome)))
+    return 1 if outcome.verdict == REFUSED else 0
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """What can be known to be wrong before a server is started. Raises one of `KNOWN`."""
+    load_recipe(WORKSPACE / "params.yaml")
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", arguments.style):
+        raise PromotionError(f"{arguments.style!r} is no style: small letters, digits, '-' and '_', such as shinkai")
+    if arguments.rollback and (arguments.version or arguments.dry_run):
+        raise PromotionError("--rollback goes to the former champion: it takes neither --version nor --dry-run")
+    if arguments.rollback and not arguments.reason.strip():
+        raise PromotionError("--rollback needs --reason TEXT: the next person wants to know why")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m flows.promote", description="Promote a version, or roll back.")
+    parser.add_argument("style", help="such as shinkai")
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="default: the challenger, else the newest int8 version"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="measure and judge, change nothing")
+    parser.add_argument("--rollback", action="store_true", help="the former champion serves again")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why it is rolled back")
+    parser.add_argument("--json", action="store_true", help="the last line of stdout is the outcome as JSON")
+    parser.add_argument("--debug", action="store_true", help="show Prefect's own log and tracebacks")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

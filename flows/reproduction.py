@@ -1,0 +1,243 @@
+"""A registered version made again from its commit, its recipe and its data, and compared with what was recorded.
+
+`python -m flows.reproduce animegan-shinkai/7 [--tolerance 0.01] [--keep]`
+"""
+
+from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+
+# isort: split
+
+import argparse
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isclose
+from pathlib import Path
+from threading import Event
+
+import mlflow
+import yaml
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from anime_model.recipe import RecipeError, load_recipe
+from flows.champion import NO_ALIAS, holder, now_text
+from flows.console import guarded
+from flows.data import folders, tracked_data
+from flows.graph import GraphError, load_stages
+from flows.registry import RegistryError, reason_of
+from flows.reproduce import StageError, reproduce, run_python
+from flows.results import aligned_text
+
+TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
+SAME, NEAR, OTHER = "bit for bit", "within tolerance", "differs"
+
+
+class ReproductionError(RuntimeError):
+    """A version that cannot be made again; the message is one line."""
+
+
+KNOWN = (GraphError, RecipeError, RegistryError, ReproductionError, StageError)
+
+
+@dataclass(frozen=True)
+class Report:
+    """`stages` says for each whether its files are the recorded ones; `figures` are (name, recorded, now)."""
+
+    verdict: str
+    stages: dict[str, bool]
+    figures: list[tuple[str, float, float]]
+    notes: list[str]
+
+
+def reproduce_version(root: Path, version: ModelVersion, folder: Path, tolerance: float, timeout: float) -> Report:
+    """Makes the version again below `folder`, which is emptied first. Raises one of `KNOWN`."""
+    style, variant = version.name.removeprefix("animegan-"), version.tags["variant"]
+    state = _recorded_state(version, folder.with_suffix(".state"))
+    clone = folder / "work"
+    _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
+    notes = _use_recipe(clone, state, style)
+    _bring_data(root, clone, timeout)
+    with contextlib.chdir(clone):  # DVC names stages as they are seen from the current folder
+        stages = load_stages(clone, [f"evaluate@{style}"])
+    for stage in stages:
+        print(f"{stage.name}", flush=True)
+        reproduce(stage.name, clone, Event(), timeout, lambda line: print(f"  {line}", flush=True))
+    made = clone / "artifacts" / style
+    same_file = _md5(made / "exports" / f"{variant}.onnx") == version.tags["dvc_md5"]
+    figures = list(_figures(version.tags, json.loads((made / "evaluation" / f"{variant}.json").read_text())))
+    judged = [pair for name, *pair in figures if not name.startswith(TIMED)]
+    near = all(isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) for then, now in judged)
+    same, changed = _compare_locks(state / "dvc.lock", clone / "dvc.lock")
+    notes += [f"{path}: other data than recorded" for path in changed]
+    return Report(SAME if same_file and near else NEAR if near else OTHER, same, figures, notes)
+
+
+def find_version(name: str) -> ModelVersion:
+    """`animegan-cel/2` or `animegan-cel@champion`, with or without `models:/`. Raises `ReproductionError`."""
+    found = re.fullmatch(r"(?:models:/)?([\w-]+)(?:/(\d+)|@([\w-]+))", name)
+    if not found:
+        raise ReproductionError(f"{name!r} names no version: write animegan-shinkai/7 or animegan-shinkai@champion")
+    model, number, alias = found.groups()
+    client = mlflow.MlflowClient()
+    try:
+        version = client.get_model_version(model, number) if number else holder(client, model, alias)
+    except MlflowException as error:
+        if error.error_code not in NO_ALIAS:
+            raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+        version = None
+    if version is None:
+        raise ReproductionError(f"MLflow has no {name}: `make mlflow` shows which there are")
+    if not {"variant", "git_commit", "dvc_md5"} <= version.tags.keys():
+        raise ReproductionError(f"{name} was not registered by this project: its tags do not say how it was made")
+    return version
+
+
+def _recorded_state(version: ModelVersion, folder: Path) -> Path:
+    """The `state/` of the pipeline's run, which is the parent of the variant's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        parent = mlflow.MlflowClient().get_run(version.run_id).data.tags.get("mlflow.parentRunId", version.run_id)
+        mlflow.artifacts.download_artifacts(run_id=parent, artifact_path="state", dst_path=str(folder))
+    except (MlflowException, OSError) as error:
+        raise ReproductionError(
+            f"{version.name} {version.version}: its run has kept no recipe and no dvc.lock ({reason_of(error)})"
+        ) from error
+    return folder / "state"
+
+
+def _check_out(root: Path, clone: Path, commit: str, changes: Path) -> None:
+    shutil.rmtree(clone.parent, ignore_errors=True)
+    clone.parent.mkdir(parents=True)
+    _git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
+    _git(clone, "checkout", "--quiet", "--detach", commit)
+    if changes.exists():
+        _git(clone, "apply", "--whitespace=nowarn", str(changes.resolve()))
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no word"]
+        raise ReproductionError(f"git {arguments[0]}: {said[-1]}")
+
+
+def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
+    """The recorded recipe as `params.yaml`, with the layers in float that were so; what was done, in words."""
+    content = yaml.safe_load((state / "params.yaml").read_text())
+    content["styles"] = [style]  # the others' stages are not needed
+    notes, measured = [], state / style / "sensitivity.csv"
+    if measured.exists():
+        with measured.open(newline="") as file:
+            kept = [row["layer"] for row in csv.DictReader(file) if row["runs_in"] == "float"]
+        content["quantize"]["keep_float"] = kept
+        notes.append(f"quantize: {len(kept)} layers stay float as recorded; they were chosen by times")
+    (clone / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    load_recipe(clone / "params.yaml")
+    (clone / "dvc.lock").unlink(missing_ok=True)  # everything is made anew
+    return notes
+
+
+def _bring_data(root: Path, clone: Path, timeout: float) -> None:
+    """Data as the commit's `.dvc` files name them, from the workspace's cache or else the project's remotes; folders
+    that DVC does not track are the workspace's own, through a link.
+    """
+    recipe = load_recipe(clone / "params.yaml")
+    cache = root / ".dvc" / "cache"
+    run_python(["-m", "dvc", "remote", "add", "--local", "workspace", str(cache)], clone, Event(), timeout, print)
+    for file, verb in tracked_data(clone, recipe):
+        if verb:
+            try:
+                run_python(["-m", "dvc", "pull", "-r", "workspace", file], clone, Event(), timeout, print)
+            except StageError:
+                run_python(["-m", "dvc", "pull", file], clone, Event(), timeout, print)
+    made = tuple(f"data/{name}" for name in recipe.data.generate)
+    for name in folders(recipe):
+        here, there = Path(os.path.normpath(clone / name)), root / name
+        if not here.is_relative_to(clone.parent):
+            raise ReproductionError(f"{name}: too far outside the project to be linked beside a copy of it")
+        if not here.exists() and not name.startswith(made) and there.exists():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.symlink_to(there.resolve())
+
+
+def _md5(file: Path) -> str:
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _figures(tags: Mapping[str, str], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
+    for name, now in metrics.items():
+        if isinstance(now, int | float) and name in tags:
+            yield name, float(tags[name]), float(now)
+
+
+def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, bool], list[str]]:
+    """By stage whether all its files are the recorded ones; and the data that are others, which stages started from."""
+    then, now = (yaml.safe_load(path.read_text())["stages"] if path.exists() else {} for path in (recorded, made))
+    stages, changed = {}, {}
+    outs = {out["path"] for stage in now.values() for out in stage.get("outs", [])}
+    for name, stage in now.items():
+        before = then.get(name, {})
+        stages[name] = _hashes(stage, "outs") == _hashes(before, "outs")
+        known = _hashes(before, "deps")
+        for path, md5 in _hashes(stage, "deps").items():
+            if path not in outs and path in known and known[path] != md5:
+                changed[path] = None
+    return stages, list(changed)
+
+
+def _hashes(stage: Mapping, kind: str) -> dict[str, str]:
+    return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
+
+
+def main() -> int:
+    """0 where the version was made again, bit for bit or within the tolerance; 1 where it was not; 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description="Make a registered version again.")
+    parser.add_argument(
+        "version", metavar="MODEL_VERSION", help="such as animegan-shinkai/7 or animegan-shinkai@champion"
+    )
+    parser.add_argument("--tolerance", type=float, default=0.01, help="relative, of figures (default: 0.01)")
+    parser.add_argument("--keep", action="store_true", help="keep the copy below scratch/reproduced/")
+    parser.add_argument("--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments = parser.parse_args()
+    return guarded(lambda: _main(arguments), KNOWN, arguments.debug)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    version = find_version(arguments.version)
+    folder = WORKSPACE / "scratch" / "reproduced" / f"{version.name}-{version.version}"
+    report = reproduce_version(WORKSPACE, version, folder, arguments.tolerance, arguments.timeout_hours * 3600)
+    print(told(report, arguments.tolerance))
+    print(f"{version.name} {version.version} ({version.tags['variant']}): {report.verdict}")
+    mlflow.MlflowClient().set_model_version_tag(
+        version.name, version.version, "reproduced", f"{report.verdict}, {now_text()}"
+    )
+    if not arguments.keep and report.verdict != OTHER:
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder.with_suffix(".state"), ignore_errors=True)
+    return 1 if report.verdict == OTHER else 0
+
+
+def told(report: Report, tolerance: float) -> str:
+    """The report as text: stages, figures, notes."""
+
+    def verdict(name: str, then: float, now: float) -> str:
+        if name.startswith(TIMED):
+            return "not judged"
+        return "equal" if then == now else NEAR if isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) else OTHER
+
+    rows = [
+        {"figure": name, "recorded": f"{then:.6g}", "now": f"{now:.6g}", "verdict": verdict(name, then, now)}
+        for name, then, now in report.figures
+    ]
+    stages = [f"{name}: {'the recorded files' if same else 'other files'}" for name, same in report.stages.items()]
+    return "\n".join([*stages, "", aligned_text(rows, right=("recorded", "now")), "", *report.notes])

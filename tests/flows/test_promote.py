@@ -1,0 +1,173 @@
+"""Promotion as people and the studio start it, against a real MLflow."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from flows import champion
+from flows.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
+from flows.promote import _parser, check, panel_score, rollback
+from tests.flows.promoting import draw_pictures, register_lite, relax_latency, run, start
+from tests.flows.test_compress import post
+from tests.flows.test_registry import store  # noqa: F401  a fixture
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
+]
+MODEL = "animegan-cel"
+
+
+@pytest.fixture
+def client(made: Path, store: mlflow.MlflowClient) -> mlflow.MlflowClient:  # noqa: F811
+    """An MLflow store beside a toy project that has pictures to compare networks on; versions 1 (teacher) and 2."""
+    relax_latency(made)
+    draw_pictures(made / "artifacts" / "cel" / "data" / "photos" / "test" / "faces", 4, seed=0)
+    draw_pictures(made / "artifacts" / "cel" / "data" / "frames", 4, seed=1)
+    assert register_lite(made, 0.97) == 2
+    return store
+
+
+def aliases(client: mlflow.MlflowClient) -> tuple[int | None, ...]:
+    found = [holder(client, MODEL, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)]
+    return tuple(int(version.version) if version else None for version in found)
+
+
+def told(done) -> dict:
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def tags(client: mlflow.MlflowClient, version: int) -> dict[str, str]:
+    return client.get_model_version(MODEL, str(version)).tags
+
+
+def test_the_first_champion_and_the_next(made: Path, client: mlflow.MlflowClient, prefect_api: str):
+    tried = run("flows.promote", "cel", "--dry-run", "--json", PREFECT_API_URL=prefect_api)
+    assert (tried.returncode, told(tried)["verdict"], aliases(client)) == (0, "would promote", (None, None, None))
+    assert not [key for key in tags(client, 2) if key.startswith(("gate_", "promotion"))]
+
+    first = run("flows.promote", "cel", "--json", PREFECT_API_URL=prefect_api)
+    assert (first.returncode, aliases(client)) == (0, (2, None, None)), first.stderr
+    assert told(first) | {"gates": []} == {
+        "style": "cel", "model": MODEL, "version": 2, "champion_before": None, "verdict": "promoted", "gates": [],
+        "reason": "passed 1 gates",
+    }  # fmt: skip
+
+    assert register_lite(made, 0.98) == 3
+    client.set_registered_model_alias(MODEL, CHALLENGER, "3")
+    second = run("flows.promote", "cel", "--json", PREFECT_API_URL=prefect_api)
+    assert (second.returncode, aliases(client)) == (0, (3, None, 2)), second.stderr
+    found = {gate["name"]: gate for gate in told(second)["gates"]}
+    assert set(found) == {"psnr", "latency_p95_ms_to_champion", "fid_to_champion", "lpips_to_champion"}
+    assert found["lpips_to_champion"]["bound"] == pytest.approx(1.05 * found["lpips_to_champion"]["champion"])
+    assert found["psnr"]["figure"] > found["psnr"]["champion"] > found["psnr"]["bound"] == 20
+    assert tags(client, 3)["gate_psnr"].startswith("passed: ")
+    assert tags(client, 3)["champion_before"] == "2"
+    tables = [artifact for artifact in post(prefect_api, "artifacts/filter", {}) if artifact["key"] == "gates-cel"]
+    assert any("lpips_to_champion" in table["data"] for table in tables)
+
+    again = run("flows.promote", "cel", "--json", "--version", "3", PREFECT_API_URL=prefect_api)
+    assert (again.returncode, told(again)["reason"]) == (1, "it is the champion already")
+
+
+def test_what_fails_a_gate_is_refused_with_its_reason(made: Path, client: mlflow.MlflowClient, prefect_api: str):
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    assert register_lite(made, 0.5) == 3
+    client.set_model_version_tag(MODEL, "3", "panel_overall", "2.5")
+    done = run("flows.promote", "cel", "--json", PREFECT_API_URL=prefect_api)
+    assert (done.returncode, aliases(client)) == (1, (2, None, None))
+    failed = {gate["name"] for gate in told(done)["gates"] if not gate["passed"]}
+    assert {"panel", "psnr", "lpips_to_champion"} <= failed
+    assert told(done)["verdict"] == "refused"
+    assert "panel failed: 2.5, at least 3" in told(done)["reason"]
+    assert tags(client, 3)["promotion"].startswith("refused: ")
+    assert tags(client, 3)["gate_panel"] == "failed: 2.5, at least 3"
+
+
+def test_a_rollback_goes_step_by_step_and_keeps_the_reason(made: Path, client: mlflow.MlflowClient):
+    for number, gain in ((3, 0.98), (4, 0.99)):
+        assert register_lite(made, gain) == number
+    for number in (2, 3, 4):
+        challenger, before = client.get_model_version(MODEL, str(number)), holder(client, MODEL, CHAMPION)
+        champion.crown(client, MODEL, challenger, before, {})
+    assert aliases(client) == (4, None, 3)
+    done = run("flows.promote", "cel", "--rollback", "--reason", "skin turns green", "--json")
+    assert (done.returncode, aliases(client)) == (0, (3, None, 2)), done.stderr
+    assert (told(done)["verdict"], told(done)["version"], told(done)["champion_before"]) == ("rolled back", 3, 4)
+    assert tags(client, 4)["rolled_back_reason"] == "skin turns green"
+    assert champion.nominate(client, MODEL) is None, "what was rolled back does not come again by itself"
+    rollback("cel", "that one too")
+    assert aliases(client) == (2, None, None)
+    with pytest.raises(
+        PromotionError, match=f"^{MODEL} 2 is the first champion: there is no former one to go back to$"
+    ):
+        rollback("cel", "and that")
+    assert aliases(client) == (2, None, None)
+
+
+def test_a_kill_between_two_aliases_is_put_right(made: Path, client: mlflow.MlflowClient):
+    """As `crown` leaves it where it is cut off before the alias that serves, and as `roll_back` does after it."""
+    assert register_lite(made, 0.98) == 3
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    client.set_registered_model_alias(MODEL, PREVIOUS, "2")
+    champion.crown(client, MODEL, client.get_model_version(MODEL, "3"), client.get_model_version(MODEL, "2"), {})
+    assert aliases(client) == (3, None, 2)
+    client.set_registered_model_alias(MODEL, PREVIOUS, "3")
+    assert champion.roll_back(client, MODEL, "x")[0].version == client.get_model_version(MODEL, "2").version
+
+
+def test_a_champion_of_meanwhile_is_noticed(made: Path, client: mlflow.MlflowClient):
+    assert register_lite(made, 0.98) == 3
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    with pytest.raises(ChampionChanged):
+        champion.crown(client, MODEL, client.get_model_version(MODEL, "3"), None, {"gate_x": "passed"})
+    assert "gate_x" not in tags(client, 3)
+
+
+def test_two_promotions_at_once_end_in_one_state(made: Path, client: mlflow.MlflowClient, prefect_api: str):
+    """Whichever comes second is measured against the first."""
+    for number, gain in ((3, 0.98), (4, 0.99)):
+        assert register_lite(made, gain) == number
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    both = [start("flows.promote", "cel", "--version", n, "--json", PREFECT_API_URL=prefect_api) for n in ("3", "4")]
+    said = [process.communicate(timeout=200) for process in both]
+    verdicts = [json.loads(out.splitlines()[-1]) for out, _ in said]
+    assert verdicts[1]["verdict"] == "promoted", "4 is nearer to the teacher than all others"
+    assert [process.returncode for process in both] == [0 if v["verdict"] == "promoted" else 1 for v in verdicts]
+    if verdicts[0]["verdict"] == "promoted":
+        assert (aliases(client), verdicts[0]["champion_before"], verdicts[1]["champion_before"]) == ((4, None, 3), 2, 3)
+    else:
+        assert (aliases(client), verdicts[0]["champion_before"], verdicts[1]["champion_before"]) == ((4, None, 2), 4, 2)
+
+
+def test_bad_input_is_one_line(made: Path, client: mlflow.MlflowClient):
+    done = run("flows.promote", "../x", "--json")
+    said = "'../x' is no style: small letters, digits, '-' and '_', such as shinkai"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
+    with pytest.raises(PromotionError, match=r"--rollback needs --reason TEXT"):
+        check(_parser().parse_args(["cel", "--rollback"]))
+    with pytest.raises(PromotionError, match="has no champion: nothing to roll back"):
+        rollback("cel", "x")
+    with pytest.raises(PromotionError, match=r"no int8 version of animegan-ink: run `python -m flows\.compress` first"):
+        champion.candidate(client, "animegan-ink")
+    with pytest.raises(PromotionError, match="no version 9 of animegan-cel"):
+        champion.candidate(client, MODEL, 9)
+    client.set_model_version_tag(MODEL, "2", "panel_overall", "good")
+    with pytest.raises(PromotionError, match="panel_overall is no number: 'good'"):
+        panel_score(client.get_model_version(MODEL, "2"))
+
+
+def test_a_file_that_was_changed_and_photos_that_are_missing_stop_it(
+    made: Path, client: mlflow.MlflowClient, prefect_api: str
+):
+    shutil.rmtree(made / "artifacts" / "cel" / "data" / "photos")
+    done = run("flows.promote", "cel", PREFECT_API_URL=prefect_api)
+    assert done.returncode == 2
+    assert "no test photos" in done.stderr
+    (file,) = (Path(p) for p in made.glob("mlruns/**/int8.onnx"))
+    file.write_bytes(file.read_bytes() + b"\0")
+    done = run("flows.promote", "cel", PREFECT_API_URL=prefect_api)
+    assert "error: animegan-cel 2: its file is not the registered one any more" in done.stderr

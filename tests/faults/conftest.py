@@ -47,10 +47,11 @@ def project(toy_template: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def evaluated(made_template: Path, project: Path) -> Path:
-    """The same after all its stages, with nothing registered."""
+def evaluated(made_template: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same after all its stages, with nothing registered, as the current folder."""
     shutil.rmtree(project)
     shutil.copytree(made_template, project, symlinks=True)
+    monkeypatch.chdir(project)
     return project
 
 

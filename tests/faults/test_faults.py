@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+import yaml
 
 from flows.cache import damaged_objects, object_folder, remove_damaged
 from flows.graph import load_stages
@@ -59,10 +60,8 @@ def test_a_damaged_cache_object_is_found_removed_and_made_again(evaluated: Path,
     """DVC alone would restore the damaged file and call it unchanged: the object is read-only, so it is trusted."""
     expected = harness.files(evaluated)
     if object_of == "folder":
-        object_of, broken = (
-            "folder",
-            next(path for path in object_folder(evaluated).glob("*/*.dir") if "int8.onnx" in path.read_text()),
-        )
+        outs = yaml.safe_load((evaluated / "dvc.lock").read_text())["stages"]["export@cel"]["outs"]
+        broken = object_folder(evaluated) / outs[0]["md5"][:2] / outs[0]["md5"][2:]
     else:
         broken = held(evaluated, object_of)
     damage(broken)
@@ -100,7 +99,7 @@ def test_a_cut_off_lock_file_is_set_aside_and_filled_again(evaluated: Path, shar
     if share == 0.5:
         for stage in stages:
             assert repro(evaluated, stage.name) == []
-        assert not harness.begun(evaluated), "the run cache has it all"
+        assert harness.begun(evaluated).total() <= 1, "the run cache has all but the stage in whose lines the cut is"
         assert {stage.changed for stage in load_stages(evaluated)} == {""}
 
 

@@ -158,10 +158,10 @@ def test_a_recipe_is_data_never_an_object_or_a_bomb(tmp_path: Path):
     file.write_text(f"a0: &a0 lol\n{laughs}\nstyles: *a11\n")
     with pytest.raises(RecipeError) as error:
         load_recipe(file)
-    assert len(str(error.value)) < 1000
+    assert len(str(error.value)) < 2000
     with pytest.raises(RecipeError) as error:
         parse_recipe(toy_recipe(styles=[["x" * 10**6] * 100]))
-    assert len(str(error.value)) < 1000
+    assert len(str(error.value)) < 2000
     assert not Path("pwned").exists()
 
 
@@ -187,7 +187,7 @@ def test_an_evil_recipe_starts_nothing(project: Path):
 def pictures(folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     for number in range(count):
-        noise = np.random.default_rng(number).integers(0, 256, (80, 96, 3), np.uint8)
+        noise = np.random.default_rng([number, *str(folder).encode()]).integers(0, 256, (80, 96, 3), np.uint8)
         write_picture(folder / f"{number}.png", noise)
 
 
@@ -336,7 +336,7 @@ WORDS = [
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_no_secret_reaches_a_log_a_tag_a_database_or_a_report(project: Path):
-    """One stage prints its whole environment and fails with a secret in its last line; the other style is registered."""
+    """One stage prints its whole environment and fails with a secret in its words; the other style is registered."""
     remote = ["git", "remote", "add", "origin", "https://robot:git-hunter4@git.example/project.git"]
     subprocess.run(remote, cwd=project, check=True)
     flow = harness.start(project, TOY="leak train_teacher@ink", **SECRETS)

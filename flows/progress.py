@@ -28,7 +28,9 @@ class Progress:
         self._logger = logger
         self._path = file
         self._in_traceback = False
-        self._artifact = _shown(create_progress_artifact, 0.0, artifact_key(name), description=f"Progress of {name}")
+        self._artifact = _shown(
+            create_progress_artifact, 0.0, key=artifact_key(name), description=f"Progress of {name}"
+        )
         self._updated = self._logged = time.monotonic()
 
     def __enter__(self) -> Self:

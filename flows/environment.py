@@ -47,6 +47,7 @@ def settings(workspace: Path) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"sqlite:///{workspace / 'mlflow.db'}",
         "MLFLOW_EXPERIMENT_NAME": "animegan-lite",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight more processes that pickle, for what nobody uses here
         "MLFLOW_LOGGING_LEVEL": "WARNING",  # not how it makes its tables
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a call whose answer got lost may have made a version: look, then ask
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",

@@ -99,9 +99,15 @@ def mlflow_server(project: Path) -> Iterator[Callable[[], tuple[subprocess.Popen
     def serve() -> tuple[subprocess.Popen, str]:
         command = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{project}/mlflow.db", "--workers", "1"]
         store = ["--artifacts-destination", str(project / "mlartifacts"), "--port", str(port)]
+        lean = harness.environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
         with (project.parent / "mlflow.log").open("a") as log:
             server = subprocess.Popen(
-                [sys.executable, *command, *store], stdout=log, stderr=log, start_new_session=True, cwd=project.parent
+                [sys.executable, *command, *store],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=project.parent,
+                env=lean,
             )
         servers.append(server)
         address = f"http://127.0.0.1:{port}"

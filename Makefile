@@ -15,12 +15,13 @@ lint: .venv/installed
 	@ruff check . && ruff format --check .
 
 repro: .venv/installed  ## the same pipeline without Prefect
-	@python -m flows.environment dvc repro
+	@python -m flows.recipe_file && python -m flows.environment dvc repro
 
 prefect: .venv/installed
 	@python -m flows.environment prefect server start
 
 mlflow: .venv/installed
+	@test -e mlflow.db || python -m flows.environment python -m flows.registry
 	@python -m flows.environment mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
 
 web:  ## the page, as files for any static host: web/dist (needs node 20 and npm)

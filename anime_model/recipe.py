@@ -1,6 +1,7 @@
 """A recipe: every number of the pipeline, as dataclasses, read from YAML and checked before any work starts."""
 
 import re
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 import yaml
 
 CROP_STEP = 4  # the generator halves a picture twice
+NAME = r"[a-z][a-z0-9_-]{0,39}"
+PLAIN_PATH = r"[\w./][\w./-]*"  # nothing that a shell would read as more than a path
 EMBEDDED_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
@@ -252,7 +255,7 @@ def load_recipe(path: Path | str) -> Recipe:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     try:
         recipe = parse_recipe(content)
@@ -283,7 +286,7 @@ def _with_shared(section: object, shared: Mapping[str, Any]) -> object:
 def _build(cls: type, content: object, where: str) -> Any:
     """A dataclass from a mapping, every key known and every value of its annotated type."""
     if not isinstance(content, Mapping):
-        raise RecipeError(f"{where}: expected a section with keys of its own, found {content!r}")
+        raise RecipeError(f"{where}: expected a section with keys of its own, found {_short(content)}")
     known = {item.name: item for item in fields(cls)}
     for key in content:
         if key not in known:
@@ -319,14 +322,21 @@ def _scalar(kind: type, value: object, where: str) -> Any:
     )
     if not right:
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        raise RecipeError(f"{where}: expected {names[kind]}, found {value!r}")
+        raise RecipeError(f"{where}: expected {names[kind]}, found {_short(value)}")
     return kind(value)
 
 
 def _expect(kind: type, value: object, where: str, name: str) -> Any:
     if not isinstance(value, kind):
-        raise RecipeError(f"{where}: expected {name}, found {value!r}")
+        raise RecipeError(f"{where}: expected {name}, found {_short(value)}")
     return value
+
+
+def _short(value: object) -> str:
+    """As much of a value as a person wants to read: aliases make a short YAML file an endless text."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 2, 200, 200
+    return short.repr(value)
 
 
 def _join(where: str, key: object) -> str:
@@ -413,6 +423,7 @@ STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
 
 def _check(recipe: Recipe) -> None:
     _check_styles(recipe.styles)
+    _check_data(recipe.data)
     for key, choices in CHOICES.items():
         if (value := _get(recipe, key)) not in choices:
             raise RecipeError(f"{key}: {value!r} is not one of {', '.join(map(str, choices))}")
@@ -433,8 +444,20 @@ def _check_styles(styles: tuple[str, ...]) -> None:
     if not styles or len(set(styles)) != len(styles):
         raise RecipeError("styles: name at least one style, each once")
     for style in styles:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", style):
+        if not re.fullmatch(NAME, style):
             raise RecipeError(f"styles: {style!r} must be a folder name of small letters, digits, '-' and '_'")
+
+
+def _check_data(data: DataSettings) -> None:
+    """These become arguments of a shell command, and `generate` folders that a stage empties first."""
+    for name in data.generate:
+        if not re.fullmatch(NAME, name):
+            raise RecipeError(
+                f"data.generate: {_short(name)} must be a folder name of small letters, digits, '-' and '_'"
+            )
+    for key, path in {"data.photos": data.photos, "data.frames": data.frames}.items():
+        if not re.fullmatch(PLAIN_PATH, path):
+            raise RecipeError(f"{key}: {_short(path)} must be a path of letters, digits, '/', '.', '_' and '-' only")
 
 
 def _check_bounds(key: str, value: float | None, low: float, high: float) -> None:

@@ -8,39 +8,38 @@ from flows.environment import WORKSPACE  # first: the tools read their settings 
 # isort: split
 
 import argparse
-import contextlib
-import fcntl
 import os
 import queue
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.recipe import RecipeError, load_recipe
+from flows.cache import remove_damaged
 from flows.console import quiet
 from flows.graph import GraphError, Stage, load_stages
+from flows.lock import Busy, hold, only_flow
 from flows.progress import Progress
 from flows.publish import publish
 from flows.recipe_file import recipe_name, use_recipe
+from flows.redact import redact
 from flows.reproduce import StageError, reproduce
+from flows.runs import own_run
 from flows.server import ServerError, ensure_server
 
 ALONE = "evaluate"  # measures latency: nothing else may run, of any style
 
 
-class Busy(RuntimeError):
-    """Another flow works in this folder."""
-
-
 Submit = Callable[[Stage, list[PrefectFuture]], PrefectFuture]
+STOPPED = "stopped; finished stages are kept and the stopped one goes on from where it was"
 REFUSED = (Busy, GraphError, RecipeError, ServerError)  # known before any work, said in one line
 
 
@@ -63,9 +62,12 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
     try:
         with Progress(name, logger, log) as progress:
             cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
+            while damaged := remove_damaged(WORKSPACE, name):
+                logger.warning("damaged, made again: %s", ", ".join(damaged))
+                cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
     except StageError as error:
         logger.error("failed: %s", error)
-        message = f"{error} (all it said: {log.relative_to(WORKSPACE)})"
+        message = f"{redact(str(error))} (all it said: {log.relative_to(WORKSPACE)})"
         return Failed(name="Interrupted" if error.transient else "Failed", message=message)
     logger.info("cached" if cached else f"done in {time.monotonic() - start:.0f} s")
     return Completed(name="Cached" if cached else "Completed")
@@ -95,16 +97,17 @@ def stages_at_once(threads: int) -> int:
     return max(1, (os.cpu_count() or 1) // threads)
 
 
-def run_stages(stages: Sequence[Stage], submit: Submit, slots: int) -> dict[str, State]:
+def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, State]:
     """The final state of every stage, each submitted as soon as those that it waits for have ended.
 
-    Whatever their end: where one failed, Prefect says so in the state of the waiting one, and other styles go on.
+    Whatever their end: where one failed, Prefect says so in the state of the waiting one, and other styles go on. After
+    `stop` none begins.
     """
     ended: queue.SimpleQueue[Stage] = queue.SimpleQueue()
     waiting, running, futures, states = list(stages), set(), {}, {}
-    while waiting or running:
-        while (stage := next((s for s in waiting if _may_start(s, waiting, running, states, slots)), None)) is not None:
-            waiting.remove(stage)
+    while running or (waiting and not stop.is_set()):
+        while not stop.is_set() and (ready := [s for s in waiting if _may_start(s, waiting, running, states, slots)]):
+            waiting.remove(stage := ready[0])
             running.add(stage.name)
             futures[stage.name] = submit(stage, [futures[name] for name in stage.upstream])
             futures[stage.name].add_done_callback(lambda _, stage=stage: ended.put(stage))
@@ -130,10 +133,11 @@ def compress(recipe: str | None = None, targets: list[str] | None = None, timeou
     """
     stop = Event()
     try:
-        with only_flow(WORKSPACE):
+        with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
-            return _compress(load_stages(WORKSPACE, targets or ()), stop, timeout_hours * 3600)
+            state = _compress(load_stages(WORKSPACE, targets or ()), stop, timeout_hours * 3600)
+            return Cancelled(message=STOPPED) if cancelled.is_set() else state
     except REFUSED as error:
         return Failed(message=str(error))
     finally:
@@ -151,30 +155,19 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     def submit(stage: Stage, upstream: list[PrefectFuture]) -> PrefectFuture:
         return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
 
-    states = run_stages(stages, submit, stages_at_once(load_recipe(WORKSPACE / "params.yaml").training.threads))
+    slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training.threads)
+    states = run_stages(stages, submit, slots, stop)
     failed = [f"{name}: {state.message}" for name, state in states.items() if state.is_failed()]
     skipped = [name for name, state in states.items() if not state.is_final()]
     failed += [f"not run for that reason: {', '.join(skipped)}"] if skipped else []
-    styles = [stage.style for stage in stages if stage.kind == ALONE and states[stage.name].is_completed()]
-    if styles:
+    finished = {name for name, state in states.items() if state.is_completed()}
+    styles = [stage.style for stage in stages if stage.kind == ALONE and stage.name in finished]
+    if styles and not stop.is_set():
         recorded = record(styles, return_state=True)
         publish(WORKSPACE, styles)
         if not recorded.is_completed():
             return [], [*failed, f"register: {recorded.message}"]
     return styles, failed
-
-
-@contextlib.contextmanager
-def only_flow(root: Path) -> Iterator[None]:
-    """One flow for a folder: a second one would change the recipe under the first and disturb its measurements."""
-    folder = root / ".prefect"
-    folder.mkdir(exist_ok=True)
-    with (folder / "flow.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("another flow works in this folder: wait until it ends") from None
-        yield
 
 
 def main() -> int:
@@ -184,12 +177,13 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         check(arguments.recipe)
+        hold(WORKSPACE)
         if not arguments.debug:
             quiet()
         print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
         state = compress(arguments.recipe, arguments.targets, arguments.timeout_hours, return_state=True)
     except KeyboardInterrupt:
-        return _say("stopped; finished stages are kept and the stopped one goes on from where it was", 130)
+        return _say(STOPPED, 130)
     except REFUSED as error:
         return _say(str(error), 2)
     except Exception as error:
@@ -220,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _say(text: str, status: int) -> int:
-    print("\n".join(f"error: {line}" for line in text.splitlines()), file=sys.stderr)
+    print("\n".join(f"error: {line}" for line in redact(text).splitlines()), file=sys.stderr)
     return status
 
 

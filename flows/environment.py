@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PREFECT_PORT = 4200  # where `make prefect` serves
+FOUND = "ANIME_PREFECT_FOUND"  # a server that nobody named, found at that port
 
 
 def find_workspace(start: Path) -> Path:
@@ -46,9 +47,10 @@ def settings(workspace: Path) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": f"sqlite:///{workspace / 'mlflow.db'}",
         "MLFLOW_EXPERIMENT_NAME": "animegan-lite",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight more processes that pickle, for what nobody uses here
         "MLFLOW_LOGGING_LEVEL": "WARNING",  # not how it makes its tables
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a call whose answer got lost may have made a version: look, then ask
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
         # PyTorch's threads sleep while they wait for each other. Spinning, two of them lose three quarters of their
         # speed as soon as anything else runs on one of their cores; on a quiet machine it makes no difference.
@@ -69,8 +71,14 @@ def settle(workspace: Path) -> None:
     folder = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
         os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
-    if url := running_server(Path(os.environ["PREFECT_HOME"])):
-        os.environ.setdefault("PREFECT_API_URL", url)
+    if "PREFECT_API_URL" not in os.environ and (url := running_server(Path(os.environ["PREFECT_HOME"]))):
+        os.environ |= {"PREFECT_API_URL": url, FOUND: url}
+
+
+def found_server() -> str | None:
+    """The address in PREFECT_API_URL where `settle` put it there, and not a person."""
+    url = os.environ.get(FOUND)
+    return url if url == os.environ.get("PREFECT_API_URL") else None
 
 
 def running_server(prefect_home: Path) -> str | None:

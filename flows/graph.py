@@ -1,5 +1,6 @@
 """DVC's expanded pipeline, in process: which stages there are, what they wait for, which of them have to run."""
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,6 +12,10 @@ import psutil
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo, lock_repo
 from dvc.stage import Stage as DvcStage
+from dvc.utils.serialize import EncodingError, YAMLFileCorruptedError
+from dvc.utils.strictyaml import YAMLValidationError
+
+CUT_OFF = (YAMLFileCorruptedError, YAMLValidationError, EncodingError)  # a file whose writing a kill interrupted
 
 
 class GraphError(RuntimeError):
@@ -45,6 +50,19 @@ def load_stages(root: Path, targets: Sequence[str] = ()) -> list[Stage]:
     """
     forget_dead_locks(root)
     try:
+        return _load(root, targets)
+    except CUT_OFF as error:
+        if "dvc.lock" not in str(error):
+            raise GraphError(f"DVC cannot read the pipeline: {' '.join(str(error).split())}") from error
+        (root / "dvc.lock").replace(root / "dvc.lock.broken")
+        logging.getLogger(__name__).warning(
+            "dvc.lock was cut off: kept as dvc.lock.broken, filled again from the cache"
+        )
+        return _load(root, targets)
+
+
+def _load(root: Path, targets: Sequence[str]) -> list[Stage]:
+    try:
         repo = Repo(str(root), _wait_for_lock=True)
         try:
             with lock_repo(repo):
@@ -53,6 +71,8 @@ def load_stages(root: Path, targets: Sequence[str] = ()) -> list[Stage]:
             repo.close()
     except NotDvcRepoError:
         raise GraphError(f"{root} is no DVC project (no .dvc folder): run this in a clone of the project") from None
+    except CUT_OFF:
+        raise
     except DvcException as error:
         raise GraphError(f"DVC cannot read the pipeline: {' '.join(str(error).split())}") from error
 

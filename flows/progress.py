@@ -3,10 +3,14 @@
 import logging
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
+from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from flows.redact import redact
 
 STEP = re.compile(r"step (\d+)/(\d+)\b")
 LOG_EVERY = 5.0  # seconds between two `step` lines in the log
@@ -24,7 +28,9 @@ class Progress:
         self._logger = logger
         self._path = file
         self._in_traceback = False
-        self._artifact = create_progress_artifact(0.0, key=artifact_key(name), description=f"Progress of {name}")
+        self._artifact = _shown(
+            create_progress_artifact, 0.0, key=artifact_key(name), description=f"Progress of {name}"
+        )
         self._updated = self._logged = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -35,9 +41,10 @@ class Progress:
     def __exit__(self, kind: type | None, *_) -> None:
         self._file.close()
         if kind is None:
-            update_progress_artifact(self._artifact, 100.0)
+            self._move(100.0)
 
     def line(self, line: str) -> None:
+        line = redact(line)
         self._file.write(f"{line}\n")
         self._file.flush()
         self._in_traceback = line.startswith("Traceback (") or (self._in_traceback and line.startswith((" ", "\t")))
@@ -50,10 +57,22 @@ class Progress:
         now = time.monotonic()
         if now - self._updated > UPDATE_EVERY:
             self._updated = now
-            update_progress_artifact(self._artifact, 100.0 * step / max(total, 1), description=line)
+            self._move(100.0 * step / max(total, 1), line)
         if now - self._logged > LOG_EVERY:
             self._logged = now
             self._logger.info("%s", line)
+
+    def _move(self, percent: float, line: str | None = None) -> None:
+        if self._artifact:
+            _shown(update_progress_artifact, self._artifact, percent, description=line)
+
+
+def _shown(show: Callable[..., UUID], *arguments: object, **options: object) -> UUID | None:
+    """What `show` returns, or None: a bar that Prefect's server is not there to take is no reason to end a stage."""
+    try:
+        return show(*arguments, **options)
+    except Exception:  # its client raises whatever the network raises
+        return None
 
 
 def artifact_key(name: str) -> str:

@@ -1,11 +1,13 @@
 """The recipe that is used: `params.yaml`, replaced by another one only after that one was found valid."""
 
+import os
 import shutil
 import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 
-from anime_model.recipe import load_recipe
+from anime_model.recipe import DataSettings, RecipeError, load_recipe
 
 
 def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:
@@ -14,7 +16,7 @@ def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:
     Returns where a `params.yaml` that exists nowhere else was kept. Raises `RecipeError`.
     """
     active = root / "params.yaml"
-    load_recipe(recipe or active)
+    check_data(root, load_recipe(recipe or active).data)
     if recipe is None or (active.exists() and active.read_bytes() == recipe.read_bytes()):
         return None
     kept = _keep(root, active) if active.exists() and not _exists_elsewhere(root, active) else None
@@ -22,6 +24,21 @@ def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:
     shutil.copyfile(recipe, part)
     part.replace(active)
     return kept
+
+
+def check_data(root: Path, data: DataSettings) -> None:
+    """Raises `RecipeError` for anything but files and folders in the data: DVC would follow a link anywhere, and read a
+    pipe or a device for ever.
+    """
+    for key, folder in {"data.photos": root / data.photos, "data.frames": root / data.frames}.items():
+        for where, folders, files in os.walk(folder):
+            for path in (Path(where, name) for name in (*folders, *files)):
+                if path.is_symlink() and (path.is_dir() or not path.resolve().is_relative_to(folder.resolve())):
+                    raise RecipeError(
+                        f"{key}: {path} is a link to a folder or out of {folder.name}/: copy what it means"
+                    )
+                if not path.is_dir() and not path.is_file() and not path.is_symlink():
+                    raise RecipeError(f"{key}: {path} is a pipe, a socket or a device: remove it")
 
 
 def _keep(root: Path, active: Path) -> Path:
@@ -42,3 +59,10 @@ def recipe_name(root: Path) -> str:
     """The name of the recipe that `params.yaml` is a copy of; `params` where it is a person's own."""
     content = (root / "params.yaml").read_bytes()
     return next((path.stem for path in sorted(root.glob("recipes/*.yaml")) if path.read_bytes() == content), "params")
+
+
+if __name__ == "__main__":  # before a plain `dvc repro`, which puts the recipe's texts into shell commands unseen
+    try:
+        use_recipe(Path.cwd())
+    except RecipeError as error:
+        sys.exit(f"error: {error}")

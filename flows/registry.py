@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import isfinite
@@ -19,6 +20,7 @@ import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from flows.redact import redact
 from flows.results import Metrics, evaluation_folder, protocol, read_metrics
 
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
@@ -63,6 +65,7 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
     the next run finds it missing and registers it. Where nothing is new, no run is made. Raises `RegistryError`.
     """
     try:
+        make_store(mlflow.get_tracking_uri())
         client = mlflow.MlflowClient()
         new = [variant for style in styles for variant in _unregistered(client, root, style)]
         if not new:
@@ -70,8 +73,23 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
         experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "animegan-lite"))
         _close_abandoned(client, experiment.experiment_id, root)
         return _record(client, root, recipe, new)
-    except (MlflowException, OSError) as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+    except Exception as error:  # MLflow's stores raise whatever their clients and databases raise
+        raise RegistryError(redact(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}")) from error
+
+
+def make_store(uri: str) -> None:
+    """The tables of a SQLite store that is not there yet, whole or not at all.
+
+    MLflow makes them in place, in seconds, and a store that a kill has left half made can never be opened again.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / path.name
+        mlflow.MlflowClient(f"sqlite:///{part}").search_experiments()
+        with suppress(FileExistsError):  # another process was first
+            os.link(part, path)
 
 
 def reason_of(error: Exception) -> str:
@@ -228,3 +246,7 @@ def _data_hash(root: Path, style: str) -> str:
         return json.loads((root / "artifacts" / style / "data" / "prepared.json").read_text())["hash"]
     except (OSError, ValueError, KeyError):
         return "unknown"
+
+
+if __name__ == "__main__":  # before `mlflow ui` opens the store
+    make_store(mlflow.get_tracking_uri())

@@ -3,17 +3,20 @@
 import atexit
 import os
 import socket
+import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
 
 from prefect.context import refresh_global_settings_context
 
-from flows.environment import PREFECT_PORT
+from flows.environment import PREFECT_PORT, found_server, running_server
 from flows.group import end_group, start_group
 
 PATIENCE = 120  # seconds; it takes 5 to 10 on two idle cores
+RESTARTS = 5  # a server that was killed or ran out of memory comes back; one that cannot live does not for ever
 
 
 class ServerError(RuntimeError):
@@ -26,24 +29,59 @@ def ensure_server(folder: Path) -> str:
     Prefect would start one by itself, but a worse one: it shows no pages, dies of the same Ctrl-C before it has noted
     how the run ended, and stays behind when the flow is killed. `folder` gets its log. Raises `ServerError`.
     """
+    if found_server() and running_server(Path(os.environ["PREFECT_HOME"])) != found_server():
+        del os.environ["PREFECT_API_URL"]  # it was a flow's own, which has ended since this process began
     if url := os.environ.get("PREFECT_API_URL"):
         return url.removesuffix("/api")
     folder.mkdir(exist_ok=True)
+    (folder / "server.log").unlink(missing_ok=True)
     page = f"http://127.0.0.1:{free_port()}"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", page.split(":")[-1]]
-    with (folder / "server.log").open("w") as log:
-        process = start_group(command, folder, log)
-    atexit.register(end_group, process)  # exits run backwards: Prefect's own, registered later, still reach the server
+    server = _Server(folder, page)
+    atexit.register(server.end)  # exits run backwards: Prefect's own, registered later, still reach the server
     import flows.registry  # noqa: F401  MLflow takes two seconds to import, which the server needs anyway
 
-    deadline = time.monotonic() + PATIENCE
-    while not answers(page):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise ServerError(f"Prefect's server did not start: see {folder / 'server.log'}")
-        time.sleep(0.1)
+    if not server.comes_up():
+        raise ServerError(f"Prefect's server did not start: see {folder / 'server.log'}")
+    threading.Thread(target=server.keep_up, daemon=True).start()
     os.environ["PREFECT_API_URL"] = f"{page}/api"
     refresh_global_settings_context()
     return page
+
+
+class _Server:
+    """A server that is started again when it dies: Prefect's client waits a minute for an address that has answered."""
+
+    def __init__(self, folder: Path, page: str) -> None:
+        self.folder, self.page = folder, page
+        self._ended, self._lock = threading.Event(), threading.Lock()
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen:
+        command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", self.page.rpartition(":")[2]]
+        with (self.folder / "server.log").open("a") as log:
+            return start_group([sys.executable, *command], self.folder, log)
+
+    def comes_up(self) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(self.page):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def keep_up(self) -> None:
+        for _ in range(RESTARTS):
+            self._process.wait()
+            with self._lock:
+                if self._ended.is_set():
+                    return
+                end_group(self._process)  # what its death has left
+                self._process = self._start()
+
+    def end(self) -> None:
+        self._ended.set()
+        with self._lock:
+            end_group(self._process)
 
 
 def free_port() -> int:

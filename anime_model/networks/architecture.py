@@ -13,6 +13,7 @@ CHOICES = {
     "upsample": ("bilinear", "half_pixel", "nearest"),
     "tail": ("resize", "subpixel"),
 }
+LARGEST = 2**16  # channels, kernel or stride of a layer that anybody could have meant
 WIDTH_STEP = 8  # widths in multiples of 8 keep the vector units full
 
 
@@ -59,7 +60,9 @@ class Architecture:
             if getattr(self, key) not in choices:
                 raise ArchitectureError(f"architecture.{key} is {getattr(self, key)!r}: choose one of {choices}")
         for name, layer in self.layers.items():
-            if layer.kind not in KINDS or name[0] not in "abcde" or layer.width < 1:
+            sizes = layer.width, layer.kernel, layer.stride
+            right = all(type(size) is int and 1 <= size <= LARGEST for size in sizes) and type(layer.hidden) is int
+            if layer.kind not in KINDS or name[:1] not in tuple("abcde") or not right or layer.hidden < 0:
                 raise ArchitectureError(f"architecture.layers.{name} cannot be built: {layer}")
 
     def block(self, letter: str) -> list[str]:
@@ -79,7 +82,7 @@ class Architecture:
             fields = json.loads(text)
             layers = {name: Layer(**layer) for name, layer in fields.pop("layers").items()}
             return cls(layers=layers, **{**fields, "int8": tuple(fields.get("int8", ()))})
-        except (TypeError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        except (TypeError, KeyError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ArchitectureError(f"not an architecture: {error}") from error
 
 

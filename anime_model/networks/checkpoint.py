@@ -39,18 +39,24 @@ def _read(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {}).get("generator", "{}"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is not a dict)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, RecursionError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({error})") from error
-    if header.get("format") != FORMAT:
+    parts = {"format", "architecture", "notes"}
+    if not isinstance(header, dict) or not parts <= header.keys() or header["format"] != FORMAT:
         raise CheckpointError(f"{path}: a .safetensors file, but not a generator of format {FORMAT}")
     return header, tensors
 
 
 def _build(path: Path, architecture: str, tensors: dict[str, torch.Tensor]) -> Generator:
     try:
-        generator = Generator(Architecture.from_json(architecture))
+        arch = Architecture.from_json(architecture)
+        with torch.device("meta"):  # costs no memory, whatever sizes the file claims
+            claimed = {key: value.shape for key, value in Generator(arch).state_dict().items()}
+        if claimed != {key: value.shape for key, value in tensors.items()}:
+            raise ArchitectureError("other tensors or other sizes")
+        generator = Generator(arch)
         floats = {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
         generator.load_state_dict(floats)
-    except (ArchitectureError, RuntimeError) as error:
+    except (ArchitectureError, RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{path}: its tensors and its architecture do not fit ({error})") from error
     return generator.eval()

@@ -22,13 +22,17 @@ SIGMA = 1.1  # of the blur, in pixels: a 5 x 5 Gaussian kernel
 
 @dataclass(frozen=True)
 class _Job:
-    """One picture on its way. `label` names it to people; a twin is written where `smooth` is set."""
+    """One picture on its way. `label` names it to people; a twin is written where `smooth` is set.
+
+    `outside` is a link out of its folder: data that came from elsewhere must not draw private pictures in.
+    """
 
     source: Path
     label: str
     target: Path
     short: int
     smooth: Path | None = None
+    outside: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,8 +135,15 @@ def _source(folder: Path, label: str, out: Path, short: int, least: int, twins: 
         raise ValueError(f"{folder}: {len(files)} pictures, at least {least} are needed")
     inside = [path.relative_to(folder) for path in files]
     jobs = [
-        _Job(folder / path, f"{label}/{path.as_posix()}", out / name, short, twins / name if twins else None)
-        for path, name in zip(inside, _flat_names(inside), strict=True)
+        _Job(
+            file,
+            f"{label}/{path.as_posix()}",
+            out / name,
+            short,
+            twins / name if twins else None,
+            _leaves(file, folder),
+        )
+        for file, path, name in zip(files, inside, _flat_names(inside), strict=True)
     ]
     return _Source(folder, least, jobs)
 
@@ -166,7 +177,13 @@ def _flat_names(paths: Iterable[Path]) -> list[str]:
     return names
 
 
+def _leaves(file: Path, folder: Path) -> bool:
+    return file.is_symlink() and not file.resolve().is_relative_to(folder.resolve())
+
+
 def _place(job: _Job, smallest: int, taken: frozenset[str]) -> _Done:
+    if job.outside:
+        return _Done(job, reason="a link that leads out of its folder: put the picture itself there")
     try:
         picture = read_picture(job.source)
     except PictureError as error:

@@ -31,9 +31,9 @@ def load_state(
     """Restores in place and returns the facts, or None where there is no usable file."""
     try:
         with safe_open(path, "pt") as file:
-            facts = json.loads(file.metadata()["facts"])
+            facts = json.loads((file.metadata() or {})["facts"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is not a dict)
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, KeyError, ValueError):
         return None
     for name, module in modules.items():
         module.load_state_dict(_below(tensors, f"module/{name}/"))

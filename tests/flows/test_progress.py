@@ -17,7 +17,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def bar(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What the artifact was set to, in percent."""
     seen: list[float] = []
-    monkeypatch.setattr(progress, "create_progress_artifact", lambda value, **_: seen.append(value))
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda value, **_: seen.append(value) or "its id")
     monkeypatch.setattr(progress, "update_progress_artifact", lambda _, value, **__: seen.append(value))
     return seen
 

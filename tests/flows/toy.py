@@ -72,6 +72,9 @@ def misbehave():
     how = troubles.get(name)
     if how == "fail":
         raise ValueError("the toy breaks")
+    if how == "leak":
+        print(dict(os.environ), flush=True)
+        raise ValueError("cannot sign with " + os.environ["AWS_SECRET_ACCESS_KEY"])
     if how == "die" and not Path("died").exists():
         Path("died").touch()
         os.kill(os.getpid(), 9)

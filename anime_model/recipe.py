@@ -157,8 +157,9 @@ class FullDistillSettings:
 class QuantizeSettings:
     """`weight_bits` 7 keeps sums of two products in 16 bits on CPUs without VNNI (`vpmaddubsw` saturates with 8).
 
-    A layer stays float when its INT8 time is above `slower` x its float time, or when the picture falls under `psnr` dB
-    to the float network's and the layer harms most for the time that it saves. `keep_float` names them instead.
+    INT8 runs where it makes the whole network faster, which is searched for from the layers whose own INT8 time is at
+    most `slower` x their float time. A layer goes back to float when the picture falls under `psnr` dB to the float
+    network's and the layer harms most for the time that it saves. `keep_float` names the float layers instead.
     """
 
     weight_bits: int = 7

@@ -38,7 +38,8 @@ def count_parameters(path: Path) -> int:
     """
     graph = _load(path).graph
     weights = _weights(graph)
-    used = [name for node in graph.node if node.op_type in LEARNED for name in node.input if name in weights]
+    learned = [node for node in graph.node if node.op_type in LEARNED and node.output[0] not in weights]
+    used = [name for node in learned for name in node.input if name in weights]
     return sum(math.prod(weights[name]) for name in used if math.prod(weights[name]) > 1)
 
 
@@ -75,10 +76,19 @@ def _load(path: Path) -> onnx.ModelProto:
 
 
 def _weights(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of the constants, by the name under which an operator sees them: behind DequantizeLinear, where INT8."""
+    """Shapes of the constants, by the name under which an operator sees them.
+
+    8-bit weights come out of a DequantizeLinear, or out of a Cast and a Mul with their scales.
+    """
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer if tensor.data_type in FLOATS}
-    hidden = [node for node in graph.node if node.op_type == "DequantizeLinear" and node.input[0] in shapes]
-    return shapes | {node.output[0]: shapes[node.input[0]] for node in hidden}
+    cast = set()
+    for node in graph.node:
+        source = node.input[0] if node.input else ""
+        if source in cast or (source in shapes and node.op_type in ("DequantizeLinear", "Cast")):
+            shapes[node.output[0]] = shapes[source]
+        if source in shapes and node.op_type == "Cast":
+            cast.add(node.output[0])
+    return shapes
 
 
 def _shapes(model: onnx.ModelProto, names: list[str]) -> list[tuple[int, ...]]:

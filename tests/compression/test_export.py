@@ -21,6 +21,7 @@ from anime_model.compression.quantization import quantizable
 from anime_model.compression.timing import fastest_int8, search, unit_times
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
 from anime_model.evaluation.fidelity import psnr
+from anime_model.evaluation.footprint import count_macs, count_parameters
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator
@@ -85,6 +86,8 @@ def test_packed_weights_are_unfolded_once_when_the_file_is_loaded(student, photo
     pack_weights(tmp_path / "packed.onnx")
     assert (tmp_path / "packed.onnx").stat().st_size < 0.45 * (tmp_path / "float.onnx").stat().st_size
     assert psnr(*(run_onnx(tmp_path / name, photo[:1]) for name in ("packed.onnx", "float.onnx"))) > 35
+    for count in (count_parameters, count_macs):
+        assert count(tmp_path / "packed.onnx") == count(tmp_path / "float.onnx")
     kinds = []
     for name in ("float.onnx", "packed.onnx"):
         options = onnxruntime.SessionOptions()

@@ -221,7 +221,7 @@ def test_every_path_in_a_request_is_found():
     "path",
     ["/gradio_api/proxy=http://x", "/gradio_api/process_recording", "/gradio_api/vibe-edit", "/gradio_api/vibe-code",
      "/monitoring", "/gradio_api/deep_link", "/gradio_api/dev/reload", "/gradio_api/call/make", "/login", "/docs",
-     "/openapi.json", "/gradio_api/openapi.json", "/gradio_api/runs", "/gradio_api/component_server", "/static/"],
+     "/openapi.json", "/gradio_api/openapi.json", "/gradio_api/runs", "/static/"],
 )  # fmt: skip
 def test_what_the_studio_does_not_need_does_not_exist(path):
     assert not READ.fullmatch(path)

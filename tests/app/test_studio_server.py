@@ -256,7 +256,8 @@ def test_memory_is_flat_while_200_requests_wait():
 def test_when_it_ends_nothing_is_left(tmp_path, number, status):
     line = [sys.executable, "-m", "anime_app.cli", "studio", "--port", "0"]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
-    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
+    heard = lambda: signal.signal(number, signal.SIG_DFL)  # noqa: E731 - a background shell lets its children ignore it
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard)
     url = started.stderr.readline().split()[2]
     visited(Server(url, None), lambda visitor: drawn(visitor, jpeg(64, 0)))
     assert list(tmp_path.rglob("*.jpg"))

@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint repro prefect mlflow web clean
+.PHONY: demo test test-long lint repro prefect mlflow web clean
 
 demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
 
 test: .venv/installed
 	@python -m pytest
+
+test-long: .venv/installed  ## half an hour and more: retraining, browsers, PostgreSQL, kills at random moments
+	@python -m pytest -m 'long or faults'
 
 lint: .venv/installed
 	@ruff check . && ruff format --check .

@@ -13,7 +13,7 @@ from tests.flows.promoting import make_retrainable, run
 from tests.flows.test_registry import store  # noqa: F401  a fixture
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
 ]
 

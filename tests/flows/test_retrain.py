@@ -20,7 +20,7 @@ from tests.flows.test_compress import last_run, post, trace
 from tests.flows.test_reproduce import gone, hanging
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(900),  # seven processes and more, each of which imports Prefect, DVC and MLflow
     pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
 ]

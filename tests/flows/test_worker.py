@@ -19,7 +19,7 @@ from tests.flows.test_compress import post
 from tests.flows.test_retrain import named, state_of, wait_for
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
 ]

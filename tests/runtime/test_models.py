@@ -38,10 +38,13 @@ def test_a_file_wins_over_a_style_and_a_wrong_name_lists_the_styles(weights: Pat
 
 
 def fake_mlflow(monkeypatch, download) -> None:
-    package, artifacts = ModuleType("mlflow"), ModuleType("mlflow.artifacts")
+    names = ("mlflow", "mlflow.artifacts", "mlflow.exceptions")
+    package, artifacts, exceptions = modules = [ModuleType(name) for name in names]
+    package.MlflowClient = package.set_tracking_uri = None
+    exceptions.MlflowException = Exception
     artifacts.download_artifacts = download
-    monkeypatch.setitem(sys.modules, "mlflow", package)
-    monkeypatch.setitem(sys.modules, "mlflow.artifacts", artifacts)
+    for name, module in zip(names, modules, strict=True):
+        monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "anime_model.runtime.from_mlflow", raising=False)
 
 

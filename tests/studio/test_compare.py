@@ -11,7 +11,7 @@ from PIL import Image
 from tests.studio.conftest import TOKEN
 from tests.studio.project import STEPS, photo
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 from anime_app.panel.store import Store
 from tests.studio.conftest import PHONE, TOKEN
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 PAIRS = 6  # three versions on two photos
 NAMES = ("teacher", "separable", "pruned", "distilled", "int8", "cel", "animegan", "onnx", "photo.jpg", "ada", "pond")
 

@@ -71,7 +71,7 @@ def test_the_figures_of_the_page_are_those_of_their_file():
     assert web.filled(page, json.loads(web.RESULTS.read_text())) == page
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(missing() is not None, reason=missing() or "")
 def test_the_page_makes_the_pictures_of_the_python_runtime(tmp_path):

@@ -144,10 +144,8 @@ def _between(graph: onnx.GraphProto, convs: set[str]) -> list[str]:
     for node in graph.node:
         if node.op_type not in SHARED_OPS or not int8.issuperset(node.input[: 2 if node.op_type == "Add" else 1]):
             continue
-        following = takers.get(node.output[0], [])
-        if node.op_type in ("Relu", "DepthToSpace") or any(
-            n.name in convs or n.op_type in SHARED_OPS for n in following
-        ):
+        handed_on = any(other.name in convs or other.op_type in SHARED_OPS for other in takers.get(node.output[0], []))
+        if handed_on or node.op_type in ("Relu", "DepthToSpace"):
             int8.update(node.output)
             found.append(node.name)
     return found

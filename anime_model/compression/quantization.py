@@ -161,11 +161,7 @@ def _verdict(name: str, fast: bool, settings: QuantizeSettings) -> Row:
     if settings.keep_float is not None:
         kept = name in settings.keep_float
         return {"runs_in": "float" if kept else "int8", "reason": "named in the recipe" if kept else ""}
-    return (
-        {"runs_in": "int8", "reason": ""}
-        if fast
-        else {"runs_in": "float", "reason": "the network is not faster with it"}
-    )
+    return {"runs_in": "int8" if fast else "float", "reason": "" if fast else "the network is not faster with it"}
 
 
 def _protect_picture(

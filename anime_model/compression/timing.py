@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from anime_model.compression.export import deployable, export_onnx, quantize_onnx
 from anime_model.compression.quantization import quantizable
+from anime_model.evaluation.latency import measure, onnx_run
 from anime_model.networks.generator import Generator
 
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
@@ -75,36 +74,27 @@ def _parts(units: Sequence[str], letters: int) -> Iterator[Choice]:
 
 
 class _Bench:
-    """Sessions of the same network with different units in INT8, compared side by side."""
+    """The same network with different units in INT8, compared side by side."""
 
     def __init__(self, whole: Path, calibration: Tensor, weight_bits: int, size: int, threads: int) -> None:
         self.whole, self.calibration, self.weight_bits, self.threads = whole, calibration, weight_bits, threads
-        self.photo = torch.zeros(1, 3, size, size).numpy()
-        self.sessions: dict[Choice, onnxruntime.InferenceSession] = {}
+        self.photo = np.zeros((1, 3, size, size), np.float32)
+        self.runs: dict[Choice, Callable[[], object]] = {}
 
-    def faster(self, challenger: Choice, champion: Choice, repeats: int = 11) -> Choice:
+    def faster(self, challenger: Choice, champion: Choice, repeats: int = 9) -> Choice:
         """The challenger if its median is shorter by more than 1.5 %."""
         if challenger == champion:
             return champion
-        sessions = [self._session(challenger), self._session(champion)]
-        times = [[_seconds(session, self.photo) for session in sessions] for _ in range(repeats)][2:]
-        new, old = (statistics.median(column) for column in zip(*times, strict=True))
+        found = measure({"new": self._run(challenger), "old": self._run(champion)}, repeats)
+        new, old = (float(found[side]["latency_p50_ms"]) for side in ("new", "old"))
         return challenger if new < GAIN * old else champion
 
-    def _session(self, names: Choice) -> onnxruntime.InferenceSession:
-        if names not in self.sessions:
+    def _run(self, names: Choice) -> Callable[[], object]:
+        if names not in self.runs:
             path = self.whole.with_name("int8.onnx")
             quantize_onnx(self.whole, path, tuple(names), self.calibration, self.weight_bits)
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self.threads
-            self.sessions[names] = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        return self.sessions[names]
-
-
-def _seconds(session: onnxruntime.InferenceSession, photo: np.ndarray) -> float:
-    start = time.perf_counter()
-    session.run(None, {"photo": photo})
-    return time.perf_counter() - start
+            self.runs[names] = onnx_run(path, self.photo, self.threads)
+        return self.runs[names]
 
 
 def replace_int8(network: Generator, names: Sequence[str]) -> Generator:

@@ -26,9 +26,7 @@ TRAIN, TEST, FRAMES = "photos/train", "photos/test/", "frames/"
 MEASURES = ("red", "green", "blue", "brightness", "contrast", "saturation", "megapixels", "aspect")
 SMALL = 256  # px of the short side that is measured: more changes no measure
 TINY = 16  # px of the squares that are compared where two hashes are near each other
-ALIKE = (
-    0.95  # correlation of two tiny pictures from which they are of the same thing; portraits in one studio have 0.92
-)
+ALIKE = 0.95  # correlation of two tiny pictures of the same thing; different portraits in one studio have 0.92
 ENOUGH = 8  # pictures on both sides, below which a change of distribution cannot be told
 SIGNIFICANCE = 0.01  # of all comparisons of one survey together (Bonferroni)
 

@@ -4,30 +4,25 @@
 installed. The photos are those of `benchmarks.showcase`, free to show.
 """
 
-import io
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.browser import CHROMIUM, FLAGS, PHONE, save
 from benchmarks.showcase import photo_files
 from benchmarks.studio import server
 
 DOCS = Path("docs")
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 DESK = {"viewport": {"width": 1240, "height": 900}, "locale": "en"}
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 PATIENCE = 120_000  # milliseconds
 
 
 def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
+    if not CHROMIUM:
         raise SystemExit("error: no Chromium is installed")
     with server() as running, sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=chromium, args=[*FLAGS.split(), "--no-first-run"])
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         for name, (settings, act) in VIEWS.items():
             context = browser.new_context(**settings)
             page = context.new_page()
@@ -36,17 +31,9 @@ def main() -> None:
             page.wait_for_selector("#looks label")
             act(page)
             page.wait_for_timeout(1500)
-            save(page.screenshot(), DOCS / f"studio-{name}.jpg")
+            save(page.screenshot(), DOCS / f"studio-{name}.jpg", 1240, 1700)
             context.close()
         browser.close()
-
-
-def save(picture: bytes, path: Path) -> None:
-    """A small JPEG: at most 1240 pixels wide."""
-    image = Image.open(io.BytesIO(picture)).convert("RGB")
-    image.thumbnail((1240, 1700), Image.Resampling.LANCZOS)
-    image.save(path, quality=82, optimize=True, progressive=True)
-    print(f"{path}: {path.stat().st_size / 1000:.0f} KB")
 
 
 def drawn(count: int, look: str = "plain") -> Callable[[Page], None]:

@@ -81,10 +81,10 @@ class Server:
 
 
 @contextmanager
-def server(*options: str) -> Iterator[Server]:
-    """A studio on a free port, on two cores; ended as Ctrl-C would."""
+def server(*options: str, **environment: str) -> Iterator[Server]:
+    """A studio on a free port, on two cores, with these variables besides its own; ended as Ctrl-C would."""
     line = [sys.executable, "-m", "anime_app.cli", "studio", "--port", "0", *options]
-    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     try:
         process = psutil.Process(started.pid)
         process.cpu_affinity(sorted(os.sched_getaffinity(0))[:CORES])

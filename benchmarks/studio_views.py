@@ -5,29 +5,21 @@ scratch folder, with photos that may be shown, starts the studio on it, and writ
 docs/judge-phone.jpg and docs/panel.jpg. The ratings in them are drawn by chance. Needs Chromium and Playwright.
 """
 
-import io
-import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 from anime_app.panel.store import CRITERIA, Store
+from benchmarks.browser import CHROMIUM, FLAGS, PHONE, save
 from benchmarks.showcase import photo_files
+from benchmarks.studio import server
 
 DOCS = Path("docs")
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run",
-)  # fmt: skip
 TOKEN = "for these pictures"
 STYLE = "shinkai"
 JUDGED = ("v1 · teacher", "v3 · pruned", "v5 · int8")
@@ -36,17 +28,17 @@ WIDTH = 1000  # pixels of a picture in the docs
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, studio(project(Path(sys.argv[1]), Path(folder))) as address:
-        from playwright.sync_api import sync_playwright
-
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with tempfile.TemporaryDirectory() as folder:
+        root = project(Path(sys.argv[1]), Path(folder))
+        options = ("--project", str(root), "--database", str(root / "panel.db"))
+        with server(*options, ANIME_STUDIO_TOKEN=TOKEN) as running, sync_playwright() as playwright:
+            address = f"{running.url}/"
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
             compare(browser, address)
             links = make_panel(browser, address)
             rate(browser, address + links[0], "judge.jpg", viewport={"width": 1280, "height": 900})
-            phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True}
-            rate(browser, address + links[1], "judge-phone.jpg", **phone)
-            by_chance(Store(Path(folder) / "panel.db"), [link.split("=")[1] for link in links])
+            rate(browser, address + links[1], "judge-phone.jpg", **PHONE)
+            by_chance(Store(root / "panel.db"), [link.split("=")[1] for link in links])
             results(browser, address)
             browser.close()
 
@@ -73,19 +65,6 @@ def project(source: Path, folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def studio(root: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "anime_app.cli", "studio", "--port", "0", "--project", str(root)]
-    command += ["--database", str(root / "panel.db")]
-    environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        yield next(line for line in process.stdout if "http://" in line).split()[2] + "/"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-
-
 def opened(browser, address: str, tab: str | None = None, **device):
     page = browser.new_page(**device)
     page.set_default_timeout(300_000)
@@ -95,12 +74,9 @@ def opened(browser, address: str, tab: str | None = None, **device):
     return page
 
 
-def keep(page, name: str, whole: bool = True) -> None:
+def keep(page, name: str) -> None:
     page.wait_for_timeout(500)
-    image = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
-    image.thumbnail((min(WIDTH, image.width), 10_000), Image.Resampling.LANCZOS)
-    image.save(DOCS / name, quality=82)
-    print(f"wrote {DOCS / name}, {(DOCS / name).stat().st_size // 1000} KB", flush=True)
+    save(page.screenshot(full_page=True), DOCS / name, WIDTH, 10_000)
 
 
 def compare(browser, address: str) -> None:

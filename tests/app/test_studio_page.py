@@ -3,7 +3,6 @@
 import asyncio
 import io
 import re
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -14,21 +13,12 @@ import pytest
 from PIL import Image
 
 from anime_app.studio.texts import TEXTS
+from benchmarks.browser import CHROMIUM, FLAGS
 from benchmarks.studio import Server, jpeg, server, visit
 
 pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="needs a Chromium that is installed")]
 PATIENCE = 30_000  # milliseconds: on a busy machine everything takes its time
 
@@ -42,7 +32,7 @@ def studio() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *FAKE_CAMERA])
         yield browser
         browser.close()
 

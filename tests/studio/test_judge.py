@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from anime_app.panel.store import Store
-from tests.studio.conftest import PHONE, TOKEN
+from benchmarks.browser import PHONE
+from tests.studio.conftest import TOKEN
 
 pytestmark = pytest.mark.long
 PAIRS = 6  # three versions on two photos

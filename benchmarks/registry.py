@@ -16,7 +16,7 @@ import mlflow
 from anime_model.evaluation.latency import cpu_name
 from anime_model.runtime.following import current_version
 from flows import champion
-from flows.registry import Variant, registered
+from flows.registry import Variant, model_name, registered
 
 RESULTS = Path("results/registry.json")
 STYLE, TAGS = "bench", 45  # as many tags as a version of the release has
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def fill(client: mlflow.MlflowClient, file: Path, count: int) -> None:
-    model = champion.model_name(STYLE)
+    model = model_name(STYLE)
     client.create_registered_model(model)
     for number in range(count):
         tags = {f"figure_{index}": f"{index * number}" for index in range(TAGS)}
@@ -52,7 +52,7 @@ def fill(client: mlflow.MlflowClient, file: Path, count: int) -> None:
 
 def measure(client: mlflow.MlflowClient, file: Path) -> dict[str, float]:
     """Seconds of each call; `promotion` is all that a promotion asks of MLflow, from the choice to the last alias."""
-    model = champion.model_name(STYLE)
+    model = model_name(STYLE)
     gates = {f"gate_{index}": "passed: 1, at most 2" for index in range(9)}
     variant = Variant(STYLE, "int8", file, {"fid": 1.0})
     seconds = {}

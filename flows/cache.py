@@ -4,7 +4,6 @@ DVC trusts an object of its cache that is read-only, as all of them are, without
 one into the workspace and never know. `python -m flows.cache` looks at the whole cache.
 """
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import yaml
 from dvc.repo import Repo
 
 from flows.environment import WORKSPACE
+from flows.hashes import file_md5
 
 
 def remove_damaged(root: Path, name: str) -> list[str]:
@@ -23,7 +23,7 @@ def remove_damaged(root: Path, name: str) -> list[str]:
     """
     cache = object_folder(root)
     wanted = [pair for out in _outputs(root, name) for pair in _files(cache, root / out["path"], out.get("md5", ""))]
-    damaged = [path for path, md5 in wanted if path.is_file() and _md5(path) != md5]
+    damaged = [path for path, md5 in wanted if path.is_file() and file_md5(path) != md5]
     for path in damaged:
         path.unlink()
     return [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in dict.fromkeys(damaged)]
@@ -41,7 +41,8 @@ def object_folder(root: Path) -> Path:
 def damaged_objects(cache: Path) -> Iterator[Path]:
     """Objects whose content is not what their name says."""
     for path in sorted(cache.glob("[0-9a-f][0-9a-f]/*")):
-        if path.is_file() and len(md5 := path.parent.name + path.name.removesuffix(".dir")) == 32 and _md5(path) != md5:
+        md5 = path.parent.name + path.name.removesuffix(".dir")
+        if len(md5) == 32 and path.is_file() and file_md5(path) != md5:
             yield path
 
 
@@ -57,15 +58,10 @@ def _files(cache: Path, path: Path, md5: str) -> Iterator[tuple[Path, str]]:
         yield from ((path, md5), (held, md5)) if md5 else ()
         return
     yield held, md5.removesuffix(".dir")
-    if held.is_file() and _md5(held) == md5.removesuffix(".dir"):
+    if held.is_file() and file_md5(held) == md5.removesuffix(".dir"):
         for entry in json.loads(held.read_text()):
             yield path / entry["relpath"], entry["md5"]
             yield cache / entry["md5"][:2] / entry["md5"][2:], entry["md5"]
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from anime_model.evaluation.latency import alone_on_the_machine
-from flows.registry import RegistryError, reason_of
+from flows.registry import model_name, registry_error
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 LITE = "int8"  # the variant that people get
@@ -24,10 +24,6 @@ class PromotionError(RuntimeError):
 
 class ChampionChanged(RuntimeError):
     """Another promotion came first: what was measured against the former champion says nothing about the new one."""
-
-
-def model_name(style: str) -> str:
-    return f"animegan-{style}"
 
 
 def holder(client: mlflow.MlflowClient, model: str, alias: str) -> ModelVersion | None:
@@ -79,7 +75,7 @@ def nominate_all(styles: Iterable[str]) -> None:
         for style in styles:
             nominate(client, model_name(style))
     except MlflowException as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+        raise registry_error(error) from error
 
 
 def crown(

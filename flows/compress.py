@@ -24,7 +24,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.recipe import RecipeError, load_recipe
 from flows.cache import remove_damaged
-from flows.console import quiet
+from flows.console import quiet, say
 from flows.graph import GraphError, Stage, load_stages
 from flows.lock import Busy, hold, only_flow
 from flows.progress import Progress
@@ -183,14 +183,14 @@ def main() -> int:
         print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
         state = compress(arguments.recipe, arguments.targets, arguments.timeout_hours, return_state=True)
     except KeyboardInterrupt:
-        return _say(STOPPED, 130)
+        return say(STOPPED, 130)
     except REFUSED as error:
-        return _say(str(error), 2)
+        return say(str(error), 2)
     except Exception as error:
         if arguments.debug:
             raise
-        return _say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 1)
-    return 0 if state.is_completed() else _say(state.message, 1)
+        return say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 1)
+    return 0 if state.is_completed() else say(state.message, 1)
 
 
 def check(recipe: str | None) -> None:
@@ -211,11 +211,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show Prefect's own log and tracebacks")
     return parser
-
-
-def _say(text: str, status: int) -> int:
-    print("\n".join(f"error: {line}" for line in redact(text).splitlines()), file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from prefect.logging.configuration import setup_logging
 
+from flows.redact import redact
+
 # Prefect's own lines on the life of runs; tasks say the same in a person's words.
 DROPPED = ("Beginning flow run", "View at", "Finished in state", "Task run failed with", "Crash detected!")
 
@@ -45,5 +47,5 @@ def guarded(work: Callable[[], int], known: tuple[type[Exception], ...], debug: 
 
 def say(text: str, status: int) -> int:
     """Errors for people, one line each; `status` again."""
-    print("\n".join(f"error: {line}" for line in text.splitlines()), file=sys.stderr)
+    print("\n".join(f"error: {line}" for line in redact(text).splitlines()), file=sys.stderr)
     return status

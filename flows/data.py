@@ -16,12 +16,11 @@ from mlflow.exceptions import MlflowException
 
 from anime_model.recipe import Recipe
 from flows.graph import GraphError
-from flows.registry import RegistryError, reason_of
+from flows.registry import experiment_name, registry_error
 from flows.reproduce import run_python
 
 FOLDER = Path("scratch", "data")  # of the workspace: this run's survey and the last one's
 KIND = "data check"  # the tag of the MLflow runs that keep surveys
-EXPERIMENT = os.environ.get("MLFLOW_EXPERIMENT_NAME", "animegan-lite")
 
 
 def pull(root: Path, recipe: Recipe, stop: Event, timeout: float, on_line: Callable[[str], None]) -> list[str]:
@@ -109,14 +108,14 @@ def keep(root: Path, recipe: Recipe) -> None:
     try:
         _record(mlflow.MlflowClient(), recipe, made["hash"], file)
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+        raise registry_error(error) from error
 
 
 def _record(client: mlflow.MlflowClient, recipe: Recipe, data_hash: str, file: Path) -> None:
     known = _recorded(client, recipe)
     if known and client.get_run(known).data.tags.get("data_hash") == data_hash:
         return
-    mlflow.set_experiment(EXPERIMENT)
+    mlflow.set_experiment(experiment_name())
     tags = {"kind": KIND, "source": source(recipe), "data_hash": data_hash}
     with mlflow.start_run(run_name=KIND, tags=tags) as run:
         client.log_artifact(run.info.run_id, str(file))
@@ -124,7 +123,7 @@ def _record(client: mlflow.MlflowClient, recipe: Recipe, data_hash: str, file: P
 
 def _recorded(client: mlflow.MlflowClient, recipe: Recipe) -> str | None:
     """The id of the newest MLflow run that keeps a survey of the recipe's folders."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment = client.get_experiment_by_name(experiment_name())
     if experiment is None:
         return None
     wanted = f"tags.kind = '{KIND}' and tags.source = '{source(recipe)}' and attributes.status = 'FINISHED'"

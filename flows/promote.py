@@ -9,7 +9,6 @@ from flows.environment import WORKSPACE  # first: the tools read their settings 
 # isort: split
 
 import argparse
-import hashlib
 import json
 import re
 import sys
@@ -27,7 +26,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
-from anime_model.recipe import RecipeError, load_recipe
+from anime_model.recipe import NAME, RecipeError, load_recipe
 from flows.champion import (
     CHAMPION,
     LITE,
@@ -36,7 +35,6 @@ from flows.champion import (
     candidate,
     crown,
     holder,
-    model_name,
     newest,
     nominate,
     roll_back,
@@ -44,8 +42,9 @@ from flows.champion import (
 )
 from flows.console import guarded, quiet
 from flows.gates import Gate, gates
+from flows.hashes import file_md5
 from flows.progress import Progress, artifact_key
-from flows.registry import RegistryError, reason_of
+from flows.registry import RegistryError, model_name, registry_error
 from flows.reproduce import StageError, run_python
 from flows.results import aligned_text
 from flows.server import ServerError, ensure_server
@@ -103,7 +102,7 @@ def decide(root: Path, style: str, version: int | None, dry_run: bool, stop: Eve
             logger.info("%s", outcome.said)
             return outcome
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+        raise registry_error(error) from error
     raise PromotionError(f"{model_name(style)}: other promotions changed the champion {ATTEMPTS} times; run this again")
 
 
@@ -159,7 +158,7 @@ def waiting(style: str) -> str:
             return ""
         found = newest(client, model)
     except MlflowException as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+        raise registry_error(error) from error
     if found is None:
         return f"{model} has no {LITE} version"
     if reason := found.tags.get("rolled_back_reason"):
@@ -185,7 +184,7 @@ def _file(model: str, version: ModelVersion, folder: Path) -> Path:
     path = next(iter(sorted(folder.rglob("*.onnx"))), None)
     if path is None:
         raise PromotionError(f"{model} {version.version} holds no ONNX file")
-    found, wanted = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest(), version.tags.get("dvc_md5")
+    found, wanted = file_md5(path), version.tags.get("dvc_md5")
     if wanted and wanted != found:
         raise PromotionError(f"{model} {version.version}: its file is not the registered one any more (md5 {found})")
     return path
@@ -243,7 +242,7 @@ def rollback(style: str, reason: str) -> Outcome:
     try:
         former, gone = roll_back(mlflow.MlflowClient(), model, reason)
     except (MlflowException, OSError) as error:
-        raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+        raise registry_error(error) from error
     return Outcome(style, model, int(former.version), int(gone.version), ROLLED_BACK, [], reason)
 
 
@@ -277,7 +276,7 @@ def _main(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> None:
     """What can be known to be wrong before a server is started. Raises one of `KNOWN`."""
     load_recipe(WORKSPACE / "params.yaml")
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", arguments.style):
+    if not re.fullmatch(NAME, arguments.style):
         raise PromotionError(f"{arguments.style!r} is no style: small letters, digits, '-' and '_', such as shinkai")
     if arguments.rollback and (arguments.version or arguments.dry_run):
         raise PromotionError("--rollback goes to the former champion: it takes neither --version nor --dry-run")

@@ -20,9 +20,11 @@ import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 
+from flows.hashes import file_md5
 from flows.redact import redact
 from flows.results import Metrics, evaluation_folder, protocol, read_metrics
 
+PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
 BATCH = 1000  # metrics that MLflow takes in one call
 REQUIREMENTS = ("numpy", "pillow", "onnxruntime")
@@ -31,6 +33,14 @@ RUNTIME = Path(__file__).parent.parent / "anime_model" / "runtime"
 
 class RegistryError(RuntimeError):
     """MLflow could not take the results; the message is one line."""
+
+
+def model_name(style: str) -> str:
+    return f"{PREFIX}{style}"
+
+
+def experiment_name() -> str:
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME", "animegan-lite")
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Variant:
 
     @property
     def model(self) -> str:
-        return f"animegan-{self.style}"
+        return model_name(self.style)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -52,7 +62,7 @@ class Variant:
         figures = json.dumps(self.metrics, sort_keys=True).encode()
         return {
             "variant": self.name,
-            "dvc_md5": hashlib.md5(self.onnx.read_bytes(), usedforsecurity=False).hexdigest(),
+            "dvc_md5": file_md5(self.onnx),
             "metrics_md5": hashlib.md5(figures, usedforsecurity=False).hexdigest(),
         }
 
@@ -70,11 +80,11 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
         new = [variant for style in styles for variant in _unregistered(client, root, style)]
         if not new:
             return []
-        experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "animegan-lite"))
+        experiment = mlflow.set_experiment(experiment_name())
         _close_abandoned(client, experiment.experiment_id, root)
         return _record(client, root, recipe, new)
     except Exception as error:  # MLflow's stores raise whatever their clients and databases raise
-        raise RegistryError(redact(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}")) from error
+        raise registry_error(error) from error
 
 
 def make_store(uri: str) -> None:
@@ -90,6 +100,11 @@ def make_store(uri: str) -> None:
         mlflow.MlflowClient(f"sqlite:///{part}").search_experiments()
         with suppress(FileExistsError):  # another process was first
             os.link(part, path)
+
+
+def registry_error(error: Exception) -> RegistryError:
+    """Where MLflow is and why it did not do it, in one line without secrets."""
+    return RegistryError(redact(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}"))
 
 
 def reason_of(error: Exception) -> str:

@@ -10,7 +10,6 @@ from flows.environment import WORKSPACE  # first: the tools read their settings 
 import argparse
 import contextlib
 import csv
-import hashlib
 import json
 import os
 import re
@@ -32,7 +31,8 @@ from flows.champion import NO_ALIAS, holder, now_text
 from flows.console import guarded
 from flows.data import folders, tracked_data
 from flows.graph import GraphError, load_stages
-from flows.registry import RegistryError, reason_of
+from flows.hashes import file_md5
+from flows.registry import PREFIX, RegistryError, reason_of, registry_error
 from flows.reproduce import StageError, reproduce, run_python
 from flows.results import aligned_text
 
@@ -59,7 +59,7 @@ class Report:
 
 def reproduce_version(root: Path, version: ModelVersion, folder: Path, tolerance: float, timeout: float) -> Report:
     """Makes the version again below `folder`, which is emptied first. Raises one of `KNOWN`."""
-    style, variant = version.name.removeprefix("animegan-"), version.tags["variant"]
+    style, variant = version.name.removeprefix(PREFIX), version.tags["variant"]
     state = _recorded_state(version, folder.with_suffix(".state"))
     clone = folder / "work"
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
@@ -71,7 +71,7 @@ def reproduce_version(root: Path, version: ModelVersion, folder: Path, tolerance
         print(f"{stage.name}", flush=True)
         reproduce(stage.name, clone, Event(), timeout, lambda line: print(f"  {line}", flush=True))
     made = clone / "artifacts" / style
-    same_file = _md5(made / "exports" / f"{variant}.onnx") == version.tags["dvc_md5"]
+    same_file = file_md5(made / "exports" / f"{variant}.onnx") == version.tags["dvc_md5"]
     figures = list(_figures(version.tags, json.loads((made / "evaluation" / f"{variant}.json").read_text())))
     judged = [pair for name, *pair in figures if not name.startswith(TIMED)]
     near = all(isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) for then, now in judged)
@@ -91,7 +91,7 @@ def find_version(name: str) -> ModelVersion:
         version = client.get_model_version(model, number) if number else holder(client, model, alias)
     except MlflowException as error:
         if error.error_code not in NO_ALIAS:
-            raise RegistryError(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}") from error
+            raise registry_error(error) from error
         version = None
     if version is None:
         raise ReproductionError(f"MLflow has no {name}: `make mlflow` shows which there are")
@@ -167,10 +167,6 @@ def _bring_data(root: Path, clone: Path, timeout: float) -> None:
         if not here.exists() and not name.startswith(made) and there.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
             here.symlink_to(there.resolve())
-
-
-def _md5(file: Path) -> str:
-    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def _figures(tags: Mapping[str, str], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:

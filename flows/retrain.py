@@ -24,9 +24,10 @@ from prefect.states import Cancelled, Completed, Failed, State
 from anime_model.recipe import Recipe, load_recipe
 from flows import data
 from flows.compress import REFUSED as PIPELINE_REFUSED
-from flows.compress import Busy, check, only_flow, run_pipeline
+from flows.compress import check, run_pipeline
 from flows.console import guarded, quiet, say
 from flows.graph import load_stages
+from flows.lock import Busy, only_flow
 from flows.notify import tell
 from flows.progress import Progress
 from flows.promote import KNOWN as PROMOTION_KNOWN

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from anime_model.runtime.models import REGISTRY, ModelError, find_model, first_line
+from anime_model.runtime.models import REGISTRY, ModelError, asking_mlflow, find_model
 
 EVERY = 5.0  # seconds between two questions to the registry at least
 Made = TypeVar("Made")
@@ -69,11 +69,7 @@ class Following(Generic[Made]):
 
 def current_version(uri: str) -> str:
     """The version that an alias stands for. Raises `ModelError`."""
-    try:
+    with asking_mlflow(uri):
         from anime_model.runtime.from_mlflow import version_of
 
         return version_of(uri)
-    except ModuleNotFoundError as error:
-        raise ModelError(f"{uri}: MLflow is not installed; `pip install mlflow`, or name a model file") from error
-    except Exception as error:  # MLflow's stores raise whatever their clients raise
-        raise ModelError(f"{uri}: MLflow does not give it ({first_line(error)})") from error

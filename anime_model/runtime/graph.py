@@ -78,7 +78,7 @@ def _convs(nodes: list[dict], tensors: dict[str, dict]) -> Iterator[Conv]:
 
 
 def _constant(name: str, sources: dict[str, dict], tensors: dict[str, dict]) -> dict | None:
-    """The tensor that a name stands for, through the DequantizeLinear that INT8 weights come out of."""
+    """The tensor that a name stands for, behind the DequantizeLinear, or Cast and Mul, of 8-bit weights."""
     for _ in sources:  # as many steps as there are nodes: a damaged graph may run in a circle
         if name in tensors or not sources.get(name, {}).get(1):
             break

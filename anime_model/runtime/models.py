@@ -3,6 +3,8 @@
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -36,15 +38,23 @@ def find_model(name: str | Path) -> Path:
 
 
 def _from_registry(uri: str) -> Path:
-    try:
+    with asking_mlflow(uri):
         from anime_model.runtime.from_mlflow import download
-    except ModuleNotFoundError as error:
-        raise ModelError(f"{uri}: MLflow is not installed; `pip install mlflow`, or name a model file") from error
+
+        path = min(Path(download(uri)).rglob("*.onnx"), default=None)
+    if path is None:
+        raise ModelError(f"{uri}: holds no ONNX file")
+    return path
+
+
+@contextmanager
+def asking_mlflow(uri: str) -> Iterator[None]:
+    """Whatever goes wrong inside, MLflow's absence included, is a `ModelError` of one line about `uri`."""
     try:
-        return next(path for path in sorted(Path(download(uri)).rglob("*.onnx")))
-    except StopIteration as error:
-        raise ModelError(f"{uri}: holds no ONNX file") from error
+        yield
     except Exception as error:  # MLflow's stores raise whatever their clients raise
+        if isinstance(error, ModuleNotFoundError) and error.name == "mlflow":
+            raise ModelError(f"{uri}: MLflow is not installed; `pip install mlflow`, or name a model file") from error
         raise ModelError(f"{uri}: MLflow does not give it ({first_line(error)})") from error
 
 

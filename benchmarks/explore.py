@@ -43,11 +43,15 @@ PRUNED = 0.25  # share of the parameters or MACs that the pruned trials keep
 
 @dataclass(frozen=True)
 class Trial:
-    """One network: which part of its MACs stays, whether it is separable, which losses it learns from."""
+    """One network: which part of its MACs stays, what is separable, which losses it learns from.
+
+    `surgery` changes the recipe's replacements, `kernel` is that of the last wide layer (0: as published).
+    """
 
     note: str
     keep: float = PRUNED
-    separable: bool = True
+    surgery: dict[str, object] = field(default_factory=dict)
+    kernel: int = 0
     from_teacher: bool = True
     losses: dict[str, float] = field(default_factory=dict)  # changes of the recipe's weights
     kl_share: float | None = None
@@ -55,14 +59,21 @@ class Trial:
 
 
 PIXEL_ONLY = {"content": 0.0, "style": 0.0, "feature": 0.0}
+ARTICLE = ("b0", "b1", "c0", "c5", "d0", "d1")
+LAST_WIDE = "e2"
 TRIALS = {
     "separable": Trial("separable convolutions alone", keep=1),
-    "pruned": Trial("pruning alone, standard convolutions", separable=False),
+    "pruned": Trial("pruning alone, standard convolutions", surgery={"layers": ()}),
     "both": Trial("separable and pruned, all losses"),
     "both-noise": Trial("the same, started from noise instead of the teacher", from_teacher=False),
     "both-pixel": Trial("the same, pixel loss only", losses=PIXEL_ONLY, kl_share=0),
     "both-no-kl": Trial("the same without KL", kl_share=0),
     "both-no-feature": Trial("the same without feature matching", losses={"feature": 0.0}),
+    "both-article": Trial(
+        "the same MACs, separable in the late encoder and the middle decoder only", surgery={"layers": ARTICLE}
+    ),
+    "both-resize": Trial("the same MACs, upsampled to full size as published", surgery={"tail": "resize"}),
+    "both-kernel-3": Trial("the same MACs, 3x3 instead of 7x7 in the last wide layer", kernel=3),
     "keep-50": Trial("50 % of the MACs", keep=0.5, table="front"),
     "keep-35": Trial("35 % of the MACs", keep=0.35, table="front"),
     "keep-15": Trial("15 % of the MACs", keep=0.15, table="front"),
@@ -137,8 +148,9 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
     settings = replace(bench.settings, weights={**bench.settings.weights, **trial.losses})
     if trial.kl_share is not None:
         settings = replace(settings, kl_share=trial.kl_share)
-    surgery = bench.recipe.replace_convs
-    student = replace_convs(bench.lesson.teacher.cpu(), surgery if trial.separable else replace(surgery, layers=()))
+    student = replace_convs(bench.lesson.teacher.cpu(), replace(bench.recipe.replace_convs, **trial.surgery))
+    if trial.kernel:
+        student = with_kernel(student, LAST_WIDE, trial.kernel)
     photos = bench.lesson.photos.fixed(16, settings.crop).cpu()
     gather_statistics(student, photos.split(4))
     steps = bench.steps
@@ -153,6 +165,18 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
         student, steps = Generator(student.arch), bench.steps
     distill(name, student, bench.lesson, replace(settings, steps=steps), bench.training)
     return student
+
+
+def with_kernel(network: Generator, name: str, size: int) -> Generator:
+    """A copy whose layer `name` has kernels of `size`: the middle of what it had."""
+    resized = Generator(network.arch.with_layers(**{name: replace(network.arch.layers[name], kernel=size)})).eval()
+    weights = network.state_dict()
+    for key, wanted in resized.state_dict().items():
+        if weights[key].shape != wanted.shape:
+            cut = (weights[key].shape[-1] - size) // 2
+            weights[key] = weights[key][..., cut:-cut, cut:-cut]
+    resized.load_state_dict(weights)
+    return resized
 
 
 def macs_of_separable(bench: Bench) -> int:

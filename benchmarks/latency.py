@@ -2,7 +2,8 @@
 
 `python -m benchmarks.latency STYLE [RESULTS]`: reads artifacts/STYLE, writes results/latency.json and
 docs/latency.md, and prints the table. Every picture size and thread count is one side-by-side measurement: compare
-ratios inside it. OpenVINO takes part where it is installed (`pip install -c constraints.txt -e .[benchmarks]`).
+ratios inside it. It takes a quarter of an hour; each measurement is kept when it is done, and a run that was cut off
+goes on from there. OpenVINO takes part where it is installed (`pip install -c constraints.txt -e .[benchmarks]`).
 """
 
 import json
@@ -20,10 +21,12 @@ from anime_model.evaluation.latency import cpu_name, instruction_set, measure, o
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs, count_traffic
 from anime_model.networks.generator import Generator
+from flows.hashes import file_md5
 
 SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024), "1080p": (1080, 1920)}
 THREADS = (1, 2)
 NETWORKS = {"teacher": "teacher/teacher.safetensors", "lite": "distilled/distilled.safetensors"}
+FILES = (*NETWORKS.values(), "exports/int8.onnx")
 REPEATS = {"256x256": 10, "512x512": 7, "1024x1024": 3, "1080p": 3}
 RESULTS, PAGE = Path("results/latency.json"), Path("docs/latency.md")
 Row = dict[str, float | int | str]
@@ -33,11 +36,27 @@ Run = Callable[[], object]
 def main() -> None:
     artifacts, results = Path("artifacts", sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else RESULTS)
     networks = {name: load_generator(artifacts / path) for name, path in NETWORKS.items()}
-    rows = [row for threads in THREADS for row in measure_threads(artifacts, networks, threads)]
-    results.write_text(json.dumps({"style": sys.argv[1], "cpu": cpu(), "rows": rows}, indent=1) + "\n")
+    protocol = {"style": sys.argv[1], "cpu": cpu(), "files": {name: file_md5(artifacts / name) for name in FILES}}
+    rows = kept(results, protocol)
+    for threads in THREADS:
+        for size in SIZES:
+            if not any((row["threads"], row["size"]) == (threads, size) for row in rows):
+                rows += measure_size(artifacts, networks, threads, size)
+                results.write_text(json.dumps(protocol | {"rows": rows}, indent=1) + "\n")
+                print(f"{size}, {threads} thread(s): done", file=sys.stderr)
     text = page(json.loads(results.read_text()))
     PAGE.write_text(text)
     print(text)
+
+
+def kept(results: Path, protocol: dict) -> list[Row]:
+    """Rows of an earlier run of the same files in the same engines on the same processor, if it was cut off."""
+    if not results.exists():
+        return []
+    found = json.loads(results.read_text())
+    rows = found.pop("rows")
+    complete = len({(row["threads"], row["size"]) for row in rows}) == len(THREADS) * len(SIZES)
+    return [] if complete or found != protocol else rows
 
 
 def cpu() -> dict[str, str]:
@@ -49,30 +68,30 @@ def cpu() -> dict[str, str]:
     return {"name": cpu_name(), "instruction_set": instruction_set(), "engines": versions}
 
 
-def measure_threads(artifacts: Path, networks: dict[str, Generator], threads: int) -> Iterator[Row]:
-    """Rows of every size: network, engine, milliseconds, times faster than the teacher in ONNX Runtime, share of the
-    roofline."""
+def measure_size(artifacts: Path, networks: dict[str, Generator], threads: int, size: str) -> Iterator[Row]:
+    """Rows of one picture size: network, engine, milliseconds, times faster than the teacher in ONNX Runtime, share of
+    the roofline.
+    """
     torch.set_num_threads(threads)
     peak, bandwidth = matrix_peak(), memory_bandwidth()
-    for name, (height, width) in SIZES.items():
-        photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
-        runs = dict(engines(artifacts, networks, photo, threads))
-        figures = measure(runs, REPEATS[name], warmup=1)
-        teacher = figures["teacher / ONNX Runtime"]["latency_p50_ms"]
-        for run, found in figures.items():
-            network, engine = run.split(" / ")
-            bound = roofline_ms(networks[network], height * width / 512**2, peak, bandwidth)
-            yield {
-                "network": network,
-                "engine": engine,
-                "size": name,
-                "threads": threads,
-                "ms": found["latency_p50_ms"],
-                "speed_up": round(teacher / found["latency_p50_ms"], 2),
-                "roofline_share": round(bound / found["latency_p50_ms"], 3),
-                "peak_gflops": round(peak, 1),
-                "bandwidth_gbs": round(bandwidth, 1),
-            }
+    height, width = SIZES[size]
+    photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
+    figures = measure(dict(engines(artifacts, networks, photo, threads)), REPEATS[size], warmup=1)
+    teacher = figures["teacher / ONNX Runtime"]["latency_p50_ms"]
+    for run, found in figures.items():
+        network, engine = run.split(" / ")
+        bound = roofline_ms(networks[network], height * width / 512**2, peak, bandwidth)
+        yield {
+            "network": network,
+            "engine": engine,
+            "size": size,
+            "threads": threads,
+            "ms": found["latency_p50_ms"],
+            "speed_up": round(teacher / found["latency_p50_ms"], 2),
+            "roofline_share": round(bound / found["latency_p50_ms"], 3),
+            "peak_gflops": round(peak, 1),
+            "bandwidth_gbs": round(bandwidth, 1),
+        }
 
 
 def engines(

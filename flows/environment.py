@@ -81,9 +81,11 @@ def found_server() -> str | None:
     return url if url == os.environ.get("PREFECT_API_URL") else None
 
 
-def running_server(prefect_home: Path) -> str | None:
-    """The address of a server that `make prefect` started on the same database: its pages then show the run live."""
-    url = f"http://127.0.0.1:{PREFECT_PORT}/api"
+def running_server(prefect_home: Path, port: int = PREFECT_PORT) -> str | None:
+    """The address of the server at `port` if it works on the same database, as that of `make prefect` does: its pages
+    then show the run live.
+    """
+    url = f"http://127.0.0.1:{port}/api"
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with suppress(OSError, ValueError), direct.open(f"{url}/admin/settings", timeout=1) as answer:
         if json.load(answer).get("home") == str(prefect_home):

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def _load(root: Path, targets: Sequence[str]) -> list[Stage]:
     try:
         repo = Repo(str(root), _wait_for_lock=True)
         try:
-            with lock_repo(repo):
+            with lock_repo(repo), chdir(root):  # DVC names stages as seen from the current folder
                 return _stages(repo.index.graph, targets)
         finally:
             repo.close()

@@ -24,7 +24,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 from anime_model.recipe import Recipe, load_recipe
 from flows import data
 from flows.compress import REFUSED as PIPELINE_REFUSED
-from flows.compress import check, run_pipeline
+from flows.compress import STOPPED, check, run_pipeline
 from flows.console import guarded, quiet, say
 from flows.graph import load_stages
 from flows.lock import Busy, only_flow
@@ -34,6 +34,7 @@ from flows.promote import KNOWN as PROMOTION_KNOWN
 from flows.promote import decide, waiting
 from flows.recipe_file import use_recipe
 from flows.registry import RegistryError
+from flows.runs import own_run
 from flows.server import ensure_server
 
 KNOWN = (*PIPELINE_REFUSED, *PROMOTION_KNOWN)  # said in one line
@@ -124,11 +125,13 @@ def retrain(
     """
     stop, settings = Event(), None
     try:
-        with only_flow(WORKSPACE):
+        with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
             settings = load_recipe(WORKSPACE / "params.yaml")
             state = _retrain(settings, accept_data, promote, stop, timeout_hours * 3600)
+            if cancelled.is_set():
+                state = Cancelled(message=STOPPED)
     except Busy as error:
         return Cancelled(message=f"not started: {error}")
     except KNOWN as error:
@@ -206,7 +209,7 @@ def _main(arguments: argparse.Namespace) -> int:
     print(f"Prefect: {page} while this runs", file=sys.stderr)
     state = retrain(**_parameters(arguments), return_state=True)
     if state.is_cancelled():
-        return say(state.message, 2)
+        return say(state.message, 1 if state.message == STOPPED else 2)
     if not state.is_completed():
         return say(state.message, 1)
     print(state.message)

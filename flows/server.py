@@ -35,35 +35,41 @@ def ensure_server(folder: Path) -> str:
         return url.removesuffix("/api")
     folder.mkdir(exist_ok=True)
     (folder / "server.log").unlink(missing_ok=True)
-    page = f"http://127.0.0.1:{free_port()}"
-    server = _Server(folder, page)
+    # Twice: a flow in another folder that starts at the same moment may be given the same port, and be quicker.
+    server = _started(folder) or _started(folder)
+    if not server:
+        raise ServerError(f"Prefect's server did not start: see {folder / 'server.log'}")
+    threading.Thread(target=server.keep_up, daemon=True).start()
+    os.environ["PREFECT_API_URL"] = f"{server.page}/api"
+    refresh_global_settings_context()
+    return server.page
+
+
+def _started(folder: Path) -> "_Server | None":
+    server = _Server(folder, free_port())
     atexit.register(server.end)  # exits run backwards: Prefect's own, registered later, still reach the server
     import flows.registry  # noqa: F401  MLflow takes two seconds to import, which the server needs anyway
 
-    if not server.comes_up():
-        raise ServerError(f"Prefect's server did not start: see {folder / 'server.log'}")
-    threading.Thread(target=server.keep_up, daemon=True).start()
-    os.environ["PREFECT_API_URL"] = f"{page}/api"
-    refresh_global_settings_context()
-    return page
+    return server if server.comes_up() else None
 
 
 class _Server:
     """A server that is started again when it dies: Prefect's client waits a minute for an address that has answered."""
 
-    def __init__(self, folder: Path, page: str) -> None:
-        self.folder, self.page = folder, page
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port, self.page = folder, port, f"http://127.0.0.1:{port}"
         self._ended, self._lock = threading.Event(), threading.Lock()
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen:
-        command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", self.page.rpartition(":")[2]]
+        command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
         with (self.folder / "server.log").open("a") as log:
             return start_group([sys.executable, *command], self.folder, log)
 
     def comes_up(self) -> bool:
+        """Whether it answers, and no other one at its port, before it dies or patience ends."""
         deadline = time.monotonic() + PATIENCE
-        while not answers(self.page):
+        while not running_server(Path(os.environ["PREFECT_HOME"]), self.port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 return False
             time.sleep(0.1)

@@ -1,9 +1,12 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import conv_costs, count_macs, count_traffic
 from anime_model.networks.generator import Generator
-from benchmarks.latency import best_seconds, roofline_ms
+from benchmarks.latency import SIZES, THREADS, best_seconds, kept, roofline_ms
 
 ARCH = animeganv2(0.125)
 
@@ -32,3 +35,15 @@ def test_the_best_of_several_runs_counts():
     calls = []
     assert best_seconds(lambda: calls.append(1), repeats=3) >= 0
     assert len(calls) == 3
+
+
+def test_a_run_that_was_cut_off_goes_on_and_one_of_other_files_starts_again(tmp_path: Path):
+    results, protocol = tmp_path / "latency.json", {"style": "cel", "files": {"lite": "1"}}
+    assert kept(results, protocol) == []
+    rows = [{"threads": 1, "size": "256x256", "ms": 1.0}]
+    results.write_text(json.dumps(protocol | {"rows": rows}))
+    assert kept(results, protocol) == rows
+    assert kept(results, protocol | {"files": {"lite": "2"}}) == []
+    whole = [{"threads": threads, "size": size} for threads in THREADS for size in SIZES]
+    results.write_text(json.dumps(protocol | {"rows": whole}))
+    assert kept(results, protocol) == [], "what is complete is measured anew"

@@ -64,7 +64,7 @@ def test_killed_stage(project: Path, undisturbed: dict[str, str], length: float,
     harness.wait_for(lambda: harness.running(project, "work.py"))
     time.sleep(moment * length / 3)
     own = harness.wait_for(
-        lambda: harness.running(project, "work.py") + harness.running(project, "repro") or flow.poll()
+        lambda: harness.running(project, "work.py") + harness.running(project, "repro") or flow.poll() is not None
     )
     for process in draw.sample(own, k=min(len(own), draw.choice((1, 2)))) if isinstance(own, list) else ():
         harness.kill(process)

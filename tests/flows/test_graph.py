@@ -33,6 +33,13 @@ def test_what_a_plain_repro_made_counts_as_unchanged(made: Path):
     assert set(changes(made).values()) == {""}
 
 
+def test_stages_have_the_same_names_seen_from_a_subfolder(made: Path, monkeypatch: pytest.MonkeyPatch):
+    expected = changes(made)
+    monkeypatch.chdir(made / "artifacts" / "cel")
+    assert changes(made) == expected
+    assert Path.cwd() == made / "artifacts" / "cel"
+
+
 def test_a_change_spreads_downstream_and_no_further(made: Path):
     (made / "artifacts" / "ink" / "teacher" / "curve.csv").write_text("step,loss\n")
     found = changes(made)

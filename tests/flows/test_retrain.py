@@ -148,6 +148,31 @@ def test_a_run_that_is_under_way_is_not_started_twice(project: Path, prefect_api
     assert gone(pids)
 
 
+def test_cancelling_at_prefect_ends_a_run_that_no_worker_started(project: Path, prefect_api: str):
+    flow = start("flows.retrain", PREFECT_API_URL=prefect_api, TOY="hang train_teacher@cel", **STORE)
+    pids = hanging(project, patience=120)
+    one = post(prefect_api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]["id"]
+    post(prefect_api, f"flow_runs/{one}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    out, err = flow.communicate(timeout=60)
+    assert "Traceback" not in out + err
+    assert (flow.returncode, err.splitlines()[-1]) == (1, "error: stopped; finished stages are kept and the stopped "
+                                                          "one goes on from where it was")  # fmt: skip
+    assert state_of(prefect_api, one) == "CANCELLED"
+    assert gone(pids)
+
+
+def test_a_killed_run_is_not_shown_as_running_for_ever(project: Path, prefect_api: str):
+    flow = start("flows.retrain", PREFECT_API_URL=prefect_api, TOY="hang train_teacher@cel", **STORE)
+    pids = hanging(project, patience=120)
+    one = post(prefect_api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]["id"]
+    flow.kill()
+    flow.communicate(timeout=60)
+    assert gone(pids)
+    done = run("flows.retrain", PREFECT_API_URL=prefect_api, **STORE)
+    assert done.returncode == 0, done.stderr
+    assert state_of(prefect_api, one) == "CRASHED"
+
+
 def test_served_runs_come_one_at_a_time(project: Path, prefect_api: str):
     """`--serve` with a schedule: two runs asked for at once are one run and one that is cancelled."""
     served = start("flows.retrain", "--serve", "--cron", "0 3 * * 1", PREFECT_API_URL=prefect_api,

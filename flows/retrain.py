@@ -9,6 +9,7 @@ from flows.environment import WORKSPACE  # first: the tools read their settings 
 # isort: split
 
 import argparse
+import multiprocessing
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -169,15 +170,22 @@ def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, time
 
 
 def serve(arguments: argparse.Namespace) -> None:
-    """Stays, and starts the flow when it is time; a run that would be a second one is cancelled."""
+    """Stays, and starts the flow when it is time; a run that would be a second one is cancelled.
+
+    A run that is under way ends with it: Prefect leaves it to itself, and would wait for its end.
+    """
     schedule = Cron(arguments.cron, timezone=arguments.timezone) if arguments.cron else None
-    retrain.serve(
-        name="retrain",
-        schedule=schedule,
-        parameters=_parameters(arguments),
-        global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        print_starting_message=False,
-    )
+    try:
+        retrain.serve(
+            name="retrain",
+            schedule=schedule,
+            parameters=_parameters(arguments),
+            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+            print_starting_message=False,
+        )
+    finally:
+        for run in multiprocessing.active_children():
+            run.terminate()
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, object]:

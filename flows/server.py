@@ -90,9 +90,9 @@ class _Server:
             end_group(self._process)
 
 
-def free_port() -> int:
-    """The port that Prefect is known by, else any."""
-    for port in (PREFECT_PORT, 0):
+def free_port(wanted: int = PREFECT_PORT) -> int:
+    """The port that Prefect is known by, or another `wanted` one, else any."""
+    for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the last run's connections may linger
             try:

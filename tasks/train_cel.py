@@ -19,7 +19,7 @@ from anime_model.training.loop import Training
 from anime_model.training.paired import CONTENT, STYLE, Pairs, draw_pairs, train_paired
 from tasks import common
 
-START = Path("anime_model/weights/warm_up.safetensors")
+START = Path("models/warm_up.safetensors")
 TARGET = Path("models/teachers/cel.safetensors")
 
 
@@ -55,14 +55,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=TARGET)
     parser.add_argument("--scratch", type=Path, default=Path("scratch/cel"), help="pairs and resume files")
     parser.add_argument("--pairs", type=int, default=2400)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=2200)
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--perceptual", choices=("vgg19", "embedded"), default="vgg19")
     parser.add_argument("--precision", default="bf16-mixed", help="of Lightning Fabric; 32-true without AMX")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
 

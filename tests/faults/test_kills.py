@@ -94,7 +94,7 @@ def test_killed_prefect_server(
 @pytest.fixture
 def mlflow_server(project: Path) -> Iterator[Callable[[], tuple[subprocess.Popen, str]]]:
     """Starts MLflow's server on the project's store, at the same address every time."""
-    port, servers = free_port(), []
+    port, servers = free_port(0), []
 
     def serve() -> tuple[subprocess.Popen, str]:
         command = ["-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{project}/mlflow.db", "--workers", "1"]

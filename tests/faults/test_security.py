@@ -306,7 +306,7 @@ def recipe_of(target: str) -> list[str]:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("target", ["prefect", "mlflow"])
 def test_what_make_serves_is_reached_from_this_machine_only(project: Path, target: str):
-    port = free_port()
+    port = free_port(0)
     command = [sys.executable if word == "python" else word for word in recipe_of(target)]
     server = harness.start(project, "--port", str(port), command=command)
     harness.wait_for(lambda: listening(psutil.Process(server.pid)), 600)

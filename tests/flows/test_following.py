@@ -109,7 +109,7 @@ def server(
     tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, subprocess.Popen]]:
     """A real MLflow server that hands out the files itself."""
-    port = free_port()
+    port = free_port(0)
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{tmp_path}/m.db", "--artifacts-destination", str(tmp_path / "files")]
     (tmp_path / "m.db").write_bytes(empty_store.read_bytes())

@@ -26,12 +26,18 @@ def hanging(root: Path, patience: float = 30) -> list[int]:
     return [int(pid) for pid in (root / "pids.txt").read_text().split()]
 
 
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def gone(pids: list[int]) -> bool:
     """Whether all have ended; one that its new parent has not asked after yet has ended too."""
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline:
-        alive = [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
-        if not alive:
+        if not any(lives(pid) for pid in pids):
             return True
         time.sleep(0.05)
     return False

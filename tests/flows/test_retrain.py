@@ -180,6 +180,8 @@ def test_served_runs_come_one_at_a_time(project: Path, prefect_api: str):
     try:
         deployment = wait_for(lambda: named(prefect_api, "retrain/retrain"))
         assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * 1"
+        planned = wait_for(lambda: planned_runs(prefect_api, deployment["id"]))
+        assert "T03:00:00" in planned[0]["expected_start_time"], "the server plans the runs of the schedule"
         create = f"deployments/{deployment['id']}/create_flow_run"
         one = post(prefect_api, create, {"state": {"type": "SCHEDULED"}})["id"]
         pids = hanging(project, patience=120)
@@ -190,6 +192,11 @@ def test_served_runs_come_one_at_a_time(project: Path, prefect_api: str):
         served.terminate()
         served.communicate(timeout=60)
     assert gone(pids)
+
+
+def planned_runs(api: str, deployment: str) -> list[dict]:
+    wanted = {"deployments": {"id": {"any_": [deployment]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    return post(api, "flow_runs/filter", wanted | {"sort": "EXPECTED_START_TIME_ASC"})
 
 
 def wait_for(condition, patience: float = 90):

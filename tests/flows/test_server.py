@@ -38,7 +38,7 @@ def stranger() -> Iterator[int]:
 def test_a_port_that_another_folder_was_quicker_to_take_is_left_to_it(stranger: int, tmp_path: Path):
     """Two flows that start at once may both find the port free: a run would end up in the other one's server."""
     (tmp_path / ".dvc").mkdir()
-    own = free_port()
+    own = free_port(0)
     program = f"""
 from flows.environment import running_server
 from flows import server

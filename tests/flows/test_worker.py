@@ -55,7 +55,7 @@ def postgres(tmp_path: Path) -> Iterator[str]:
         for path in (tmp_path, *tmp_path.parents[:3]):
             path.chmod(path.stat().st_mode | 0o011)
         shutil.chown(data, "nobody")
-    port = free_port()
+    port = free_port(0)
     initdb = [*user, str(folder / "initdb"), "-D", str(data), "-U", "anime", "-A", "trust", "--no-sync"]
     subprocess.run(initdb, check=True, capture_output=True, cwd="/")
     command = [*user, str(folder / "postgres"), "-D", str(data), "-p", str(port), "-k", str(data), "-F"]
@@ -71,7 +71,7 @@ def postgres(tmp_path: Path) -> Iterator[str]:
 
 def test_a_worker_retrains_with_everything_on_postgresql(toy: Path, postgres: str):
     make_retrainable(toy)
-    mlflow_port, prefect_port = free_port(), 0
+    mlflow_port, prefect_port = free_port(0), 0
     while prefect_port in (0, mlflow_port):
         import socket
 

@@ -28,7 +28,7 @@ class GeneratedSettings:
     photos: int = 260
     frames: int = 100
     test: int = 24
-    size: int = 160
+    short_side: int = 160
 
 
 @dataclass(frozen=True)
@@ -368,7 +368,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "data.generated.photos": (8, 100_000),
     "data.generated.frames": (8, 100_000),
     "data.generated.test": (2, 10_000),
-    "data.generated.size": (32, 1024),
+    "data.generated.short_side": (32, 1024),
     "training.devices": (1, 64),
     "training.threads": (1, 1024),
     "training.save_every": (0, 86_400),

@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> None:
         photos=counts.photos,
         frames=counts.frames,
         test=counts.test,
-        size=counts.size,
+        size=counts.short_side,
         seed=recipe.seed,
         on_step=common.show,
     )

@@ -1,9 +1,11 @@
 import copy
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc_data.hashfile.meta import Meta
 
 from anime_model.recipe import RecipeError, load_recipe, parse_recipe
 
@@ -107,3 +109,18 @@ def test_numbers_may_be_written_as_people_write_them():
 def test_an_imported_teacher_is_pinned():
     with pytest.raises(RecipeError, match="import_md5"):
         parse_recipe(changed("teacher.import_file", {"cel": "x.pt"}))
+
+
+def test_no_key_has_a_name_that_dvc_leaves_out_of_its_cache():
+    """DVC's run cache takes any `size` and `nfiles`, at any depth, for facts about files: a changed one was not seen."""
+    ignored = {Meta.PARAM_SIZE, Meta.PARAM_NFILES}
+
+    def names(section: object) -> set[str]:
+        if not is_dataclass(section):
+            return set()
+        return {field.name for field in fields(section)}.union(
+            *(names(getattr(section, field.name)) for field in fields(section))
+        )
+
+    assert {"short_side", "steps"} <= names(load_recipe(Path("recipes/demo.yaml")))
+    assert not names(load_recipe(Path("recipes/demo.yaml"))) & ignored

@@ -15,6 +15,7 @@ README = Path("README.md")
 ACCOUNT = Path("docs/results.md")
 EXPLORE = Path("results/explore.json")
 ARTICLE = Path("results/article.json")
+LATENCY = Path("docs/latency.md")
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 BLOCK = re.compile(r"(<!-- results: (\S+) .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 Metrics = dict[str, float | int | str]
@@ -111,6 +112,11 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
         parts += list(_explored(json.loads(EXPLORE.read_text())))
     if ARTICLE.exists():
         parts += ["## The article's sizes", "\n".join(_article(json.loads(ARTICLE.read_text())))]
+    if LATENCY.exists():
+        parts += [
+            "## Every engine",
+            f"Every engine, size and number of threads, and the roofline: [latency.md]({LATENCY.name}).",
+        ]
     sheets = [style for style in styles if Path("docs", f"{style}.jpg").exists()]  # benchmarks.showcase makes them
     parts += [f"## Pictures: {style}\n\n![{style}, stage by stage]({style}.jpg)" for style in sheets]
     return "\n\n".join(parts) + "\n"

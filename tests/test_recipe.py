@@ -112,7 +112,7 @@ def test_an_imported_teacher_is_pinned():
 
 
 def test_no_key_has_a_name_that_dvc_leaves_out_of_its_cache():
-    """DVC's run cache takes any `size` and `nfiles`, at any depth, for facts about files: a changed one was not seen."""
+    """DVC's run cache takes `size` and `nfiles` at any depth for facts about files: it does not see them change."""
     ignored = {Meta.PARAM_SIZE, Meta.PARAM_NFILES}
 
     def names(section: object) -> set[str]:

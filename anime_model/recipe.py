@@ -64,8 +64,26 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class AbstractionSettings:
+    """The drawing that a teacher holds on to instead of the photo: `anime_model/training/abstraction.py`.
+
+    `rounds` of a bilateral filter (0: the photo itself) whose weights fall off at a difference of `range` in colour,
+    Y from 0 to 1; dark lines of strength `lines` and borders sharpened by the factor `sharpen`.
+    """
+
+    rounds: int = 0
+    range: float = 0.05
+    lines: float = 0.9
+    sharpen: float = 1.0
+
+
+@dataclass(frozen=True)
 class TeacherSettings:
     """The teacher. Weights are those of the losses; rates are Adam's.
+
+    `discriminator` is AnimeGANv2's "patch", or "projected": heads on the maps of the perceptual network, which learn
+    from far fewer pictures. `colour_pool` is the side in pixels of the squares whose mean colours the colour loss
+    compares, after the warm-up. `abstraction` is what the content and colour losses hold on to.
 
     `warm_start` names a checkpoint to begin from, such as one that has been through the warm-up already, which depends
     on no style. The styles that `import_file` names are not trained: a published AnimeGANv2 `.pt` or a checkpoint of
@@ -73,7 +91,10 @@ class TeacherSettings:
     """
 
     width: float = 1.0
+    discriminator: str = "patch"
     discriminator_width: int = 64
+    abstraction: AbstractionSettings = field(default_factory=AbstractionSettings)
+    colour_pool: int = 1
     crop: int = 256
     batch: int = 8
     warm_up_steps: int = 1000
@@ -348,6 +369,7 @@ CHOICES = {
     "perceptual": ("embedded", "vgg19"),
     "training.accelerator": ("auto", "cpu", "cuda", "mps"),
     "training.precision": ("32-true", "bf16-mixed", "16-mixed"),
+    "teacher.discriminator": ("patch", "projected"),
     "replace_convs.norm": ("batch",),
     "replace_convs.activation": ("relu", "leaky_relu"),
     "replace_convs.padding": ("zeros", "reflect"),
@@ -374,6 +396,11 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "training.save_every": (0, 86_400),
     "teacher.width": (0.125, 4),
     "teacher.discriminator_width": (8, 512),
+    "teacher.abstraction.rounds": (0, 20),
+    "teacher.abstraction.range": (0.001, 10),
+    "teacher.abstraction.lines": (0, 1),
+    "teacher.abstraction.sharpen": (0, 5),
+    "teacher.colour_pool": (1, 32),
     "teacher.batch": (1, 4096),
     "teacher.warm_up_steps": (0, 10_000_000),
     "teacher.steps": (0, 10_000_000),

@@ -1,5 +1,9 @@
-"""The patch discriminator of AnimeGANv2."""
+"""What tells style frames from made pictures: AnimeGANv2's patch discriminator, or heads on a frozen network's maps."""
 
+from collections.abc import Mapping
+from typing import Self
+
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -27,6 +31,43 @@ class Discriminator(nn.Sequential):
 
     def forward(self, picture: Tensor) -> Tensor:
         return super().forward(picture)
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Judges pictures by the maps of a frozen perceptual network, with one small head for each map.
+
+    Projected GANs (Sauer et al., NeurIPS 2021): a network that knows pictures already needs far fewer of them to tell
+    styles apart. Maps by layer, as the network gives them for pictures [N, 3, H, W], to logits [N, maps, H/8, W/8].
+    The network itself stays outside: it is neither trained nor saved here.
+    """
+
+    def __init__(self, maps: Mapping[str, tuple[int, int]], width: int = 64) -> None:
+        """`maps` gives each layer's channels and how many times smaller than the picture it is: 1, 2, 4 or 8."""
+        super().__init__()
+        self.heads = nn.ModuleDict(
+            {name: _head(channels, 8 // scale, width) for name, (channels, scale) in maps.items()}
+        )
+
+    @classmethod
+    def on(cls, perceptual: nn.Module, width: int = 64) -> Self:
+        """Heads for all the maps that `perceptual` gives."""
+        side = 64
+        device = next(perceptual.parameters()).device
+        with torch.no_grad():
+            maps = perceptual(torch.zeros(1, 3, side, side, device=device))
+        return cls({name: (map.shape[1], side // map.shape[2]) for name, map in maps.items()}, width)
+
+    def forward(self, maps: Mapping[str, Tensor]) -> Tensor:
+        return torch.cat([head(maps[name]) for name, head in self.heads.items()], 1)
+
+
+def _head(inputs: int, shrink: int, width: int) -> nn.Sequential:
+    """1x1 to `width` channels, 3x3 convolutions that halve the map until it is `shrink` times smaller, then logits."""
+    layers: list[nn.Module] = [spectral_norm(nn.Conv2d(inputs, width, 1)), nn.LeakyReLU(0.2)]
+    while shrink > 1:
+        layers += _normed(width, width, 2)
+        shrink //= 2
+    return nn.Sequential(*layers, *_normed(width, width, 1), _conv(width, 1, 1))
 
 
 def _conv(inputs: int, outputs: int, stride: int) -> nn.Module:

@@ -16,6 +16,12 @@ def to_yuv(picture: Tensor) -> Tensor:
     return torch.einsum("yc,nchw->nyhw", matrix, (picture + 1) / 2)
 
 
+def from_yuv(yuv: Tensor) -> Tensor:
+    """YUV with Y in [0, 1] to RGB in [-1, 1], beyond it where YUV is."""
+    matrix = torch.linalg.inv(torch.tensor(YUV, dtype=yuv.dtype, device=yuv.device))
+    return torch.einsum("cy,nyhw->nchw", matrix, yuv) * 2 - 1
+
+
 def to_grey(picture: Tensor) -> Tensor:
     """Luma on all three channels, in [-1, 1]."""
     return (to_yuv(picture)[:, :1] * 2 - 1).expand(-1, 3, -1, -1)
@@ -54,14 +60,15 @@ def style_paired(made: Maps, wanted: Maps, layers: tuple[str, ...]) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def colour(made: Tensor, photo: Tensor) -> Tensor:
+def colour(made: Tensor, photo: Tensor, pool: int = 1) -> Tensor:
     """Keeps the photo's colours: absolute difference of Y, smooth one of U and V (AnimeGAN, eq. 6).
 
     The published Huber loss turns linear at 1, which U and V never reach: all of it is quadratic, and small tints cost
-    next to nothing. Here it turns linear at a tenth.
+    next to nothing. Here it turns linear at a fiftieth. With `pool` the means over squares of so many pixels are
+    compared: tints cost as much as ever, while lines and texture are free to change.
     """
-    a, b = to_yuv(made), to_yuv(photo)
-    return F.l1_loss(a[:, :1], b[:, :1]) + 2 * F.smooth_l1_loss(a[:, 1:], b[:, 1:], beta=0.1)
+    a, b = (F.avg_pool2d(to_yuv(picture), pool) for picture in (made, photo))
+    return F.l1_loss(a[:, :1], b[:, :1]) + 2 * F.smooth_l1_loss(a[:, 1:], b[:, 1:], beta=0.02)
 
 
 def total_variation(picture: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator, save_generator
-from anime_model.networks.discriminator import Discriminator
+from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
 from anime_model.networks.generator import Generator
 from anime_model.recipe import TeacherSettings
 from anime_model.training import losses
+from anime_model.training.abstraction import abstract
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
 from anime_model.training.sheets import render
@@ -54,6 +55,13 @@ def starting_generator(settings: TeacherSettings) -> Generator:
     return generator.train()
 
 
+def new_discriminator(settings: TeacherSettings, perceptual: nn.Module) -> nn.Module:
+    """Of the kind that the recipe names, with new weights."""
+    if settings.discriminator == "projected":
+        return ProjectedDiscriminator.on(perceptual, settings.discriminator_width)
+    return Discriminator(settings.discriminator_width)
+
+
 def train_teacher(
     data: TeacherData, perceptual: nn.Module, settings: TeacherSettings, training: Training
 ) -> TrainedTeacher:
@@ -63,7 +71,7 @@ def train_teacher(
     themselves as snapshot 0.
     """
     torch.manual_seed(training.seed)
-    players = _Players(settings, training)
+    players = _Players(settings, perceptual, training)
     trainer = _Trainer(players, data, perceptual, settings, training)
     fixed = data.photos.fixed(6, settings.crop)
     snapshots = _snapshot_paths(settings, training.scratch)
@@ -82,8 +90,8 @@ def train_teacher(
 class _Players:
     """Generator, its average, discriminator and their optimizers, on the training's device."""
 
-    def __init__(self, settings: TeacherSettings, training: Training) -> None:
-        generator, discriminator = starting_generator(settings), Discriminator(settings.discriminator_width)
+    def __init__(self, settings: TeacherSettings, perceptual: nn.Module, training: Training) -> None:
+        generator, discriminator = starting_generator(settings), new_discriminator(settings, perceptual)
         self.average = copy.deepcopy(generator).to(training.device).requires_grad_(False)
         self.g_optimizer = torch.optim.Adam(generator.parameters(), settings.rate, (0.5, 0.999))
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, (0.5, 0.999))
@@ -118,6 +126,7 @@ class _Trainer:
     ) -> None:
         self.players, self.settings, self.fabric = players, settings, training.fabric
         self.perceptual = torch.compile(perceptual) if settings.compile else perceptual
+        self.projected = settings.discriminator == "projected"
         self.photos, self.frames, self.smooth = (
             Sampler(pictures, settings.batch, settings.crop, training.seed, stream, training.fabric.global_rank)
             for stream, pictures in enumerate((data.photos, data.frames, data.smooth))
@@ -130,12 +139,15 @@ class _Trainer:
         return scalars
 
     def _warm_up(self, step: int) -> dict[str, Tensor]:
-        """AnimeGAN's initialisation: the generator first learns to reproduce the content of photos."""
+        """AnimeGAN's initialisation: the generator first learns to reproduce photos, or the abstractions of them."""
         set_rate(self.players.g_optimizer, self.settings.warm_up_rate)
         photo = self.photos(step)
+        anchor = abstract(photo, self.settings.abstraction)
         made = self.players.generate(photo)
-        content = losses.content(self._maps(made), self._maps(photo), self.settings.content_layers)
-        total = self._weight("content", content) + self._weight("colour", losses.colour(made, photo))
+        with torch.no_grad():
+            anchor_maps = self._maps(anchor)
+        content = losses.content(self._maps(made), anchor_maps, self.settings.content_layers)
+        total = self._weight("content", content) + self._weight("colour", losses.colour(made, anchor))
         self._update(self.players.g_optimizer, total)
         return {"content": content.detach(), "loss": total.detach()}
 
@@ -146,23 +158,26 @@ class _Trainer:
         photo, frame, smooth = self.photos(step), self.frames(step), self.smooth(step)
         made = self.players.generate(photo)
         judged = self._train_discriminator(made.detach(), frame, smooth)
-        return {"discriminator": judged} | self._train_generator(made, photo, frame)
+        anchor = abstract(photo, self.settings.abstraction)
+        return {"discriminator": judged} | self._train_generator(made, anchor, frame)
 
     def _train_discriminator(self, made: Tensor, frame: Tensor, smooth: Tensor) -> Tensor:
         batch = torch.cat([frame, made, losses.to_grey(frame), losses.to_grey(smooth)])
-        loss = losses.discriminator_loss(*self.players.judge(batch).chunk(4))
+        with torch.no_grad():
+            seen = self._maps(batch) if self.projected else batch
+        loss = losses.discriminator_loss(*self.players.judge(seen).chunk(4))
         self._update(self.players.d_optimizer, loss)
         return loss.detach()
 
-    def _train_generator(self, made: Tensor, photo: Tensor, frame: Tensor) -> dict[str, Tensor]:
+    def _train_generator(self, made: Tensor, anchor: Tensor, frame: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
-            photo_maps, grey_maps = self._maps(photo), self._maps(losses.to_grey(frame))
+            anchor_maps, grey_maps = self._maps(anchor), self._maps(losses.to_grey(frame))
         made_maps, made_grey_maps = self._maps(made), self._maps(losses.to_grey(made))
         parts = {
-            "adversarial": losses.adversarial(self._judge_frozen(made)),
-            "content": losses.content(made_maps, photo_maps, self.settings.content_layers),
+            "adversarial": losses.adversarial(self._judge_frozen(made_maps if self.projected else made)),
+            "content": losses.content(made_maps, anchor_maps, self.settings.content_layers),
             "style": losses.style(made_grey_maps, grey_maps, self.settings.style_layers),
-            "colour": losses.colour(made, photo),
+            "colour": losses.colour(made, anchor, self.settings.colour_pool),
             "variation": losses.total_variation(made),
         }
         total = torch.stack([self._weight(key, value) for key, value in parts.items()]).sum()
@@ -173,7 +188,7 @@ class _Trainer:
         with self.fabric.autocast():
             return self.perceptual(picture)
 
-    def _judge_frozen(self, made: Tensor) -> Tensor:
+    def _judge_frozen(self, made: Tensor | losses.Maps) -> Tensor:
         """The plain network: gradients pass through it to the picture, and no process waits for its own."""
         discriminator = self.players.discriminator.module.requires_grad_(False)
         with self.fabric.autocast():

@@ -8,9 +8,10 @@ from torch.nn import functional as F
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import CheckpointError, load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters, receptive_radius
-from anime_model.networks.discriminator import Discriminator
+from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
 from anime_model.networks.generator import Generator, convolutions, fold_batch_norm
 from anime_model.networks.importer import import_generator
+from anime_model.networks.perceptual import load_perceptual
 from tests.support import lite
 
 
@@ -202,3 +203,18 @@ def test_discriminator_is_spectrally_normed_and_judges_patches():
     assert logits.shape == (2, 1, 16, 12)
     norms = [torch.linalg.matrix_norm(c.weight.flatten(1), 2) for c in convolutions(discriminator).values()]
     assert max(norms) < 1.1
+
+
+def test_the_projected_discriminator_reads_every_map_and_trains_nothing_else():
+    perceptual = load_perceptual("embedded")
+    discriminator = ProjectedDiscriminator.on(perceptual, 8).eval()
+    picture = torch.rand(2, 3, 64, 32) * 2 - 1
+    maps = perceptual(picture)
+    logits = discriminator(maps)
+    assert logits.shape == (2, len(maps), 8, 4)
+    assert set(discriminator.heads) == set(maps)
+    for name in maps:  # each head hears its own map, and no other
+        changed = discriminator(maps | {name: maps[name] + 1})
+        heard = (changed - logits).abs().amax((0, 2, 3)) > 1e-6
+        assert heard.tolist() == [other == name for other in maps]
+    assert not any(key.startswith("perceptual") for key in discriminator.state_dict())

@@ -1,0 +1,74 @@
+"""A few steps of the teacher's game with each kind of discriminator, on pictures of one colour each."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from anime_model.networks.perceptual import load_perceptual
+from anime_model.recipe import AbstractionSettings, TeacherSettings
+from anime_model.runtime.pictures import write_picture
+from anime_model.training import teacher
+from anime_model.training.loop import Training
+
+SETTINGS = TeacherSettings(
+    width=0.125,
+    discriminator_width=8,
+    crop=32,
+    batch=2,
+    warm_up_steps=2,
+    steps=3,
+    weights={"adversarial": 1.0, "content": 1.0, "style": 1.0, "colour": 1.0, "variation": 0.1},
+    snapshots=1,
+)
+
+
+@pytest.fixture
+def data(tmp_path) -> teacher.TeacherData:
+    draw = np.random.default_rng(1)
+    for part in ("photos/train", "frames", "smooth"):
+        (tmp_path / part).mkdir(parents=True)
+        for index in range(6):
+            colour = draw.integers(0, 256, 3, dtype=np.uint8)
+            write_picture(tmp_path / part / f"{index}.png", np.broadcast_to(colour, (40, 40, 3)).copy())
+    return teacher.TeacherData.load(tmp_path, SETTINGS.crop, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("kind", ["patch", "projected"])
+def test_both_players_learn_and_the_perceptual_network_does_not(tmp_path, data, kind):
+    perceptual = load_perceptual("embedded", ("relu1_1", "relu2_1"))
+    before = {key: value.clone() for key, value in perceptual.state_dict().items()}
+    settings = replace(SETTINGS, discriminator=kind, colour_pool=4, abstraction=AbstractionSettings(rounds=1))
+    settings = replace(settings, content_layers=("relu2_1",), style_layers=("relu1_1",))
+    torch.manual_seed(3)
+    start = teacher.new_discriminator(settings, perceptual).state_dict()
+    players = {}
+
+    class Watched(teacher._Players):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)
+            players["all"] = self
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(teacher, "_Players", Watched)
+        trained = teacher.train_teacher(data, perceptual, settings, Training(tmp_path / "scratch", 3, log_every=1))
+    assert [sorted(row) for row in trained.curve[:2]] == [["content", "loss", "step"]] * 2
+    assert {"adversarial", "discriminator"} <= set(trained.curve[-1])
+    judge = players["all"].modules()["discriminator"].state_dict()
+    assert judge.keys() == start.keys()
+    moved = [key for key in judge if key.endswith("weight.original") and not torch.equal(judge[key], start[key])]
+    assert moved
+    assert all(torch.equal(before[key], value) for key, value in perceptual.state_dict().items())
+
+
+def test_the_warm_up_learns_the_abstraction(tmp_path, data, monkeypatch):
+    """Whatever `abstract` makes of a photo is what the generator is drawn to."""
+    monkeypatch.setattr(teacher, "abstract", lambda photo, settings: torch.full_like(photo, -0.8))
+    settings = replace(SETTINGS, warm_up_steps=60, steps=0, warm_up_rate=5e-3)
+    settings = replace(settings, weights=settings.weights | {"colour": 10.0, "content": 0.0})
+    perceptual = load_perceptual("embedded", ("relu3_1",))
+    trained = teacher.train_teacher(data, perceptual, settings, Training(tmp_path / "scratch"))
+    with torch.no_grad():
+        made = trained.generator(data.photos.fixed(2, 32))
+    assert made.mean() == pytest.approx(-0.8, abs=0.25)

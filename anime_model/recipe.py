@@ -68,13 +68,15 @@ class AbstractionSettings:
     """The drawing that a teacher holds on to instead of the photo: `anime_model/training/abstraction.py`.
 
     `rounds` of a bilateral filter (0: the photo itself) whose weights fall off at a difference of `range` in colour,
-    Y from 0 to 1; dark lines of strength `lines` and borders sharpened by the factor `sharpen`.
+    Y from 0 to 1; dark lines of strength `lines` and borders sharpened by the factor `sharpen`; `palette` is the share
+    of the way that the photos' colours go to those of the frames.
     """
 
     rounds: int = 0
     range: float = 0.05
     lines: float = 0.9
     sharpen: float = 1.0
+    palette: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -400,6 +402,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "teacher.abstraction.range": (0.001, 10),
     "teacher.abstraction.lines": (0, 1),
     "teacher.abstraction.sharpen": (0, 5),
+    "teacher.abstraction.palette": (0, 1),
     "teacher.colour_pool": (1, 32),
     "teacher.batch": (1, 4096),
     "teacher.warm_up_steps": (0, 10_000_000),

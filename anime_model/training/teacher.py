@@ -14,7 +14,7 @@ from anime_model.networks.discriminator import Discriminator, ProjectedDiscrimin
 from anime_model.networks.generator import Generator
 from anime_model.recipe import TeacherSettings
 from anime_model.training import losses
-from anime_model.training.abstraction import abstract
+from anime_model.training.abstraction import Palette, abstract
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
 from anime_model.training.sheets import render
@@ -126,6 +126,7 @@ class _Trainer:
     ) -> None:
         self.players, self.settings, self.fabric = players, settings, training.fabric
         self.perceptual = torch.compile(perceptual) if settings.compile else perceptual
+        self.palette = Palette.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
         self.projected = settings.discriminator == "projected"
         self.photos, self.frames, self.smooth = (
             Sampler(pictures, settings.batch, settings.crop, training.seed, stream, training.fabric.global_rank)
@@ -142,7 +143,7 @@ class _Trainer:
         """AnimeGAN's initialisation: the generator first learns to reproduce photos, or the abstractions of them."""
         set_rate(self.players.g_optimizer, self.settings.warm_up_rate)
         photo = self.photos(step)
-        anchor = abstract(photo, self.settings.abstraction)
+        anchor = abstract(photo, self.settings.abstraction, self.palette)
         made = self.players.generate(photo)
         with torch.no_grad():
             anchor_maps = self._maps(anchor)
@@ -158,7 +159,7 @@ class _Trainer:
         photo, frame, smooth = self.photos(step), self.frames(step), self.smooth(step)
         made = self.players.generate(photo)
         judged = self._train_discriminator(made.detach(), frame, smooth)
-        anchor = abstract(photo, self.settings.abstraction)
+        anchor = abstract(photo, self.settings.abstraction, self.palette)
         return {"discriminator": judged} | self._train_generator(made, anchor, frame)
 
     def _train_discriminator(self, made: Tensor, frame: Tensor, smooth: Tensor) -> Tensor:

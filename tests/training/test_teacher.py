@@ -64,7 +64,7 @@ def test_both_players_learn_and_the_perceptual_network_does_not(tmp_path, data, 
 
 def test_the_warm_up_learns_the_abstraction(tmp_path, data, monkeypatch):
     """Whatever `abstract` makes of a photo is what the generator is drawn to."""
-    monkeypatch.setattr(teacher, "abstract", lambda photo, settings: torch.full_like(photo, -0.8))
+    monkeypatch.setattr(teacher, "abstract", lambda photo, settings, palette: torch.full_like(photo, -0.8))
     settings = replace(SETTINGS, warm_up_steps=60, steps=0, warm_up_rate=5e-3)
     settings = replace(settings, weights=settings.weights | {"colour": 10.0, "content": 0.0})
     perceptual = load_perceptual("embedded", ("relu3_1",))

@@ -1,7 +1,8 @@
 """What each step of the compression buys, and the front of latency against LPIPS.
 
 `python -m benchmarks.explore STYLE STEPS`: every trial starts from the teacher of artifacts/STYLE and trains for STEPS
-steps in all, with the losses of params.yaml; then all files are measured side by side. Writes results/explore.json and
+steps in all, with the losses of params.yaml; then all files are measured side by side. The stages of the release are
+those of results/release.json, their latency as a share of the teacher's. Writes results/explore.json and
 docs/front.svg. Trained networks are kept in scratch/explore/: a run that was broken off goes on with the next trial.
 """
 
@@ -35,8 +36,8 @@ from tasks import common, learning
 from tasks.quantize import kept_timing
 
 RESULTS = Path("results/explore.json")
+RELEASE = Path("results/release.json")
 CHART = Path("docs/front.svg")
-STAGES = ("separable", "pruned", "distilled", "int8")  # of the release, measured along
 PHOTOS = 48  # of the test photos, spread over them
 PRUNED = 0.25  # share of the parameters or MACs that the pruned trials keep
 
@@ -103,10 +104,9 @@ def main() -> None:
     artifacts, recipe = Path("artifacts", style), load_recipe("params.yaml")
     bench = prepare(artifacts, recipe, style, steps)
     rows = [row for name, trial in TRIALS.items() for row in make(bench, name, trial)]
-    rows += [{"trial": f"release {stage}", "note": stage, "table": "release"} for stage in STAGES]
-    files = {str(row["trial"]): bench.scratch / f"{row['trial']}.onnx" for row in rows if row["table"] != "release"}
-    files |= {f"release {stage}": artifacts / "exports" / f"{stage}.onnx" for stage in STAGES}
-    rows = judge(artifacts, rows, files, recipe)
+    files = {str(row["trial"]): bench.scratch / f"{row['trial']}.onnx" for row in rows}
+    rows = judge(artifacts, bench.scratch, rows, files, recipe)
+    rows += released(json.loads(RELEASE.read_text()), style, float(rows[0]["teacher_ms"]))
     protocol = {"style": style, "steps": steps, "photos": PHOTOS, "cpu": cpu_name(), "lpips_net": recipe.evaluate.lpips}
     protocol |= {"batch": bench.settings.batch, "crop": bench.settings.crop, "teacher_ms": rows[0]["teacher_ms"]}
     common.write_json(RESULTS, protocol | {"rows": rows})
@@ -194,10 +194,26 @@ def quantized(bench: Bench, student: Generator, steps: int, name: str, target: P
     export_int8_onnx(made.generator.cpu(), calibration, target, settings.weight_bits)
 
 
-def judge(artifacts: Path, rows: list[Row], files: dict[str, Path], recipe: Recipe) -> list[Row]:
+def released(found: list[Row], style: str, teacher_ms: float) -> list[Row]:
+    """The release's stages as rows: measured in a run of their own, so the latency is that share of the teacher's."""
+    rows = {row["variant"]: row for row in found if row["style"] == style}
+    base, keys = (
+        float(rows.pop("teacher")["latency_p50_ms"]),
+        ("parameters", "macs_512", "bytes", "lpips", "psnr", "ssim"),
+    )
+    return [
+        {"trial": f"release {stage}", "note": stage, "table": "release"}
+        | {key: round(row[key], 4) for key in keys}
+        | {"ms": round(teacher_ms * row["latency_p50_ms"] / base, 3), "teacher_ms": teacher_ms}
+        | {"speed_up": round(base / row["latency_p50_ms"], 2)}
+        for stage, row in rows.items()
+    ]
+
+
+def judge(artifacts: Path, scratch: Path, rows: list[Row], files: dict[str, Path], recipe: Recipe) -> list[Row]:
     """The rows with the size of the file, the latency beside the teacher's, and the likeness to its pictures."""
     settings = recipe.evaluate
-    teacher = artifacts / "exports/teacher.onnx"
+    export_onnx(load_generator(artifacts / "teacher/teacher.safetensors"), teacher := scratch / "teacher.onnx")
     times = measure_onnx({"teacher": teacher, **files}, settings.latency_size, settings.latency_threads, 10)
     photos = [read_picture(file) for file in picture_files(artifacts / "data/photos/test")]
     photos = [photos[index] for index in spread(len(photos), PHOTOS)]

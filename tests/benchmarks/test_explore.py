@@ -4,7 +4,7 @@ from anime_model.compression.separable import replace_convs
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.generator import Generator
 from anime_model.recipe import ReplaceSettings
-from benchmarks.explore import ARTICLE, INT8, LAST_WIDE, TRIALS, front, kind_of, with_kernel
+from benchmarks.explore import ARTICLE, INT8, LAST_WIDE, TRIALS, front, kind_of, released, with_kernel
 
 
 def row(ms: float, lpips: float, trial: str = "x") -> dict:
@@ -35,3 +35,13 @@ def test_a_smaller_kernel_is_the_middle_of_the_larger_one():
     assert name.startswith(f"layers.{LAST_WIDE}.depthwise")
     assert torch.equal(now[name], was[name][..., 2:5, 2:5])
     assert small(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+
+
+def test_the_release_keeps_its_share_of_the_teachers_latency():
+    figures = {"parameters": 9, "macs_512": 8, "bytes": 7, "lpips": 0.09, "psnr": 30.0, "ssim": 0.9}
+    found = [
+        {"style": style, "variant": variant, "latency_p50_ms": ms, **(figures if variant != "teacher" else {})}
+        for style, variant, ms in (("a", "teacher", 1000.0), ("a", "int8", 40.0), ("b", "int8", 1.0))
+    ]
+    (row,) = released(found, "a", 500.0)
+    assert (row["trial"], row["ms"], row["speed_up"], row["lpips"]) == ("release int8", 20.0, 25.0, 0.09)

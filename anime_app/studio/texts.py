@@ -16,8 +16,13 @@ TEXTS: Table = {
     "language": ("中文", "English"),
     "dark": ("Light or dark", "浅色或深色"),
     "make": ("Make", "制作"),
+    "compare": ("Compare", "对比"),
+    "judge": ("Judge", "评审"),
     "photos": ("Photos", "照片"),
     "upload_text.drop_gallery": ("Drop photos here", "把照片拖到这里"),  # Gradio's own words, which speak of media
+    "upload_text.drop_file": ("Drop photos here", "把照片拖到这里"),
+    "upload_text.click_to_upload": ("Click to choose", "点击选择"),
+    "common.or": ("or", "或"),
     "preset": ("Look", "风格"),
     "strength": ("Strength", "强度"),
     "strength_hint": ("0: the photo, 1: the drawing", "0 为原照片，1 为完整画作"),
@@ -63,18 +68,27 @@ TEXTS: Table = {
     "retro": ("Retro", "复古"),
     "noir": ("Noir", "黑白"),
 }
+# What Gradio's page writes once; where the language changes head.html writes it anew.
+WRITTEN_ONCE = ("make", "compare", "judge", "upload_text.drop_gallery", "upload_text.click_to_upload", "common.or")
+
+
+OWN = "studio."  # before our keys: Gradio also translates values, and a look or a style may be named like a key
 
 
 def translations(*tables: Table) -> I18n:
-    """The tables of all views as Gradio wants them: one dictionary for each language."""
-    merged = {key: pair for table in tables for key, pair in table.items()}
+    """The tables as Gradio wants them: one dictionary for each language. Keys with a dot are Gradio's own."""
+    merged = {_key(key): pair for table in tables for key, pair in table.items()}
     english, chinese = ({key: pair[index] for key, pair in merged.items()} for index in (0, 1))
     return I18n(**{"en": english, "zh-CN": chinese, "zh-TW": chinese})
 
 
 def label(key: str) -> I18nData:
     """A component's property that the page shows in the reader's language."""
-    return I18nData(key)
+    return I18nData(_key(key))
+
+
+def _key(key: str) -> str:
+    return key if "." in key else OWN + key
 
 
 def both(key: str, table: Table = TEXTS, **values: object) -> str:

@@ -226,6 +226,58 @@ def test_the_browsers_language_is_spoken_and_can_be_switched(browser, studio):
     reader.close()
 
 
+SHOWN = """() => {
+    const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const hidden = new Set(["SCRIPT", "STYLE"]);
+    while (walker.nextNode()) {
+        const { nodeValue, parentElement } = walker.currentNode;
+        if (hidden.has(parentElement.tagName) || !parentElement.checkVisibility()) continue;
+        if (nodeValue.trim()) texts.push(nodeValue.trim());
+    }
+    return texts.concat([...document.querySelectorAll("#size input")].map((input) => input.value));
+}"""
+
+
+def test_switching_the_language_keeps_photos_results_and_settings(reader, photos):
+    page = reader.page
+    assert page.locator("#looks .selected").inner_text() == "Plain", "the value is not taken for a text"
+    page.locator("#looks label", has_text="Noir").click()
+    page.locator("#strength input[type=range]").press("ArrowLeft")
+    page.locator("#more button").first.click()
+    page.get_by_label("Keep the photo's colours").check()
+    reader.put(*photos[:2])
+    reader.wait("Done: 2 pictures")
+    pictures = "[...document.querySelectorAll('#photos img, #result img, #album img')].map(image => image.src)"
+    before, uploads = page.evaluate(pictures), len(reader.calls)
+    assert len(before) == 6
+    page.click("#language")
+    reader.wait("完成：2 张图片")
+    page.get_by_role("button", name=TEXTS["draw"][1], exact=True).wait_for()
+    assert page.evaluate(pictures) == before
+    assert page.locator("#looks .selected").inner_text() == TEXTS["noir"][1]
+    assert page.locator("#strength input[type=range]").input_value() == "0.95"
+    assert page.get_by_label(TEXTS["keep"][1]).is_checked()
+    assert not [url for url in reader.calls[uploads:] if "queue" in url or "upload" in url], "nothing is drawn again"
+    page.locator("#looks label", has_text=TEXTS["dusk"][1]).click()
+    reader.wait("完成：2 张图片")
+
+
+def test_after_switching_every_text_is_the_one_of_a_page_loaded_in_that_language(browser, studio):
+    for locale, other in (("en-GB", "zh-CN"), ("zh-CN", "en-GB")):
+        shown = []
+        for first, switched in ((locale, False), (other, True)):
+            reader = Reader(browser, studio, locale=first)
+            reader.page.locator("#more button").first.click()
+            if switched:
+                reader.page.click("#language")
+            reader.page.get_by_text(TEXTS["size"][locale == "zh-CN"]).wait_for()
+            reader.page.get_by_text(TEXTS["upload_text.drop_gallery"][locale == "zh-CN"]).wait_for()
+            shown.append(reader.page.evaluate(SHOWN))
+            reader.close()
+        assert shown[0] == shown[1]
+        assert len(shown[0]) > 30
+
+
 def test_dark_follows_the_system_and_the_button(browser, studio):
     reader = Reader(browser, studio, color_scheme="dark")
     colour = "getComputedStyle(document.body).color"

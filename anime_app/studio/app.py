@@ -52,7 +52,7 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
     blocks = page(studio)
     # Gradio checks the paths in a request, and treats SVG with care, only once it believes that it was launched.
     blocks.has_launched = blocks.is_running = True
-    _own_index()
+    _own_index(studio.max_upload)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -96,21 +96,28 @@ def header() -> str:
     )
 
 
-def _own_index() -> None:
-    """Gradio's page with two things first: the studio's script, which must run before Gradio reads the browser's
+def _own_index(max_upload: int) -> None:
+    """Gradio's page with two things first: the studio's scripts, which must run before Gradio reads the browser's
     language, and its style sheet, so that nothing is ever shown without it (Gradio would also confine its rules)."""
     name, loader = "frontend/index.html", routes.templates.env.loader
     source = loader.get_source(routes.templates.env, name)[0]
-    script = (HERE / "head.html").read_text(encoding="utf-8").replace("__TOLD__", _told())
+    script = (HERE / "head.html").read_text(encoding="utf-8").replace("__TOLD__", _told(max_upload))
+    script += f"<script>{(HERE / 'upload.js').read_text(encoding='utf-8')}</script>"
     style = f"<style>{style_sheet()}</style>"
     own = source.replace("<head>", f"<head>{script}", 1).replace("</head>", f"{style}</head>", 1)
     routes.templates.env.loader = ChoiceLoader([DictLoader({name: own}), loader])
     routes.templates.env.cache.clear()
 
 
-def _told() -> str:
-    """What the page's script cannot know by itself, as JSON that may stand in a script."""
-    told = {"gradio": _module_of_languages(), "once": [TEXTS[key] for key in WRITTEN_ONCE]}
+def _told(max_upload: int) -> str:
+    """What the page's scripts cannot know by themselves, as JSON that may stand in a script."""
+    most = f"{max_upload / 1e6:g}"
+    told = {
+        "gradio": _module_of_languages(),
+        "once": [TEXTS[key] for key in WRITTEN_ONCE],
+        "limit": max_upload,
+        "tooLarge": [text.replace("{most}", most) for text in TEXTS["too_large"]],
+    }
     return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
 
 

@@ -56,7 +56,7 @@ TEXTS: Table = {
         "The studio is busy: too many pictures are waiting. Try again in a moment.",
         "当前排队的图片太多，请稍后再试。",
     ),
-    "too_large": ("The file is too large: at most {most} MB.", "文件过大：上限为 {most} MB。"),
+    "too_large": ("{name}: too large, at most {most} MB for one file.", "{name}：文件过大，单个文件上限为 {most} MB。"),
     "failed": ("{name}: {reason}", "{name}：{reason}"),
     "plain": ("Plain", "原画"),
     "hayao": ("Hayao", "宫崎"),

@@ -163,12 +163,51 @@ def test_what_cannot_be_drawn_is_named_and_the_rest_is_made(reader, photos, tmp_
     assert "Traceback" not in reader.page.content()
 
 
-def test_a_refused_file_leaves_the_page_as_it_was(reader, photos, tmp_path):
-    (tmp_path / "huge.jpg").write_bytes(b"\0" * 3_100_000)
-    reader.put(tmp_path / "huge.jpg")
-    reader.page.get_by_text("exceed the maximum allowed size").first.wait_for()
-    reader.put(photos[0])
-    reader.wait("Done: river-shinkai.jpg")
+@pytest.fixture
+def huge(tmp_path) -> Path:
+    """A byte more than the studio takes."""
+    (tmp_path / "huge.jpg").write_bytes(b"\0" * 3_000_001)
+    return tmp_path / "huge.jpg"
+
+
+def test_a_file_over_the_limit_is_one_line_and_the_others_are_drawn(reader, photos, huge):
+    said = reader.page.locator("#too-large")
+    reader.put(huge)
+    said.get_by_text("huge.jpg: too large, at most 3 MB for one file.", exact=True).wait_for()
+    assert reader.page.get_by_text("exceed").count() == 0, "Gradio says nothing of its own"
+    reader.page.click("#language")
+    said.get_by_text("huge.jpg：文件过大，单个文件上限为 3 MB。", exact=True).wait_for()
+    reader.put(huge, photos[0])
+    reader.wait("完成：river-shinkai.jpg")
+    assert said.is_visible()
+    assert reader.page.locator("#photos img").count() == 1
+    reader.put(photos[1])
+    reader.wait("完成：2 张图片")
+    assert not said.is_visible(), "it goes with the next choice"
+
+
+DROP = """([zone, files]) => {
+    const dropped = new DataTransfer();
+    for (const [name, size] of files) dropped.items.add(new File([new Uint8Array(size)], name, { type: "image/jpeg" }));
+    zone.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_what_is_dropped_is_bounded_too(reader):
+    zone = reader.page.locator("#photos").get_by_text("Drop photos here").element_handle()
+    reader.page.evaluate(DROP, [zone, [["huge.jpg", 3_000_001], ["larger.jpg", 4_000_000]]])
+    reader.page.get_by_text("huge.jpg, larger.jpg: too large, at most 3 MB for one file.").wait_for()
+    reader.page.evaluate(DROP, [zone, [["huge.jpg", 3_000_001], ["empty.jpg", 3_000_000]]])
+    reader.wait("empty.jpg: not a picture that can be read")
+    assert reader.page.locator("#too-large").inner_text() == "huge.jpg: too large, at most 3 MB for one file."
+
+
+def test_the_limit_holds_in_the_view_compare(reader, huge):
+    reader.page.get_by_role("tab", name="Compare").click()
+    with reader.page.expect_file_chooser() as chooser:
+        reader.page.click("#compare-upload")
+    chooser.value.set_files(huge)
+    reader.page.get_by_text("huge.jpg: too large, at most 3 MB for one file.").wait_for()
 
 
 def test_the_camera_takes_a_photo(reader):

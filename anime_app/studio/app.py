@@ -13,6 +13,7 @@ from jinja2 import ChoiceLoader, DictLoader
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from anime_app.studio import compare, create, judge
+from anime_app.studio.engineer_texts import TEXTS as ENGINEERS
 from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
 from anime_app.studio.guard import Guard
 from anime_app.studio.settings import Studio
@@ -79,7 +80,7 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
         ssr_mode=False,
         enable_monitoring=False,
         mcp_server=False,
-        i18n=translations(TEXTS),
+        i18n=translations(TEXTS, ENGINEERS),
         theme=theme(),
     )
 

@@ -12,7 +12,6 @@ Table = dict[str, tuple[str, str]]
 
 TEXTS: Table = {
     "tagline": ("Your photos, drawn. On this computer, and nowhere else.", "把照片画成动漫，全程只在这台电脑上。"),
-    "private": ("Nothing leaves this computer", "照片不会离开这台电脑"),
     "language": ("中文", "English"),
     "dark": ("Light or dark", "浅色或深色"),
     "make": ("Make", "制作"),
@@ -91,11 +90,15 @@ def _key(key: str) -> str:
     return key if "." in key else OWN + key
 
 
-def both(key: str, table: Table = TEXTS, **values: object) -> str:
+def both(key: str, table: Table = TEXTS, tag: str = "span", **values: object) -> str:
     """HTML with the text in both languages. `values` fill its gaps, escaped; a pair holds one for each language."""
-    spans = []
-    for index, language in enumerate(("en", "zh")):
+    made = []
+    for index, text in enumerate(table[key]):
         own = {name: value[index] if isinstance(value, tuple) else value for name, value in values.items()}
-        text = table[key][index].format(**{name: escape(str(value)) for name, value in own.items()})
-        spans.append(f'<span lang="{language}">{text}</span>')
-    return "".join(spans)
+        made.append(text.format(**{name: escape(str(value)) for name, value in own.items()}))
+    return in_both(*made, tag)
+
+
+def in_both(english: str, chinese: str, tag: str = "span") -> str:
+    """HTML of which the style sheet shows the reader's half; in an SVG `tag` is tspan."""
+    return "".join(f'<{tag} lang="{lang}">{text}</{tag}>' for lang, text in (("en", english), ("zh", chinese)))

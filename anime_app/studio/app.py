@@ -1,6 +1,7 @@
 """The page: header, one tab for each view, and the application that serves it on this computer only."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,11 +13,11 @@ from jinja2 import ChoiceLoader, DictLoader
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from anime_app.studio import compare, create, judge
+from anime_app.studio.engineer_texts import TEXTS as ENGINEERS
 from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
 from anime_app.studio.guard import Guard
-from anime_app.studio.judge_texts import TEXTS as VIEWS
 from anime_app.studio.settings import Studio
-from anime_app.studio.texts import TEXTS, both, label, translations
+from anime_app.studio.texts import TEXTS, WRITTEN_ONCE, both, label, translations
 from anime_app.studio.theme import style_sheet, theme
 
 TITLE = "AnimeGAN-Lite"
@@ -52,7 +53,7 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
     blocks = page(studio)
     # Gradio checks the paths in a request, and treats SVG with care, only once it believes that it was launched.
     blocks.has_launched = blocks.is_running = True
-    _own_index()
+    _own_index(studio.max_upload)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -79,7 +80,7 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
         ssr_mode=False,
         enable_monitoring=False,
         mcp_server=False,
-        i18n=translations(TEXTS, VIEWS),
+        i18n=translations(TEXTS, ENGINEERS),
         theme=theme(),
     )
 
@@ -96,13 +97,36 @@ def header() -> str:
     )
 
 
-def _own_index() -> None:
-    """Gradio's page with two things first: the studio's script, which must run before Gradio reads the browser's
+def _own_index(max_upload: int) -> None:
+    """Gradio's page with two things first: the studio's scripts, which must run before Gradio reads the browser's
     language, and its style sheet, so that nothing is ever shown without it (Gradio would also confine its rules)."""
     name, loader = "frontend/index.html", routes.templates.env.loader
     source = loader.get_source(routes.templates.env, name)[0]
-    script = (HERE / "head.html").read_text(encoding="utf-8")
+    script = (HERE / "head.html").read_text(encoding="utf-8").replace("__TOLD__", _told(max_upload))
+    script += f"<script>{(HERE / 'upload.js').read_text(encoding='utf-8')}</script>"
     style = f"<style>{style_sheet()}</style>"
     own = source.replace("<head>", f"<head>{script}", 1).replace("</head>", f"{style}</head>", 1)
     routes.templates.env.loader = ChoiceLoader([DictLoader({name: own}), loader])
     routes.templates.env.cache.clear()
+
+
+def _told(max_upload: int) -> str:
+    """What the page's scripts cannot know by themselves, as JSON that may stand in a script."""
+    most = f"{max_upload / 1e6:g}"
+    told = {
+        "gradio": _module_of_languages(),
+        "once": [TEXTS[key] for key in WRITTEN_ONCE],
+        "limit": max_upload,
+        "tooLarge": [text.replace("{most}", most) for text in TEXTS["too_large"]],
+    }
+    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _module_of_languages() -> str:
+    """The file of Gradio's page with the function by which its settings change the language; its name differs from
+    release to release. Empty where there is none: then the page is loaded again."""
+    folder = Path(gr.__file__).parent / "templates" / "frontend"
+    for path in folder.glob("assets/core-*.js"):
+        if " as changeLocale," in path.read_text(encoding="utf-8"):
+            return path.relative_to(folder).as_posix()
+    return ""

@@ -5,6 +5,7 @@ from html import escape
 from math import ceil, floor, log10
 
 from anime_app.panel.ranking import Strength
+from anime_app.studio.engineer_texts import TEXTS, said, told
 from anime_app.studio.versions import STEPS, Version
 
 COLOURS = {"teacher": "#7a6f9b", "separable": "#5b9bd5", "pruned": "#3fa796", "distilled": "#e09f3e", "int8": "#e2557f"}
@@ -12,11 +13,11 @@ OTHER = "#b5a3ad"  # trials
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 58, 18, 16, 46
 SMALL = (300, 150)  # a trend
-FIGURES = {  # name in the evaluation: title, unit, factor, digits
-    "bytes": ("size", "MB", 1e-6, 2),
-    "latency_p50_ms": ("latency", "ms", 1, 0),
-    "fid": ("FID", "", 1, 2),
-    "lpips": ("LPIPS", "", 1, 3),
+FIGURES = {  # name in the evaluation: key of its title, unit, factor, digits
+    "bytes": ("column_bytes", "MB", 1e-6, 2),
+    "latency_p50_ms": ("chart_latency", "ms", 1, 0),
+    "fid": ("column_fid", "", 1, 2),
+    "lpips": ("column_lpips", "", 1, 3),
 }
 Point = tuple[float, float]
 
@@ -36,8 +37,7 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
     shown = [(version, _at(version, y)) for version in versions]
     points = [(version, at) for version, at in shown if at]
     if not points:
-        title = FIGURES[y][0]
-        return f'<p class="empty">No version has both a latency and {title} yet.</p>'
+        return f'<p class="empty">{said("chart_none", figure=y.upper())}</p>'
     across, up = [at[0] for _, at in points], [at[1] for _, at in points]
     spread = (max(up) - min(up)) or max(up) or 1
     low_y = 0.0 if min(up) < 0.5 * max(up) else min(up) - 0.15 * spread
@@ -47,7 +47,8 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
         x = LEFT + (log10(at[0]) - log10(low)) / (log10(high) - log10(low)) * (WIDTH - LEFT - RIGHT)
         return x, TOP + (top - at[1]) / ((top - low_y) or 1) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_grid(low, high, low_y, top, place), _axes("milliseconds for one picture, logarithmic", _title(y))]
+    axes = (said(key, "tspan") for key in ("chart_milliseconds", f"chart_{y}"))
+    parts = [_grid(low, high, low_y, top, place), _axes(*axes)]
     steps = [place(at) for at in front([at for _, at in points])]
     path = " ".join(f"L{x:.1f} {steps[i - 1][1]:.1f} L{x:.1f} {v:.1f}" for i, (x, v) in enumerate(steps) if i)
     parts.append(f'<path class="front" d="M{steps[0][0]:.1f} {steps[0][1]:.1f} {path}"/>')
@@ -55,8 +56,8 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
     taken: list[Point] = []
     for version, at in drawn:
         parts.append(_button(version, place(at), at, y, version.key in chosen, taken))
-    label = f"Latency against {FIGURES[y][0]}, {len(points)} versions"
-    return _svg(WIDTH, HEIGHT, label, "".join(parts))
+    label = said("chart_pareto", figure=y.upper(), count=len(points))
+    return _svg("front", WIDTH, HEIGHT, label, "".join(parts))
 
 
 def _at(version: Version, y: str) -> Point | None:
@@ -67,7 +68,8 @@ def _at(version: Version, y: str) -> Point | None:
 def _button(version: Version, place: Point, at: Point, y: str, chosen: bool, taken: list[Point]) -> str:
     x, v = place
     step = version.variant in COLOURS
-    words = f"{version.label}: {at[0]:.0f} ms, {FIGURES[y][0]} {at[1]:.{FIGURES[y][3]}f}"
+    label = version.label.replace(" · trial ", " · ")  # a title has room for one language: this is both
+    words = f"{label}: {at[0]:.0f} ms, {y.upper()} {at[1]:.{FIGURES[y][3]}f}"
     note = version.words.get("note", "")
     title = escape(f"{words} · {note}" if note else words)
     size, colour = (7, COLOURS[version.variant]) if step else (5, OTHER)
@@ -114,10 +116,6 @@ def _axes(x: str, y: str) -> str:
     )
 
 
-def _title(y: str) -> str:
-    return "LPIPS to the teacher, less is closer" if y == "lpips" else "FID to the style, less is closer"
-
-
 def _decades(low: float, high: float) -> list[float]:
     """1, 2, 5, 10, 20 ... between two positive numbers."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
@@ -137,7 +135,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 def trends(versions: Sequence[Version]) -> str:
     """Small charts of each figure over the numbers of one model's registered versions; a line for each variant."""
     if not versions:
-        return '<p class="empty">No registered versions of this style yet.</p>'
+        return f'<p class="empty">{said("chart_no_versions")}</p>'
     charts = "".join(_trend(versions, key) for key in FIGURES)
     variants = [name for name in STEPS if any(version.variant == name for version in versions)]
     legend = "".join(f'<span><i style="background:{COLOURS[name]}"></i>{name}</span>' for name in variants)
@@ -171,12 +169,14 @@ def _trend(versions: Sequence[Version], key: str) -> str:
         joined = " ".join(f"{x:.1f},{y:.1f}" for _, _, (x, y) in line)
         parts.append(f'<polyline points="{joined}" stroke="{colour}"/>')
         parts += [_dot(version, f"{value:.{digits}f} {unit}".strip(), at, colour) for version, value, at in line]
-    parts.append(f'<text class="axis" x="{width / 2 + 15}" y="{height - 4}" text-anchor="middle">version</text>')
+    word = said("column_version", "tspan")
+    parts.append(f'<text class="axis" x="{width / 2 + 15}" y="{height - 4}" text-anchor="middle">{word}</text>')
     for number in sorted({first, last}):
         x = place(number, 0)[0]
         parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{number}</text>')
-    head = f'<text class="head" x="4" y="14">{title}{f", {unit}" if unit else ""}</text>'
-    return _svg(width, height, f"{title} over versions {first} to {last}", head + "".join(parts))
+    head = f'<text class="head" x="4" y="14">{said(title, "tspan")}{f", {unit}" if unit else ""}</text>'
+    label = said("chart_trend", figure=TEXTS[title], first=first, last=last)
+    return _svg(key, width, height, label, head + "".join(parts))
 
 
 def _dot(version: Version, value: str, at: Point, colour: str) -> str:
@@ -186,8 +186,10 @@ def _dot(version: Version, value: str, at: Point, colour: str) -> str:
     return f'<g>{title}{ring}<circle cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="4" fill="{colour}"/></g>'
 
 
-def _svg(width: int, height: int, label: str, inside: str) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">{inside}</svg>'
+def _svg(name: str, width: int, height: int, label: str, inside: str) -> str:
+    """`label` is HTML in both languages, for who listens to the page; `name` is the page's only one."""
+    named = f'<span class="sr" id="chart-{name}">{label}</span>'
+    return f'{named}<svg viewBox="0 0 {width} {height}" role="group" aria-labelledby="chart-{name}">{inside}</svg>'
 
 
 def intervals(strengths: Sequence[Strength]) -> str:
@@ -210,14 +212,16 @@ def intervals(strengths: Sequence[Strength]) -> str:
         parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick:g}</text>')
     for index, one in enumerate(strengths):
         y = 6 + row * (index + 0.5)
-        title = f"{one.label}: {one.strength:.2f}, from {one.low:.2f} to {one.high:.2f}"
+        title = f"{one.label}: {one.strength:.2f} ({one.low:.2f} – {one.high:.2f})"
         parts.append(
             f"<g><title>{escape(title)}</title>"
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(one.label)}</text>'
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{told(one.label, "tspan")}</text>'
             f'<path class="whisker" d="M{place(one.low):.1f} {y}H{place(one.high):.1f}"/>'
             f'<circle cx="{place(one.strength):.1f}" cy="{y}" r="6"/>'
-            f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">wins {100 * one.share:.0f} %</text></g>'
+            f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">'
+            f"{said('chart_wins', 'tspan', share=f'{100 * one.share:.0f}')}</text></g>"
         )
-    words = "strength (log), 0 is the average version; its share of wins against that"
+    words = said("chart_strength", "tspan")
     parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 2}" text-anchor="middle">{words}</text>')
-    return _svg(WIDTH, height, f"Bradley-Terry strengths of {len(strengths)} versions", "".join(parts))
+    label = said("chart_strengths", count=len(strengths))
+    return _svg("strengths", WIDTH, height, label, "".join(parts))

@@ -12,21 +12,22 @@ from gradio.context import Context
 
 from anime_app.studio import charts, promotion, sheet
 from anime_app.studio.desk import Desk
+from anime_app.studio.engineer_texts import named, said
 from anime_app.studio.samples import data_url, read_photo
 from anime_app.studio.settings import Studio
+from anime_app.studio.texts import label
 from anime_app.studio.versions import Version, tracking_uri
 from anime_model.runtime.models import first_line
 from anime_model.runtime.pictures import SUFFIXES
 
 HERE = Path(__file__).parent
-TOGETHER = 6  # versions beside each other
+TOGETHER = 6  # versions beside each other; a label says so
 LISTED = 30  # rows of the table, and versions in the lists
 DEFAULT = 0  # instead of a version's number: the one that the flow takes by itself
 OWN = "own"  # the key of the photo that a person put in
 NETWORK = "network"  # the queue that everything which runs a network shares
 GUESS = 1.0  # seconds that a wrong token costs
-LOCKED = "Promote and roll back are locked: start the studio with a token to unlock them."
-NO_PROJECT = "Promote and roll back need a project: start the studio in the folder of one."
+MEASURING = {"check": "promote_measuring", "promote": "promote_measuring", "back": "promote_rolling"}
 
 
 @dataclass(frozen=True)
@@ -76,37 +77,38 @@ def _part(name: str, *scripts: str) -> gr.HTML:
     return gr.HTML("", elem_id=name, elem_classes="compare-part", js_on_load=code)
 
 
-def _head(text: str) -> None:
-    gr.HTML(f"<h3>{text}</h3>", elem_classes="compare-part")
+def _head(key: str) -> None:
+    gr.HTML(f'<h3 id="{key}">{said(key)}</h3>', elem_classes="compare-part")
 
 
 def _components(studio: Studio, desk: Desk) -> Parts:
     notes = _part("compare-notes")
     with gr.Row(equal_height=True):
-        style = gr.Radio([], label="Style", elem_id="compare-style", scale=2, min_width=180)
+        style = gr.Radio([], label=label("compare_style"), elem_id="compare-style", scale=2, min_width=180)
         picked = gr.Dropdown(
-            [], multiselect=True, max_choices=TOGETHER, label=f"Versions, at most {TOGETHER} beside each other",
+            [], multiselect=True, max_choices=TOGETHER, label=label("compare_versions"),
             elem_id="compare-versions", scale=6, min_width=300,
         )  # fmt: skip
-        again = gr.Button("Read again", elem_id="compare-again", scale=1, min_width=110)
+        again = gr.Button(label("compare_again"), elem_id="compare-again", scale=1, min_width=110)
     with gr.Row(equal_height=True):
         with gr.Column(scale=8, min_width=240):
             strip = _part("compare-strip", "press")
         with gr.Column(scale=1, min_width=140):
-            upload = gr.UploadButton("Your photo", file_types=list(SUFFIXES), elem_id="compare-upload")
+            words = label("compare_upload")
+            upload = gr.UploadButton(words, file_types=list(SUFFIXES), elem_id="compare-upload")
     panes = _part("compare-panes", "zoom")
-    _head("Figures")
+    _head("compare_figures")
     table = _part("compare-table")
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            _head("Latency against likeness: choose a point to see its pictures")
+            _head("compare_front")
             axis = gr.Radio(
-                [("LPIPS to the teacher", "lpips"), ("FID to the style", "fid")], value="lpips", show_label=False,
-                container=False, elem_id="compare-axis",
+                [(label(f"compare_{axis}"), axis) for axis in ("lpips", "fid")], value="lpips", show_label=False,
+                label=label("compare_front"), container=False, elem_id="compare-axis",
             )  # fmt: skip
             pareto = _part("compare-pareto", "press")
         with gr.Column(scale=5, min_width=320):
-            _head("Over the registered versions")
+            _head("compare_trends")
             trends = _part("compare-trends")
     number = _promotion(studio, desk, style)
     return Parts(
@@ -117,7 +119,7 @@ def _components(studio: Studio, desk: Desk) -> Parts:
 
 def _wire(studio: Studio, desk: Desk, parts: Parts) -> None:
     def read(style: str | None, axis: str, own) -> Iterator[list]:
-        yield [sheet.line("Reading the project and the registry …"), *[gr.skip()] * (len(parts.page) - 1)]
+        yield [sheet.say("compare_reading"), *[gr.skip()] * (len(parts.page) - 1)]
         desk.refresh()
         yield _page(desk, style, axis, own)
 
@@ -183,7 +185,9 @@ def _page(desk: Desk, style: str | None, axis: str, own) -> list:
     return [
         "".join(sheet.line(note, problem=True) for note in shelf.notes),
         gr.update(choices=[(name.title(), name) for name in styles], value=style),
-        gr.update(choices=[(version.label, version.key) for version in versions if version.drawable], value=keys),
+        gr.update(
+            choices=[(named(version.label), version.key) for version in versions if version.drawable], value=keys
+        ),
         desk.strip(own, photo, OWN),
         photo,
         _figures(desk, style, keys, axis),
@@ -195,7 +199,7 @@ def _page(desk: Desk, style: str | None, axis: str, own) -> list:
 
 def _numbers(registered: Sequence[Version]) -> list[tuple[str, int]]:
     newest = [(version.label, version.number) for version in registered[::-1]]
-    return [("the challenger, or else the newest int8 version", DEFAULT), *newest[:LISTED]]
+    return [(label("compare_newest"), DEFAULT), *newest[:LISTED]]
 
 
 def _figures(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
@@ -219,8 +223,7 @@ def _look(desk: Desk, keys: Sequence[str] | None, photo: np.ndarray | None) -> I
     """The photo and its drawings, each as soon as it is there."""
     versions = desk.shelf.find((keys or [])[:TOGETHER])
     if photo is None or not versions:
-        what = "a version" if photo is not None else "a photo"
-        yield f'<p class="empty">Choose {what} to see pictures here.</p>' if desk.shelf.all else ""
+        yield sheet.empty("compare_no_photo" if photo is None else "compare_no_version") if desk.shelf.all else ""
         return
     size = photo.shape[:2]
     done = [sheet.pane("photo", f"{size[1]} x {size[0]}", size, data_url(photo))]
@@ -256,7 +259,7 @@ def _chosen(desk: Desk, style: str, keys: Sequence[str] | None, axis: str, key: 
     """A point of the chart joins the pictures, or leaves them; the last picked one makes room where there is none."""
     keys, found = list(keys or []), desk.shelf.find([key])
     if not found:
-        return (*[gr.skip()] * 3, sheet.line("This point is no longer there: read again.", problem=True))
+        return (*[gr.skip()] * 3, sheet.say("compare_gone", problem=True))
     if not found[0].drawable:
         said = f"{found[0].label}: its model file is not there; benchmarks.explore keeps it in scratch/explore."
         return (*[gr.skip()] * 3, sheet.line(said, problem=True))
@@ -269,25 +272,27 @@ def _chosen(desk: Desk, style: str, keys: Sequence[str] | None, axis: str, key: 
 
 def _promotion(studio: Studio, desk: Desk, style: gr.Radio) -> gr.Dropdown:
     """Promote and roll back, by the flows' own command; without a token the buttons do nothing, here and by request."""
-    _head("Promote and roll back")
+    _head("promote_title")
     open_ = studio.token is not None and studio.project is not None
     if not open_:
-        gr.HTML(sheet.line(LOCKED if studio.token is None else NO_PROJECT), elem_classes="compare-part")
+        gr.HTML(sheet.say(_closed(studio)), elem_classes="compare-part")
     with gr.Row(equal_height=True, visible=open_):
-        number = gr.Dropdown([], label="Version", elem_id="promote-version", scale=3, min_width=240)
+        number = gr.Dropdown([], label=label("promote_version"), elem_id="promote-version", scale=3, min_width=240)
         why = gr.Textbox(
-            label="Reason for rolling back",
+            label=label("promote_reason"),
             max_lines=1,
             max_length=500,
             elem_id="promote-reason",
             scale=3,
             min_width=240,
         )
-        token = gr.Textbox(label="Token", type="password", max_lines=1, elem_id="promote-token", scale=2, min_width=160)
+        token = gr.Textbox(
+            label=label("token"), type="password", max_lines=1, elem_id="promote-token", scale=2, min_width=160
+        )
     with gr.Row(visible=open_):
-        check = gr.Button("Check the gates", elem_id="promote-check", interactive=open_)
-        promote = gr.Button("Promote", variant="primary", elem_id="promote", interactive=open_)
-        back = gr.Button("Roll back", elem_id="promote-back", interactive=open_)
+        check = gr.Button(label("promote_check"), elem_id="promote-check", interactive=open_)
+        promote = gr.Button(label("promote"), variant="primary", elem_id="promote", interactive=open_)
+        back = gr.Button(label("promote_back"), elem_id="promote-back", interactive=open_)
     said = _part("promote-verdict")
 
     def ask(kind: str):
@@ -304,6 +309,11 @@ def _promotion(studio: Studio, desk: Desk, style: gr.Radio) -> gr.Dropdown:
     return number
 
 
+def _closed(studio: Studio) -> str:
+    """The key of what is missing before anything can be promoted."""
+    return "promote_locked" if studio.token is None else "promote_no_project"
+
+
 def allowed(studio: Studio, token: str | None) -> bool:
     """Whether this is the studio's token; a wrong one costs time, so that guessing does not pay."""
     if studio.token is None or not token:
@@ -318,16 +328,15 @@ def _promoted(
     studio: Studio, desk: Desk, kind: str, style: str | None, number: int | None, why: str, token: str
 ) -> Iterator[str]:
     if studio.token is None or studio.project is None:
-        yield sheet.line(LOCKED if studio.token is None else NO_PROJECT, problem=True)
+        yield sheet.say(_closed(studio), problem=True)
     elif not allowed(studio, token):
-        yield sheet.line("The token is missing or wrong: nothing was changed.", problem=True)
+        yield sheet.say("promote_wrong", problem=True)
     elif style not in desk.shelf.styles:
-        yield sheet.line("Choose a style first.", problem=True)
+        yield sheet.say("promote_no_style", problem=True)
     elif kind == "back" and not why.strip():
-        yield sheet.line("Say why in a few words: the reason is kept with the version.", problem=True)
+        yield sheet.say("promote_why", problem=True)
     else:
-        doing = {"check": "Measuring the gates", "promote": "Measuring the gates", "back": "Rolling back"}[kind]
-        yield sheet.line(f"{doing} of {style} … this can take minutes.")
+        yield sheet.say(MEASURING[kind], style=style)
         uri = tracking_uri(studio)
         if kind == "back":
             found = promotion.roll_back(studio.project, uri, style, why.strip())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anime_app.studio.engineer_texts import said
 from anime_app.studio.samples import Sample, data_url, read_photo, run_photos, spread, thumbnail
 from anime_app.studio.settings import Studio
 from anime_app.studio.versions import Shelf, Version, model_file, read_shelf
@@ -81,9 +82,9 @@ class Desk:
 
     def strip(self, own: np.ndarray | None, chosen: str | None, own_key: str) -> str:
         """Buttons with the photos to choose from, a person's own first."""
-        buttons = [_button(own_key, "your photo", own, chosen)] if own is not None else []
+        buttons = [_button(own_key, "", own, chosen)] if own is not None else []
         buttons += [_button(key, sample.name, photo, chosen) for key, (sample, photo) in self.photos.items()]
-        inside = "".join(buttons) or '<p class="small">Put in a photo of your own to compare on it.</p>'
+        inside = "".join(buttons) or f'<p class="small">{said("compare_put")}</p>'
         return f'<div class="strip">{inside}</div>'
 
 
@@ -98,8 +99,10 @@ def _readable(samples: Sequence[Sample], max_pixels: int) -> dict[str, tuple[Sam
 
 
 def _button(key: str, name: str, photo: np.ndarray, chosen: str | None) -> str:
+    """A photo to choose; without a name it is the reader's own."""
+    words = escape(name) or said("compare_own")
     pressed = str(key == chosen).lower()
     return (
         f'<button type="button" data-key="{escape(key)}" aria-pressed="{pressed}" title="{escape(name)}">'
-        f'<img src="{thumbnail(photo)}" alt="{escape(name)}"></button>'
+        f'<img src="{thumbnail(photo)}" alt=""><span class="sr">{words}</span></button>'
     )

@@ -10,21 +10,13 @@ from threading import Lock
 
 from PIL import Image
 
+from anime_app.studio.phrases import spoken
 from anime_model.runtime import images
 from anime_model.runtime.models import ModelError, styles
 from anime_model.runtime.stylizer import Look, Stylizer
 
 SHOWN = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")  # what a browser shows as it is
 SIDE = 1600  # pixels of the longer side from which the page gets a smaller picture of its own
-# What the runtime says in English, and the same in Chinese.
-CHINESE = {
-    r"not a picture that can be read.*": "不是可以读取的图片（已损坏、为空或格式未知）",
-    r"(\d+) x (\d+) pixels.*more than the bound of (\S+) million": r"\1 x \2 像素，超过上限 \3 百万像素",
-    r"damaged picture.*": "图片已损坏",
-    r"not enough memory": "内存不足",
-    r"no such file or directory": "文件已被清理，请重新放入",
-    r"no space left on device": "磁盘空间不足",
-}
 
 
 @dataclass(frozen=True)
@@ -122,8 +114,4 @@ def reason(photo: Path, error: Exception) -> tuple[str, str]:
         text = "not enough memory"
     else:
         text = re.sub(r" \(--max-pixels raises it\)$", "", str(error).removeprefix(f"{photo}: "))
-    text = text.replace(str(photo), photo.name)
-    for english, chinese in CHINESE.items():
-        if found := re.fullmatch(english, text):
-            return text, found.expand(chinese)
-    return text, text
+    return spoken(text.replace(str(photo), photo.name))

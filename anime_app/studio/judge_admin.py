@@ -14,8 +14,11 @@ from anime_app.panel.ranking import OVERALL, Mean, means, rank, wins
 from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
 from anime_app.studio import charts, sheet
 from anime_app.studio.compare import NETWORK, allowed, script
+from anime_app.studio.engineer_texts import named, rater_count, said, told
+from anime_app.studio.phrases import spoken
 from anime_app.studio.samples import Sample, run_photos, spread
 from anime_app.studio.settings import Studio
+from anime_app.studio.texts import label
 from anime_app.studio.versions import Shelf, Version, model_file, read_shelf, tracking_uri
 from anime_model.runtime.models import first_line
 from anime_model.runtime.pictures import SUFFIXES
@@ -23,10 +26,7 @@ from anime_model.runtime.pictures import SUFFIXES
 VERSIONS = 8  # of one panel at most
 PHOTOS = 40
 PAIRS = 24  # for a rater, about ten minutes
-NO_TOKEN = "Panels are made with the studio's token, and this studio was started without one."
-WRONG = "The token is missing or wrong."
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a handler
-HEADS = {"naturalness": "natural face", "colour": "colour", "anime": "anime feel", "speed": "speed", OVERALL: "overall"}
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Form:
 def administration(studio: Studio, store: Store) -> None:
     """Adds the part to the open page."""
     if studio.token is None:
-        gr.HTML(sheet.line(NO_TOKEN), elem_classes="compare-part")
+        gr.HTML(sheet.say("admin_none"), elem_classes="compare-part")
         return
     with gr.Row(equal_height=True):
-        token = gr.Textbox(label="Token", type="password", max_lines=1, elem_id="judge-token", scale=4)
-        unlock = gr.Button("Open", elem_id="judge-open", scale=1, min_width=110)
+        token = gr.Textbox(label=label("token"), type="password", max_lines=1, elem_id="judge-token", scale=4)
+        unlock = gr.Button(label("admin_open"), elem_id="judge-open", scale=1, min_width=110)
     said = _part("judge-said")
     with gr.Column(visible=False) as inside:
         form = _form(token, said, inside)
@@ -69,7 +69,7 @@ def administration(studio: Studio, store: Store) -> None:
 
     def open_(token: str) -> tuple:
         if not allowed(studio, token):
-            return sheet.line(WRONG, problem=True), *[gr.skip()] * 6
+            return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 6
         return _opened(shelf.read(), store, run_photos(studio.project))
 
     shown = [said, inside, form.versions, form.sets, form.panel, form.links, form.results]
@@ -94,33 +94,33 @@ def _part(name: str, code: str | None = None) -> gr.HTML:
 
 
 def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
-    with gr.Accordion("A new panel", open=False, elem_id="judge-new"):
-        name = gr.Textbox(label="Name", max_length=80, elem_id="judge-name")
+    with gr.Accordion(label("admin_new"), open=False, elem_id="judge-new"):
+        name = gr.Textbox(label=label("admin_name"), max_length=80, elem_id="judge-name")
         versions = gr.Dropdown(
-            [], multiselect=True, max_choices=VERSIONS, label="Versions to judge", elem_id="judge-versions"
+            [], multiselect=True, max_choices=VERSIONS, label=label("admin_versions"), elem_id="judge-versions"
         )
         with gr.Row():
-            sets = gr.CheckboxGroup([], label="Test photos of the last run", elem_id="judge-sets")
-            each = gr.Slider(1, 12, 4, step=1, label="Photos of each set", elem_id="judge-each")
+            sets = gr.CheckboxGroup([], label=label("admin_sets"), elem_id="judge-sets")
+            each = gr.Slider(1, 12, 4, step=1, label=label("admin_each"), elem_id="judge-each")
         files = gr.File(
-            label="Photos of your own",
+            label=label("admin_files"),
             file_count="multiple",
             file_types=list(SUFFIXES),
             height=120,
             elem_id="judge-files",
         )
-        pairs = gr.Slider(2, 120, PAIRS, step=1, label="Pairs for each rater", elem_id="judge-pairs")
-        raters = gr.Textbox(label="Raters, one name a line", lines=3, elem_id="judge-raters")
-        make = gr.Button("Make the panel", variant="primary", elem_id="judge-make")
+        pairs = gr.Slider(2, 120, PAIRS, step=1, label=label("admin_pairs"), elem_id="judge-pairs")
+        raters = gr.Textbox(label=label("admin_raters"), lines=3, elem_id="judge-raters")
+        make = gr.Button(label("admin_make"), variant="primary", elem_id="judge-make")
     with gr.Row(equal_height=True):
-        panel = gr.Dropdown([], label="Panel", elem_id="judge-panel", scale=4)
-        again = gr.Button("Read again", scale=1, min_width=110, elem_id="judge-again")
+        panel = gr.Dropdown([], label=label("admin_panel"), elem_id="judge-panel", scale=4)
+        again = gr.Button(label("compare_again"), scale=1, min_width=110, elem_id="judge-again")
     links = _part("judge-links", script("copy"))
     with gr.Row(equal_height=True):
-        more = gr.Textbox(label="More raters, one name a line", lines=1, elem_id="judge-more", scale=4)
-        invite = gr.Button("Invite", scale=1, min_width=110, elem_id="judge-invite")
+        more = gr.Textbox(label=label("admin_more"), lines=1, elem_id="judge-more", scale=4)
+        invite = gr.Button(label("admin_invite"), scale=1, min_width=110, elem_id="judge-invite")
     results = _part("judge-results")
-    log = gr.Button("Write the scores to MLflow", elem_id="judge-log")
+    log = gr.Button(label("admin_log"), elem_id="judge-log")
     logged = _part("judge-logged")
     return Form(
         token, said, inside, name, versions, sets, each, files, pairs, raters, make, panel, again, more, invite, links,
@@ -130,7 +130,7 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
 
 def _opened(shelf: Shelf, store: Store, photos: Sequence[Sample]) -> tuple:
     sets = list(dict.fromkeys(sample.key.split("/")[0] for sample in photos))
-    choices = [(_label(version), version.key) for version in shelf.all if version.drawable]
+    choices = [(named(_label(version)), version.key) for version in shelf.all if version.drawable]
     try:
         panels = store.panels()
     except StoreError as error:
@@ -156,7 +156,7 @@ def _label(version: Version) -> str:
 def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
     def make(token, name, keys, sets, each, files, pairs, raters, progress=PROGRESS) -> tuple:
         if not allowed(studio, token):
-            return sheet.line(WRONG, problem=True), *[gr.skip()] * 4
+            return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 4
         try:
             versions = shelves.shelf.find(keys or [])
             photos = _photos(studio, sets or [], int(each), files or [])
@@ -168,18 +168,18 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
                 Path(file).unlink(missing_ok=True)
         panels = gr.update(choices=[(name, number) for number, name in store.panels()], value=panel)
         return (
-            sheet.line("The panel is ready: send each rater the link of their own."),
+            sheet.say("admin_ready"),
             panels,
             *_shown(store, panel),
             None,
         )
 
     def turn(token: str, panel: int | None) -> tuple:
-        return _shown(store, panel) if allowed(studio, token) else (sheet.line(WRONG, problem=True), "")
+        return _shown(store, panel) if allowed(studio, token) else (sheet.say("admin_wrong", problem=True), "")
 
     def invite(token: str, panel: int | None, names: str) -> tuple:
         if not allowed(studio, token) or panel is None:
-            return sheet.line(WRONG if panel is not None else "Make a panel first.", problem=True), gr.skip()
+            return sheet.say("admin_wrong" if panel is not None else "admin_first", problem=True), gr.skip()
         try:
             store.invite(int(panel), names.splitlines())
         except StoreError as error:
@@ -188,7 +188,7 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
 
     def log(token: str, panel: int | None) -> str:
         if not allowed(studio, token) or panel is None:
-            return sheet.line(WRONG if panel is not None else "Make a panel first.", problem=True)
+            return sheet.say("admin_wrong" if panel is not None else "admin_first", problem=True)
         return _logged(studio, store, int(panel))
 
     asked = [form.token, form.name, form.versions, form.sets, form.each, form.files, form.pairs, form.raters]
@@ -229,7 +229,7 @@ def _made(
     models = [model_file(version, studio) for version in versions]
 
     def say(done: int, total: int) -> None:
-        progress((done, total), desc="Drawing")
+        progress((done, total), desc="", unit="")  # numbers need no translation
 
     drawn = draw_panel(photos, models, studio.threads, say)
     candidates = [
@@ -253,7 +253,7 @@ def _method(studio: Studio) -> str:
 
 def _shown(store: Store, panel: int | None) -> tuple[str, str]:
     if panel is None:
-        return '<p class="empty">No panel yet.</p>', ""
+        return sheet.empty("admin_no_panel"), ""
     try:
         return _links(store, int(panel)), _results(store, int(panel))
     except StoreError as error:
@@ -261,38 +261,36 @@ def _shown(store: Store, panel: int | None) -> tuple[str, str]:
 
 
 def _links(store: Store, panel: int) -> str:
+    words = f"<span>{said('admin_copy')}</span><span hidden>{said('admin_copied')}</span>"
     rows = "".join(
-        f'<tr><td>{escape(seat.name)}</td><td>{seat.done} of {seat.total}</td><td class="left">'
+        f"<tr><td>{escape(seat.name)}</td><td>{said('admin_of', done=seat.done, total=seat.total)}</td>"
+        f'<td class="left">'
         f'<a href="?panel={seat.key}" target="_blank" rel="noopener">?panel={seat.key}</a></td>'
-        f'<td><button type="button" class="soft" data-copy="?panel={seat.key}">copy</button></td></tr>'
+        f'<td><button type="button" class="soft" data-copy="?panel={seat.key}">{words}</button></td></tr>'
         for seat in store.seats(panel)
     )
     if not rows:
-        return '<p class="empty">Nobody is invited yet.</p>'
-    head = '<tr><th>rater</th><th>pairs rated</th><th class="left">link</th><th></th></tr>'
+        return sheet.empty("admin_nobody")
+    heads = "".join(f"<th>{said(key)}</th>" for key in ("admin_rater", "admin_rated"))
+    head = f'<tr>{heads}<th class="left">{said("admin_link")}</th><th></th></tr>'
     return f'<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def _results(store: Store, panel: int) -> str:
     ratings = store.ratings(panel)
     if not ratings:
-        return '<p class="empty">No ratings yet.</p>'
+        return sheet.empty("admin_no_ratings")
     labels = [candidate.label for candidate in store.candidates(panel)]
     found = means(ratings, labels)
     ranking = rank(wins(ratings, labels), labels)
     order = [one.label for one in ranking.strengths] or labels
     note = sheet.line(ranking.note) if ranking.note else ""
     chart = f'<div class="chart">{charts.intervals(ranking.strengths)}</div>' if ranking.strengths else ""
-    raters = len({rating.rater for rating in ratings})
-    how = (
-        f"{len(ratings)} pairs by {raters} rater{'s' * (raters != 1)}. Means: of the raters' own means, with Student's "
-        "t intervals over raters (95 %). Strength: Bradley-Terry by maximum likelihood, intervals of 1.96 standard "
-        "errors; the side with the higher mean of its scores wins the pair, equal means are half a win each. "
-        f"{store.method(panel)}"
-    )
+    people = rater_count(len({rating.rater for rating in ratings}))
+    how = f"{said('admin_how', pairs=len(ratings), raters=people)} {told(store.method(panel))}"
     return (
-        f"<h3>Scores</h3>{_means(found, order)}<h3>Ranking</h3>{note}{chart}"
-        f'<p class="small">{escape(how)}</p><p class="files">{_file("panel-scores.csv", summary_csv(found, ranking))}'
+        f"<h3>{said('admin_scores')}</h3>{_means(found, order)}<h3>{said('admin_ranking')}</h3>{note}{chart}"
+        f'<p class="small">{how}</p><p class="files">{_file("panel-scores.csv", summary_csv(found, ranking))}'
         f"{_file('panel-ratings.csv', ratings_csv(ratings))}</p>"
     )
 
@@ -304,13 +302,11 @@ def _means(found: dict[str, dict[str, Mean]], order: Sequence[str]) -> str:
         for key in keys
     }
     rows = "".join(
-        f"<tr><td>{escape(label)}</td>{''.join(_cell(found[label].get(key), best[key]) for key in keys)}</tr>"
-        for label in order
+        f"<tr><td>{told(name)}</td>{''.join(_cell(found[name].get(key), best[key]) for key in keys)}</tr>"
+        for name in order
     )
-    head = "".join(f"<th>{HEADS[key]}</th>" for key in keys)
-    return (
-        f'<div class="sheet"><table><thead><tr><th>version</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    )
+    head = "".join(f"<th>{said(key)}</th>" for key in ("column_version", *(f"score_{key}" for key in keys)))
+    return f'<div class="sheet"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _cell(mean: Mean | None, best: float | None) -> str:
@@ -331,7 +327,7 @@ def _logged(studio: Studio, store: Store, panel: int) -> str:
     """Metrics of every judged version's run in MLflow, and the tags that promotion reads; a line for each."""
     uri = tracking_uri(studio)
     if uri is None:
-        return sheet.line("There is no MLflow registry to write to.", problem=True)
+        return sheet.say("log_no_registry", problem=True)
     ratings, candidates = store.ratings(panel), store.candidates(panel)
     labels = [candidate.label for candidate in candidates]
     found, ranking = means(ratings, labels), rank(wins(ratings, labels), labels)
@@ -343,16 +339,18 @@ def _logged(studio: Studio, store: Store, panel: int) -> str:
 
 def _log_one(uri: str, candidate: Candidate, metrics: dict[str, float], tags: dict[str, str]) -> str:
     if not metrics:
-        return sheet.line(f"{candidate.label}: nobody rated it yet, nothing written.")
+        return sheet.say("log_unrated", label=spoken(candidate.label))
     if candidate.model is None or candidate.version is None:
-        return sheet.line(f"{candidate.label}: not registered in MLflow, nothing written.", problem=True)
+        return sheet.say("log_unregistered", problem=True, label=spoken(candidate.label))
     try:
         from anime_model.runtime.from_mlflow import record
 
         record(uri, candidate.model, candidate.version, metrics, tags)
     except ModuleNotFoundError:
-        return sheet.line("MLflow is not installed: pip install mlflow", problem=True)
+        return sheet.say("log_no_mlflow", problem=True)
     except Exception as error:  # MLflow's stores raise whatever their clients raise
         return sheet.line(f"{candidate.label}: {first_line(error)}", problem=True)
-    written = f"{len(metrics)} metrics and {len(tags)} tags written to {candidate.model} v{candidate.version}"
-    return sheet.line(f"{candidate.label}: {written}.")
+    counts = {"metrics": len(metrics), "tags": len(tags)}
+    return sheet.say(
+        "log_written", label=spoken(candidate.label), model=candidate.model, version=candidate.version, **counts
+    )

@@ -1,8 +1,6 @@
-"""What a rater reads, and the names of both views, in English and Chinese."""
+"""What a rater reads, in English and Chinese."""
 
 TEXTS = {
-    "compare": ("Compare", "对比"),
-    "judge": ("Judge", "评审"),
     "judge_title": ("Which drawing do you like?", "你更喜欢哪一张？"),
     "judge_how": (
         "You will see the same photo drawn twice, A and B, by two networks whose names are hidden. Give each drawing 1 "

@@ -62,6 +62,7 @@ def prepare(folder: Path) -> None:
     with without_stubs():
         import gradio  # noqa: F401
     remember_schemas()
+    forget_icons()
 
 
 @contextmanager
@@ -90,6 +91,14 @@ def remember_schemas() -> None:
         derive = cache(model.model_json_schema.__func__)
         # a copy: the callers take keys out of it
         model.model_json_schema = classmethod(lambda cls, derive=derive: deepcopy(derive(cls)))
+
+
+def forget_icons() -> None:
+    """Gradio lets two icons of buttons that the studio has not be read from its own folder, and asks of every file in
+    every answer whether it is one of them, by paths that are resolved each time."""
+    from gradio.data_classes import _StaticFiles
+
+    _StaticFiles.all_paths.clear()
 
 
 @contextmanager

@@ -4,21 +4,22 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from anime_app.studio.charts import COLOURS, OTHER
+from anime_app.studio.engineer_texts import TEXTS, gate, said, told
 from anime_app.studio.promotion import Verdict
 from anime_app.studio.versions import Version
 
-# Column: head, key, how it is written, and whether less is better (None: no winner).
-COLUMNS: tuple[tuple[str, str, Callable[[float], str], bool | None], ...] = (
-    ("parameters", "parameters", lambda v: f"{v:,.0f}", None),
-    ("size", "bytes", lambda v: f"{v / 1e6:.2f} MB", True),
-    ("latency p50", "latency_p50_ms", lambda v: f"{v:.0f} ms", True),
-    ("p95", "latency_p95_ms", lambda v: f"{v:.0f} ms", True),
-    ("memory", "peak_memory_mb", lambda v: f"{v:.0f} MB", True),
-    ("FID", "fid", lambda v: f"{v:.2f}", True),
-    ("LPIPS", "lpips", lambda v: f"{v:.3f}", True),
-    ("PSNR", "psnr", lambda v: f"{v:.1f} dB", False),
-    ("SSIM", "ssim", lambda v: f"{v:.3f}", False),
-    ("panel", "panel_overall", lambda v: f"{v:.2f}", False),
+# Column: key, how it is written, and whether less is better (None: no winner).
+COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
+    ("parameters", lambda v: f"{v:,.0f}", None),
+    ("bytes", lambda v: f"{v / 1e6:.2f} MB", True),
+    ("latency_p50_ms", lambda v: f"{v:.0f} ms", True),
+    ("latency_p95_ms", lambda v: f"{v:.0f} ms", True),
+    ("peak_memory_mb", lambda v: f"{v:.0f} MB", True),
+    ("fid", lambda v: f"{v:.2f}", True),
+    ("lpips", lambda v: f"{v:.3f}", True),
+    ("psnr", lambda v: f"{v:.1f} dB", False),
+    ("ssim", lambda v: f"{v:.3f}", False),
+    ("panel_overall", lambda v: f"{v:.2f}", False),
 )
 TEACHER_WINS = ("lpips", "psnr", "ssim")  # by definition: they are measured against its own pictures
 
@@ -26,14 +27,14 @@ TEACHER_WINS = ("lpips", "psnr", "ssim")  # by definition: they are measured aga
 def figures_table(versions: Sequence[Version]) -> str:
     """One row a version, the best of each column marked; the protocols below it."""
     if not versions:
-        return '<p class="empty">Nothing to compare yet.</p>'
-    best = {key: _best(versions, key, less) for _, key, _, less in COLUMNS}
-    head = "".join(f"<th>{name}</th>" for name, *_ in COLUMNS)
+        return empty("compare_nothing")
+    best = {key: _best(versions, key, less) for key, _, less in COLUMNS}
+    head = "".join(f"<th>{said(f'column_{key}')}</th>" for key in ("version", *(key for key, *_ in COLUMNS)))
     rows = "".join(_row(version, best) for version in versions)
-    said = " <br> ".join(escape(line) for line in _protocols(versions))
-    note = f'<p class="small">{said}</p>' if said else ""
-    table = f"<table><thead><tr><th>version</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="sheet" tabindex="0" role="region" aria-label="Figures">{table}</div>{note}'
+    protocols = " <br> ".join(map(told, _protocols(versions)))
+    note = f'<p class="small">{protocols}</p>' if protocols else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f'<div class="sheet" tabindex="0" role="region" aria-labelledby="compare_figures">{table}</div>{note}'
 
 
 def _best(versions: Sequence[Version], key: str, less: bool | None) -> float | None:
@@ -50,12 +51,12 @@ def _row(version: Version, best: dict[str, float | None]) -> str:
     dot = f'<i style="background:{COLOURS.get(version.variant, OTHER)}"></i>'
     label = version.label.split(" · champion")[0] if marks else version.label
     cells = []
-    for _, key, written, _ in COLUMNS:
+    for key, written, _ in COLUMNS:
         value = version.figures.get(key)
         own = version.variant == "teacher" and key in TEACHER_WINS
         mark = ' class="best"' if value is not None and value == best[key] and not own else ""
         cells.append(f"<td{mark}>{'–' if value is None or own else written(value)}</td>")
-    return f"<tr><td>{dot}{escape(label)}{number}{marks}</td>{''.join(cells)}</tr>"
+    return f"<tr><td>{dot}{told(label)}{number}{marks}</td>{''.join(cells)}</tr>"
 
 
 def _protocols(versions: Sequence[Version]) -> list[str]:
@@ -83,53 +84,59 @@ def protocol(version: Version) -> str:
 
 def pane(title: str, about: str, size: tuple[int, int], src: str | None, problem: str = "") -> str:
     """One picture, `size` its height and width; a turning ring while `src` is None, or one line on the problem."""
-    inside = f'<img src="{src}" alt="{escape(title)}" draggable="false">' if src else ""
+    inside = f'<img src="{src}" alt="" draggable="false">' if src else ""
     if not src:
-        inside = f'<div class="wait">{escape(problem) or "<i></i>"}</div>'
+        inside = f'<div class="wait">{told(problem) or "<i></i>"}</div>'
     ratio = f"aspect-ratio:{size[1]}/{size[0]}"
     return (
         f'<figure class="pane"><div class="view" style="{ratio}">{inside}</div>'
-        f"<figcaption><b>{escape(title)}</b><span>{escape(about)}</span></figcaption></figure>"
+        f"<figcaption><b>{told(title)}</b><span>{escape(about)}</span></figcaption></figure>"
     )
 
 
 def panes(inside: Sequence[str]) -> str:
     """Panes under the buttons that zoom them."""
+    signs = ((1.5, "larger", "+"), (0.667, "smaller", "−"))
     buttons = "".join(
-        f'<button type="button" data-zoom="{factor}" aria-label="{name}">{sign}</button>'
-        for factor, sign, name in ((1.5, "+", "larger"), (0.667, "−", "smaller"), (0, "whole", "the whole picture"))
+        f'<button type="button" data-zoom="{factor}"><span class="sr">{said(f"pane_{name}")}</span>'
+        f'<span aria-hidden="true">{sign}</span></button>'
+        for factor, name, sign in signs
     )
-    hint = "<span>Click a picture to look closer, drag to move: all move together.</span>"
-    words = "Pictures; plus, minus and arrows zoom and move"
-    group = f'<div class="panes" data-panes tabindex="0" role="group" aria-label="{words}">'
-    return f'<div class="tools">{buttons}{hint}</div>{group}{"".join(inside)}</div>'
+    whole = f'<button type="button" data-zoom="0">{said("pane_whole")}</button>'
+    words = f'<span class="sr" id="pane_group">{said("pane_group")}</span>'
+    group = '<div class="panes" data-panes tabindex="0" role="group" aria-labelledby="pane_group">'
+    tools = f'<div class="tools">{buttons}{whole}<span>{said("pane_hint")}</span>{words}</div>'
+    return f"{tools}{group}{''.join(inside)}</div>"
 
 
 def about(version: Version) -> str:
     """Size and latency, for a pane's caption."""
     shown = (COLUMNS[1], COLUMNS[2])
-    return " · ".join(written(version.figures[key]) for _, key, written, _ in shown if key in version.figures)
+    return " · ".join(written(version.figures[key]) for key, written, _ in shown if key in version.figures)
 
 
 def verdict(found: Verdict, style: str) -> str:
     """What the flow decided, and every gate with its figure and bound."""
     version = f" v{escape(found.version)}" if found.version else ""
-    kind = "good" if found.good else "bad"
-    before = f", champion before: v{escape(found.champion_before)}" if found.champion_before else ""
-    head = f'<p class="verdict">{escape(style)}{version}<span class="chip {kind}">{escape(found.said)}</span></p>'
-    reason = escape(f"{found.reason}")
-    return f"{head}<p>{reason}{before}</p>{_gates(found)}"
+    kind, key = "good" if found.good else "bad", f"verdict_{found.said.replace(' ', '_')}"
+    word = said(key) if key in TEXTS else escape(found.said)
+    head = f'<p class="verdict">{escape(style)}{version}<span class="chip {kind}">{word}</span></p>'
+    own = found.said == "rolled back"  # then it is what a person wrote
+    parts = [escape(found.reason) if own else told(found.reason)] if found.reason else []
+    parts += [said("verdict_before", version=found.champion_before)] if found.champion_before else []
+    return f"{head}<p>{' · '.join(parts)}</p>{_gates(found)}"
 
 
 def _gates(found: Verdict) -> str:
     if not found.gates:
         return ""
     rows = "".join(
-        f'<tr><td class="left">{escape(str(gate.get("name", "?")))}</td><td>{_number(gate.get("figure"))}</td>'
-        f"<td>{_number(gate.get('bound'))}</td><td>{_passed(gate.get('passed'))}</td></tr>"
-        for gate in found.gates
+        f'<tr><td class="left">{gate(str(row.get("name", "?")))}</td><td>{_number(row.get("figure"))}</td>'
+        f"<td>{_number(row.get('bound'))}</td><td>{_passed(row.get('passed'))}</td></tr>"
+        for row in found.gates
     )
-    head = '<tr><th class="left">gate</th><th>figure</th><th>bound</th><th></th></tr>'
+    heads = "".join(f"<th>{said(key)}</th>" for key in ("gate_figure", "gate_bound"))
+    head = f'<tr><th class="left">{said("gate_gate")}</th>{heads}<th></th></tr>'
     return f'<div class="sheet"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
@@ -140,10 +147,24 @@ def _number(value: object) -> str:
 
 
 def _passed(passed: object) -> str:
-    return '<span class="chip good">passed</span>' if passed else '<span class="chip bad">not passed</span>'
+    kind, key = ("good", "gate_passed") if passed else ("bad", "gate_not_passed")
+    return f'<span class="chip {kind}">{said(key)}</span>'
+
+
+def empty(key: str, **values: object) -> str:
+    """What stands in the place of something that is not there."""
+    return f'<p class="empty">{said(key, **values)}</p>'
+
+
+def say(key: str, problem: bool = False, **values: object) -> str:
+    """A line of the page's own."""
+    return _line(said(key, **values), problem)
 
 
 def line(text: str, problem: bool = False) -> str:
-    return (
-        f'<p class="said{" problem" if problem else ""}" role="{"alert" if problem else "status"}">{escape(text)}</p>'
-    )
+    """A line from below the page: escaped, and in Chinese where it is known."""
+    return _line(told(text), problem)
+
+
+def _line(inside: str, problem: bool) -> str:
+    return f'<p class="said{" problem" if problem else ""}" role="{"alert" if problem else "status"}">{inside}</p>'

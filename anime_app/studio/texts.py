@@ -12,12 +12,16 @@ Table = dict[str, tuple[str, str]]
 
 TEXTS: Table = {
     "tagline": ("Your photos, drawn. On this computer, and nowhere else.", "把照片画成动漫，全程只在这台电脑上。"),
-    "private": ("Nothing leaves this computer", "照片不会离开这台电脑"),
     "language": ("中文", "English"),
     "dark": ("Light or dark", "浅色或深色"),
     "make": ("Make", "制作"),
+    "compare": ("Compare", "对比"),
+    "judge": ("Judge", "评审"),
     "photos": ("Photos", "照片"),
     "upload_text.drop_gallery": ("Drop photos here", "把照片拖到这里"),  # Gradio's own words, which speak of media
+    "upload_text.drop_file": ("Drop photos here", "把照片拖到这里"),
+    "upload_text.click_to_upload": ("Click to choose", "点击选择"),
+    "common.or": ("or", "或"),
     "preset": ("Look", "风格"),
     "strength": ("Strength", "强度"),
     "strength_hint": ("0: the photo, 1: the drawing", "0 为原照片，1 为完整画作"),
@@ -51,7 +55,7 @@ TEXTS: Table = {
         "The studio is busy: too many pictures are waiting. Try again in a moment.",
         "当前排队的图片太多，请稍后再试。",
     ),
-    "too_large": ("The file is too large: at most {most} MB.", "文件过大：上限为 {most} MB。"),
+    "too_large": ("{name}: too large, at most {most} MB for one file.", "{name}：文件过大，单个文件上限为 {most} MB。"),
     "failed": ("{name}: {reason}", "{name}：{reason}"),
     "plain": ("Plain", "原画"),
     "hayao": ("Hayao", "宫崎"),
@@ -63,25 +67,38 @@ TEXTS: Table = {
     "retro": ("Retro", "复古"),
     "noir": ("Noir", "黑白"),
 }
+# What Gradio's page writes once; where the language changes head.html writes it anew.
+WRITTEN_ONCE = ("make", "compare", "judge", "upload_text.drop_gallery", "upload_text.click_to_upload", "common.or")
+
+
+OWN = "studio."  # before our keys: Gradio also translates values, and a look or a style may be named like a key
 
 
 def translations(*tables: Table) -> I18n:
-    """The tables of all views as Gradio wants them: one dictionary for each language."""
-    merged = {key: pair for table in tables for key, pair in table.items()}
+    """The tables as Gradio wants them: one dictionary for each language. Keys with a dot are Gradio's own."""
+    merged = {_key(key): pair for table in tables for key, pair in table.items()}
     english, chinese = ({key: pair[index] for key, pair in merged.items()} for index in (0, 1))
     return I18n(**{"en": english, "zh-CN": chinese, "zh-TW": chinese})
 
 
 def label(key: str) -> I18nData:
     """A component's property that the page shows in the reader's language."""
-    return I18nData(key)
+    return I18nData(_key(key))
 
 
-def both(key: str, table: Table = TEXTS, **values: object) -> str:
+def _key(key: str) -> str:
+    return key if "." in key else OWN + key
+
+
+def both(key: str, table: Table = TEXTS, tag: str = "span", **values: object) -> str:
     """HTML with the text in both languages. `values` fill its gaps, escaped; a pair holds one for each language."""
-    spans = []
-    for index, language in enumerate(("en", "zh")):
+    made = []
+    for index, text in enumerate(table[key]):
         own = {name: value[index] if isinstance(value, tuple) else value for name, value in values.items()}
-        text = table[key][index].format(**{name: escape(str(value)) for name, value in own.items()})
-        spans.append(f'<span lang="{language}">{text}</span>')
-    return "".join(spans)
+        made.append(text.format(**{name: escape(str(value)) for name, value in own.items()}))
+    return in_both(*made, tag)
+
+
+def in_both(english: str, chinese: str, tag: str = "span") -> str:
+    """HTML of which the style sheet shows the reader's half; in an SVG `tag` is tspan."""
+    return "".join(f'<{tag} lang="{lang}">{text}</{tag}>' for lang, text in (("en", english), ("zh", chinese)))

@@ -163,12 +163,51 @@ def test_what_cannot_be_drawn_is_named_and_the_rest_is_made(reader, photos, tmp_
     assert "Traceback" not in reader.page.content()
 
 
-def test_a_refused_file_leaves_the_page_as_it_was(reader, photos, tmp_path):
-    (tmp_path / "huge.jpg").write_bytes(b"\0" * 3_100_000)
-    reader.put(tmp_path / "huge.jpg")
-    reader.page.get_by_text("exceed the maximum allowed size").first.wait_for()
-    reader.put(photos[0])
-    reader.wait("Done: river-shinkai.jpg")
+@pytest.fixture
+def huge(tmp_path) -> Path:
+    """A byte more than the studio takes."""
+    (tmp_path / "huge.jpg").write_bytes(b"\0" * 3_000_001)
+    return tmp_path / "huge.jpg"
+
+
+def test_a_file_over_the_limit_is_one_line_and_the_others_are_drawn(reader, photos, huge):
+    said = reader.page.locator("#too-large")
+    reader.put(huge)
+    said.get_by_text("huge.jpg: too large, at most 3 MB for one file.", exact=True).wait_for()
+    assert reader.page.get_by_text("exceed").count() == 0, "Gradio says nothing of its own"
+    reader.page.click("#language")
+    said.get_by_text("huge.jpg：文件过大，单个文件上限为 3 MB。", exact=True).wait_for()
+    reader.put(huge, photos[0])
+    reader.wait("完成：river-shinkai.jpg")
+    assert said.is_visible()
+    assert reader.page.locator("#photos img").count() == 1
+    reader.put(photos[1])
+    reader.wait("完成：2 张图片")
+    assert not said.is_visible(), "it goes with the next choice"
+
+
+DROP = """([zone, files]) => {
+    const dropped = new DataTransfer();
+    for (const [name, size] of files) dropped.items.add(new File([new Uint8Array(size)], name, { type: "image/jpeg" }));
+    zone.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_what_is_dropped_is_bounded_too(reader):
+    zone = reader.page.locator("#photos").get_by_text("Drop photos here").element_handle()
+    reader.page.evaluate(DROP, [zone, [["huge.jpg", 3_000_001], ["larger.jpg", 4_000_000]]])
+    reader.page.get_by_text("huge.jpg, larger.jpg: too large, at most 3 MB for one file.").wait_for()
+    reader.page.evaluate(DROP, [zone, [["huge.jpg", 3_000_001], ["empty.jpg", 3_000_000]]])
+    reader.wait("empty.jpg: not a picture that can be read")
+    assert reader.page.locator("#too-large").inner_text() == "huge.jpg: too large, at most 3 MB for one file."
+
+
+def test_the_limit_holds_in_the_view_compare(reader, huge):
+    reader.page.get_by_role("tab", name="Compare").click()
+    with reader.page.expect_file_chooser() as chooser:
+        reader.page.click("#compare-upload")
+    chooser.value.set_files(huge)
+    reader.page.get_by_text("huge.jpg: too large, at most 3 MB for one file.").wait_for()
 
 
 def test_the_camera_takes_a_photo(reader):
@@ -224,6 +263,58 @@ def test_the_browsers_language_is_spoken_and_can_be_switched(browser, studio):
     reader.page.get_by_role("button", name="Draw", exact=True).wait_for()
     assert reader.page.get_by_text(TEXTS["tagline"][1]).filter(visible=True).count() == 0
     reader.close()
+
+
+SHOWN = """() => {
+    const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const hidden = new Set(["SCRIPT", "STYLE"]);
+    while (walker.nextNode()) {
+        const { nodeValue, parentElement } = walker.currentNode;
+        if (hidden.has(parentElement.tagName) || !parentElement.checkVisibility()) continue;
+        if (nodeValue.trim()) texts.push(nodeValue.trim());
+    }
+    return texts.concat([...document.querySelectorAll("#size input")].map((input) => input.value));
+}"""
+
+
+def test_switching_the_language_keeps_photos_results_and_settings(reader, photos):
+    page = reader.page
+    assert page.locator("#looks .selected").inner_text() == "Plain", "the value is not taken for a text"
+    page.locator("#looks label", has_text="Noir").click()
+    page.locator("#strength input[type=range]").press("ArrowLeft")
+    page.locator("#more button").first.click()
+    page.get_by_label("Keep the photo's colours").check()
+    reader.put(*photos[:2])
+    reader.wait("Done: 2 pictures")
+    pictures = "[...document.querySelectorAll('#photos img, #result img, #album img')].map(image => image.src)"
+    before, uploads = page.evaluate(pictures), len(reader.calls)
+    assert len(before) == 6
+    page.click("#language")
+    reader.wait("完成：2 张图片")
+    page.get_by_role("button", name=TEXTS["draw"][1], exact=True).wait_for()
+    assert page.evaluate(pictures) == before
+    assert page.locator("#looks .selected").inner_text() == TEXTS["noir"][1]
+    assert page.locator("#strength input[type=range]").input_value() == "0.95"
+    assert page.get_by_label(TEXTS["keep"][1]).is_checked()
+    assert not [url for url in reader.calls[uploads:] if "queue" in url or "upload" in url], "nothing is drawn again"
+    page.locator("#looks label", has_text=TEXTS["dusk"][1]).click()
+    reader.wait("完成：2 张图片")
+
+
+def test_after_switching_every_text_is_the_one_of_a_page_loaded_in_that_language(browser, studio):
+    for locale, other in (("en-GB", "zh-CN"), ("zh-CN", "en-GB")):
+        shown = []
+        for first, switched in ((locale, False), (other, True)):
+            reader = Reader(browser, studio, locale=first)
+            reader.page.locator("#more button").first.click()
+            if switched:
+                reader.page.click("#language")
+            reader.page.get_by_text(TEXTS["size"][locale == "zh-CN"]).wait_for()
+            reader.page.get_by_text(TEXTS["upload_text.drop_gallery"][locale == "zh-CN"]).wait_for()
+            shown.append(reader.page.evaluate(SHOWN))
+            reader.close()
+        assert shown[0] == shown[1]
+        assert len(shown[0]) > 30
 
 
 def test_dark_follows_the_system_and_the_button(browser, studio):

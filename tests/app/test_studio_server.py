@@ -21,7 +21,7 @@ from anime_app.studio.folder import PREFIX
 from anime_model.runtime.palettes import PALETTES
 from benchmarks.studio import API, Busy, Server, Visitor, jpeg, server, visit
 
-pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
+gradio = pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
 pytestmark = pytest.mark.slow
 UPLOAD = 2  # MB
 
@@ -125,6 +125,7 @@ def test_no_file_outside_its_folder_can_be_read(client, folder, tmp_path):
     (folder / "link.txt").symlink_to("/etc/passwd")
     shutil.copy("pyproject.toml", secret := tmp_path / "secret.txt")
     asked = ["/etc/passwd", str(Path("pyproject.toml").resolve()), "pyproject.toml", str(secret), f"{folder}/link.txt"]
+    asked += [str(file) for file in (Path(gradio.__file__).parent / "icons").glob("*.svg")]
     asked += [f"{folder}/../../../etc/passwd", f"{folder}/%2e%2e/%2e%2e/etc/passwd", "http://127.0.0.1/", "C:/x"]
     for name in asked:
         for prefix in ("/file=", "/file%3D"):

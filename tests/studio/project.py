@@ -24,7 +24,7 @@ print("words before the verdict")
 if "--rollback" in sys.argv:
     print(json.dumps(verdict | {"verdict": "rolled back", "gates": [], "reason": sys.argv[3]}))
 elif "1" in sys.argv:
-    print(json.dumps(verdict | {"verdict": "refused", "version": "1", "reason": "LPIPS 0.126 is over 0.06"}))
+    print(json.dumps(verdict | {"verdict": "refused", "version": "1", "reason": "lpips failed: 0.126, at most 0.06"}))
     sys.exit(1)
 else:
     done = "would promote" if "--dry-run" in sys.argv else "promoted"

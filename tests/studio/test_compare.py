@@ -160,5 +160,5 @@ def test_a_refusal_shows_the_gate(page):
     page.locator("#promote").click()
     said = page.locator("#promote-verdict")
     said.get_by_text("refused").wait_for()
-    assert "LPIPS 0.126 is over 0.06" in said.inner_text()
+    assert "lpips failed: 0.126, at most 0.06" in said.inner_text()
     assert "not passed" in said.locator("tbody tr").nth(1).inner_text()

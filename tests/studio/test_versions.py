@@ -90,7 +90,7 @@ def test_the_front_is_what_no_other_beats():
 
 def test_charts_without_figures_say_so_and_one_version_is_enough(root: Path):
     bare = Version("run/cel/int8", "cel · int8", "cel", "int8")
-    assert charts.pareto([bare], []) == '<p class="empty">No version has both a latency and LPIPS yet.</p>'
+    assert ">No version has both a latency and LPIPS yet.<" in charts.pareto([bare], [])
     assert "data-key" in charts.pareto(run_versions(root)[:1], [])
     assert "No registered versions" in charts.trends([])
 

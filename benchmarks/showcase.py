@@ -27,8 +27,7 @@ GAP, HEAD = 4, 26
 
 def main() -> None:
     styles = sys.argv[1:]
-    fitted = [ImageOps.fit(Image.fromarray(read_picture(file)), (640, 480)) for file in photo_files()]
-    photos = {"photo": [np.asarray(photo) for photo in fitted]}
+    photos = {"photo": fitted_photos()}
     overview = dict(photos)
     for style in styles:
         made = {variant: stylized(style, variant, photos["photo"]) for variant in VARIANTS}
@@ -36,6 +35,12 @@ def main() -> None:
         overview |= {f"{style}: teacher": made["teacher"], f"{style}: lite": made["int8"]}
     page(overview).save(DOCS / "showcase.jpg", quality=88)
     print("wrote docs/showcase.jpg" + "".join(f", docs/{style}.jpg" for style in styles))
+
+
+def fitted_photos() -> list[np.ndarray]:
+    """The photos that are installed, each [480, 640, 3]."""
+    fitted = [ImageOps.fit(Image.fromarray(read_picture(file)), (640, 480)) for file in photo_files()]
+    return [np.asarray(photo) for photo in fitted]
 
 
 def stylized(style: str, variant: str, photos: list[np.ndarray]) -> list[np.ndarray]:

@@ -50,8 +50,8 @@ def evaluate(
     files = _exports(exports)
     tick = _ticker(on_step, settings.latency_repeats + 2 * len(files) + 1)
     figures = _costs(files, settings, tick)
-    photos = _test_photos(data)
-    judge = Judge(settings.features, settings.lpips, _side(photos), data / "frames")
+    photos = photos_of(data)
+    judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
     plain = {f"{key}_photos{rest}": value for key, rest, value in judge.nearness(photos) if key in ("fid", "kid")}
     tick()
     wanted: Sets = {}
@@ -82,10 +82,10 @@ def compare(
     `data` is a prepared folder, as for `evaluate`. Raises `ValueError` in one line where a file or the weights of a
     metric are missing.
     """
-    photos = _test_photos(data)
+    photos = photos_of(data)
     tick = _ticker(on_step, settings.latency_repeats + len(files) + 1)
     times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
-    judge = Judge(settings.features, settings.lpips, _side(photos), data / "frames")
+    judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
     wanted = _stylized(photos, Stylizer(teacher, settings.latency_threads))
     tick()
     found = {}
@@ -186,7 +186,8 @@ def _costs(files: Mapping[str, Path], settings: EvaluateSettings, tick: Callable
     return found
 
 
-def _test_photos(data: Path) -> Sets:
+def photos_of(data: Path) -> Sets:
+    """The photos of a prepared folder by test set and name. Raises `EvaluationError` where there are none."""
     folders = sorted(path for path in (data / "photos/test").glob("*") if path.is_dir())
     found = {folder.name: {file.stem: read_picture(file) for file in picture_files(folder)} for folder in folders}
     found = {name: pictures for name, pictures in found.items() if pictures}
@@ -195,7 +196,8 @@ def _test_photos(data: Path) -> Sets:
     return found
 
 
-def _side(photos: Sets) -> int:
+def usual_side(photos: Sets) -> int:
+    """The median short side in pixels: that of the squares which FID compares."""
     return int(np.median([min(photo.shape[:2]) for found in photos.values() for photo in found.values()]))
 
 

@@ -111,4 +111,4 @@ def test_what_is_missing_is_named(tmp_path: Path, exports: Path):
     with pytest.raises(EvaluationError, match=r"teacher\.onnx: missing; run the stage `export` first"):
         evaluate("cel", tmp_path, tmp_path, tmp_path / "out", SETTINGS)
     with pytest.raises(EvaluationError, match="no test photos"):
-        module._test_photos(tmp_path)
+        module.photos_of(tmp_path)

@@ -253,7 +253,9 @@ def chart(results: dict) -> None:
     points = [(results["teacher_ms"], 0.0), *((row["ms"], row["lpips"]) for row in release)]
     axes.plot(*zip(*points, strict=True), "-D", color="#d6336c", label="release, stage by stage")
     for label, (x, y) in zip(("teacher", *(row["note"] for row in release)), points, strict=True):
-        axes.annotate(label, (x, y), xytext=(6, 6), textcoords="offset points", fontsize=9)
+        left = label in ("teacher", "int8")  # the outermost, and that beside another
+        where = {"xytext": (-6 if left else 6, 6), "textcoords": "offset points", "ha": "right" if left else "left"}
+        axes.annotate(label, (x, y), fontsize=9, **where)
     axes.set(xscale="log", xlabel="milliseconds for one 512x512 picture (log)", ylabel="LPIPS to the teacher")
     axes.set_ylim(bottom=-0.005)
     axes.legend(fontsize=8)

@@ -216,7 +216,8 @@ def released(found: list[Row], style: str, teacher_ms: float) -> list[Row]:
 def judge(artifacts: Path, scratch: Path, rows: list[Row], files: dict[str, Path], recipe: Recipe) -> list[Row]:
     """The rows with the size of the file, the latency beside the teacher's, and the likeness to its pictures."""
     settings = recipe.evaluate
-    export_onnx(load_generator(artifacts / "teacher/teacher.safetensors"), teacher := scratch / "teacher.onnx")
+    teacher = scratch / "teacher.onnx"
+    export_onnx(load_generator(artifacts / "teacher/teacher.safetensors"), teacher)
     times = measure_onnx({"teacher": teacher, **files}, settings.latency_size, settings.latency_threads, 10)
     photos = [read_picture(file) for file in picture_files(artifacts / "data/photos/test")]
     photos = [photos[index] for index in spread(len(photos), PHOTOS)]

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -126,7 +127,8 @@ class _Trainer:
     ) -> None:
         self.players, self.settings, self.fabric = players, settings, training.fabric
         self.perceptual = torch.compile(perceptual) if settings.compile else perceptual
-        self.palette = Palette.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
+        palette = Palette.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
+        self.anchor_of = partial(abstract, settings=settings.abstraction, palette=palette)
         self.projected = settings.discriminator == "projected"
         self.photos, self.frames, self.smooth = (
             Sampler(pictures, settings.batch, settings.crop, training.seed, stream, training.fabric.global_rank)
@@ -143,7 +145,7 @@ class _Trainer:
         """AnimeGAN's initialisation: the generator first learns to reproduce photos, or the abstractions of them."""
         set_rate(self.players.g_optimizer, self.settings.warm_up_rate)
         photo = self.photos(step)
-        anchor = abstract(photo, self.settings.abstraction, self.palette)
+        anchor = self.anchor_of(photo)
         made = self.players.generate(photo)
         with torch.no_grad():
             anchor_maps = self._maps(anchor)
@@ -159,7 +161,7 @@ class _Trainer:
         photo, frame, smooth = self.photos(step), self.frames(step), self.smooth(step)
         made = self.players.generate(photo)
         judged = self._train_discriminator(made.detach(), frame, smooth)
-        anchor = abstract(photo, self.settings.abstraction, self.palette)
+        anchor = self.anchor_of(photo)
         return {"discriminator": judged} | self._train_generator(made, anchor, frame)
 
     def _train_discriminator(self, made: Tensor, frame: Tensor, smooth: Tensor) -> Tensor:

@@ -87,6 +87,7 @@ class TeacherSettings:
     from far fewer pictures. `colour_pool` is the side in pixels of the squares whose mean colours the colour loss
     compares, after the warm-up. `abstraction` is what the content and colour losses hold on to.
 
+    `carry_colours` gives the colours four channels of every layer at the start: without, new weights learn them late.
     `warm_start` names a checkpoint to begin from, such as one that has been through the warm-up already, which depends
     on no style. The styles that `import_file` names are not trained: a published AnimeGANv2 `.pt` or a checkpoint of
     this project is taken. Files are pinned by their md5, so that a changed one is noticed.
@@ -109,6 +110,7 @@ class TeacherSettings:
     style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
     snapshots: int = 6
     compile: bool = False
+    carry_colours: bool = False
     warm_start: str = ""
     warm_start_md5: str = ""
     import_file: dict[str, str] = field(default_factory=dict)
@@ -139,9 +141,13 @@ class DistillSettings:
 
 @dataclass(frozen=True)
 class ReplaceSettings:
-    """`layers` are the standard convolutions to make separable, such as `c0`; the rest is for the whole network."""
+    """`layers` are the standard convolutions to make separable, such as `c0`; the rest is for the whole network.
+
+    `kernels` gives layers a smaller kernel than the teacher's, of an odd size, such as `e2: 3`.
+    """
 
     layers: tuple[str, ...]
+    kernels: dict[str, int] = field(default_factory=dict)
     norm: str = "batch"
     activation: str = "relu"
     padding: str = "zeros"

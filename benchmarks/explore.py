@@ -48,13 +48,12 @@ PRUNED = 0.25  # share of the parameters or MACs that the pruned trials keep
 class Trial:
     """One network: which part of its MACs stays, what is separable, which losses it learns from.
 
-    `surgery` changes the recipe's replacements, `kernel` is that of the last wide layer (0: as published).
+    `surgery` changes the recipe's replacements; kernels are as published unless it names some.
     """
 
     note: str
     keep: float = PRUNED
     surgery: dict[str, object] = field(default_factory=dict)
-    kernel: int = 0
     from_teacher: bool = True
     losses: dict[str, float] = field(default_factory=dict)  # changes of the recipe's weights
     kl_share: float | None = None
@@ -76,7 +75,9 @@ TRIALS = {
         "the same MACs, separable in the late encoder and the middle decoder only", surgery={"layers": ARTICLE}
     ),
     "both-resize": Trial("the same MACs, upsampled to full size as published", surgery={"tail": "resize"}),
-    "both-kernel-3": Trial("the same MACs, 3x3 instead of 7x7 in the last wide layer", kernel=3),
+    "both-kernel-3": Trial(
+        "the same MACs, 3x3 instead of 7x7 in the last wide layer", surgery={"kernels": {LAST_WIDE: 3}}
+    ),
     "keep-50": Trial("50 % of the MACs", keep=0.5, table="front"),
     "keep-35": Trial("35 % of the MACs", keep=0.35, table="front"),
     "keep-15": Trial("15 % of the MACs", keep=0.15, table="front"),
@@ -150,9 +151,8 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
     settings = replace(bench.settings, weights={**bench.settings.weights, **trial.losses})
     if trial.kl_share is not None:
         settings = replace(settings, kl_share=trial.kl_share)
-    student = replace_convs(bench.lesson.teacher.cpu(), replace(bench.recipe.replace_convs, **trial.surgery))
-    if trial.kernel:
-        student = with_kernel(student, LAST_WIDE, trial.kernel)
+    surgery = replace(bench.recipe.replace_convs, **({"kernels": {}} | trial.surgery))
+    student = replace_convs(bench.lesson.teacher.cpu(), surgery)
     photos = bench.lesson.photos.fixed(16, settings.crop).cpu()
     gather_statistics(student, photos.split(4))
     steps = bench.steps
@@ -170,20 +170,9 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
     return student
 
 
-def with_kernel(network: Generator, name: str, size: int) -> Generator:
-    """A copy whose layer `name` has kernels of `size`: the middle of what it had."""
-    resized = Generator(network.arch.with_layers(**{name: replace(network.arch.layers[name], kernel=size)})).eval()
-    weights = network.state_dict()
-    for key, wanted in resized.state_dict().items():
-        if weights[key].shape != wanted.shape:
-            cut = (weights[key].shape[-1] - size) // 2
-            weights[key] = weights[key][..., cut:-cut, cut:-cut]
-    resized.load_state_dict(weights)
-    return resized
-
-
 def macs_of_separable(bench: Bench) -> int:
-    return count_macs(replace_convs(bench.lesson.teacher.cpu(), bench.recipe.replace_convs).arch)
+    surgery = replace(bench.recipe.replace_convs, kernels={})
+    return count_macs(replace_convs(bench.lesson.teacher.cpu(), surgery).arch)
 
 
 def quantized(bench: Bench, student: Generator, steps: int, name: str, target: Path) -> None:

@@ -1,16 +1,19 @@
 """Makes the release files of a style: `python -m tasks.ship WHAT STYLE`. Not a stage: a person decides what ships.
 
-WHAT is "teacher" (a trained one, in half precision, into models/teachers/) or "lite" (an evaluated network into
+WHAT is "teacher" (a trained one, in half precision, into models/teachers/; its upsampling set to half-pixel centres, so
+that every pixel of a picture of any size is interpolated alike) or "lite" (an evaluated network into
 anime_model/weights/, some figures inside it, its card beside it).
 """
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
+from anime_model.networks.generator import Generator
 from tasks import common
 
 WEIGHTS = Path("anime_model/weights")
@@ -29,7 +32,10 @@ def main(arguments: list[str]) -> None:
 
 def ship_teacher(style: str, artifacts: Path) -> None:
     source, target = artifacts / "teacher/teacher.safetensors", TEACHERS / f"{style}.safetensors"
-    save_generator(target, load_generator(source).half(), **read_notes(source))
+    trained = load_generator(source)
+    shipped = Generator(replace(trained.arch, upsample="half_pixel"))
+    shipped.load_state_dict(trained.state_dict())
+    save_generator(target, shipped.half(), **read_notes(source))
     print(f"wrote {target}")
 
 

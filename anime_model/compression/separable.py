@@ -1,6 +1,6 @@
 """Depthwise-separable convolutions in place of standard ones, started from the teacher's own kernels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -18,13 +18,15 @@ class SurgeryError(ValueError):
 
 
 def replace_convs(teacher: Generator, settings: ReplaceSettings) -> Generator:
-    """A copy of `teacher` with the chosen layers separable, and the norm, activation, padding and tail of `settings`.
+    """A copy of `teacher`, the chosen layers separable; kernels, norm, activation, padding and tail as in `settings`.
 
     Every replaced kernel is the rank-1 approximation, input channel by input channel, that is nearest to the teacher's
-    (least squares, by SVD). Kept kernels are copied. Norm scales and shifts are copied: batch statistics are to be
-    gathered with `gather_statistics`. Raises `SurgeryError` naming a layer that cannot be replaced.
+    (least squares, by SVD). Kept kernels are copied, smaller ones begin as the middle of the teacher's. Norm scales and
+    shifts are copied: batch statistics are to be gathered with `gather_statistics`. Raises `SurgeryError` naming a
+    layer that cannot be replaced or whose kernel has no such middle.
     """
     check_layers(teacher.arch, settings.layers)
+    check_kernels(teacher.arch, settings.kernels)
     student = Generator(student_architecture(teacher.arch, settings))
     with torch.no_grad():
         for name in teacher.arch.layers:
@@ -41,9 +43,23 @@ def check_layers(arch: Architecture, layers: Sequence[str]) -> None:
             raise SurgeryError(f"replace_convs.layers: {name!r} cannot be replaced; choose among {', '.join(standard)}")
 
 
+def check_kernels(arch: Architecture, kernels: Mapping[str, int]) -> None:
+    """Raises `SurgeryError` unless each layer has a kernel of that size in its middle."""
+    for name, size in kernels.items():
+        if name not in arch.layers:
+            raise SurgeryError(
+                f"replace_convs.kernels: there is no layer {name!r}; choose among {', '.join(arch.layers)}"
+            )
+        largest = arch.layers[name].kernel
+        if not (size % 2 and 1 <= size <= largest):
+            raise SurgeryError(f"replace_convs.kernels.{name}: {size} must be an odd number, 1 to {largest}")
+
+
 def student_architecture(arch: Architecture, settings: ReplaceSettings) -> Architecture:
     layers: dict[str, Layer] = {name: replace(arch.layers[name], kind="separable") for name in settings.layers}
     changed = arch.with_layers(**layers)
+    smaller = {name: replace(changed.layers[name], kernel=size) for name, size in settings.kernels.items()}
+    changed = changed.with_layers(**smaller)
     return replace(
         changed,
         norm=settings.norm,
@@ -87,15 +103,21 @@ def rank_one(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _copy_layer(source: nn.Module, target: nn.Module) -> None:
     if isinstance(target, Separable) and isinstance(source, ConvUnit):
-        depthwise, pointwise = rank_one(source.conv.weight)
+        depthwise, pointwise = rank_one(_middle(source.conv.weight, target.depthwise.conv.weight.shape[-1]))
         target.depthwise.conv.weight.copy_(depthwise)
         target.pointwise.conv.weight.copy_(pointwise)
         _copy_norm(source.norm, target.pointwise.norm)
         return
     units = [(a, b) for a, b in zip(source.modules(), target.modules(), strict=False) if isinstance(a, ConvUnit)]
     for a, b in units:
-        b.conv.load_state_dict(a.conv.state_dict())
+        weight = _middle(a.conv.weight, b.conv.weight.shape[-1])
+        b.conv.load_state_dict(a.conv.state_dict() | {"weight": weight})
         _copy_norm(a.norm, b.norm)
+
+
+def _middle(weight: Tensor, size: int) -> Tensor:
+    cut = (weight.shape[-1] - size) // 2
+    return weight[..., cut : cut + size, cut : cut + size]
 
 
 def _copy_norm(source: nn.Module, target: nn.Module) -> None:

@@ -16,6 +16,7 @@ from anime_model.networks.generator import Generator
 from anime_model.recipe import TeacherSettings
 from anime_model.training import losses
 from anime_model.training.abstraction import Palette, abstract
+from anime_model.training.colours import carry_colours
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
 from anime_model.training.sheets import render
@@ -42,17 +43,20 @@ class TrainedTeacher:
     samples: dict[int, Tensor]
 
 
-def starting_generator(settings: TeacherSettings) -> Generator:
-    """New weights, or those of the checkpoint `warm_start`; `TrainingError` where the recipe's width is another."""
+def starting_generator(settings: TeacherSettings, photos: Pictures) -> Generator:
+    """New weights, or those of the checkpoint `warm_start`; `TrainingError` where the recipe's width is another.
+
+    Either with carriers for the colours of such `photos` where the recipe asks for them.
+    """
     arch = animeganv2(settings.width)
-    if not settings.warm_start:
-        return Generator(arch)
-    generator = load_generator(Path(settings.warm_start))
+    generator = load_generator(Path(settings.warm_start)) if settings.warm_start else Generator(arch)
     if generator.arch != arch:
         width = generator.arch.layers["b1"].width / animeganv2().layers["b1"].width
         raise TrainingError(
             f"teacher.warm_start: {settings.warm_start} needs teacher.width {width:g}, not {settings.width:g}"
         )
+    if settings.carry_colours:
+        carry_colours(generator, photos.fixed(4, settings.crop).cpu())
     return generator.train()
 
 
@@ -72,7 +76,8 @@ def train_teacher(
     themselves as snapshot 0.
     """
     torch.manual_seed(training.seed)
-    players = _Players(settings, perceptual, training)
+    generator, discriminator = starting_generator(settings, data.photos), new_discriminator(settings, perceptual)
+    players = _Players(generator, discriminator, settings, training)
     trainer = _Trainer(players, data, perceptual, settings, training)
     fixed = data.photos.fixed(6, settings.crop)
     snapshots = _snapshot_paths(settings, training.scratch)
@@ -91,8 +96,9 @@ def train_teacher(
 class _Players:
     """Generator, its average, discriminator and their optimizers, on the training's device."""
 
-    def __init__(self, settings: TeacherSettings, perceptual: nn.Module, training: Training) -> None:
-        generator, discriminator = starting_generator(settings), new_discriminator(settings, perceptual)
+    def __init__(
+        self, generator: Generator, discriminator: nn.Module, settings: TeacherSettings, training: Training
+    ) -> None:
         self.average = copy.deepcopy(generator).to(training.device).requires_grad_(False)
         self.g_optimizer = torch.optim.Adam(generator.parameters(), settings.rate, (0.5, 0.999))
         self.d_optimizer = torch.optim.Adam(discriminator.parameters(), settings.discriminator_rate, (0.5, 0.999))

@@ -1,10 +1,4 @@
-import torch
-
-from anime_model.compression.separable import replace_convs
-from anime_model.networks.architecture import animeganv2
-from anime_model.networks.generator import Generator
-from anime_model.recipe import ReplaceSettings
-from benchmarks.explore import ARTICLE, INT8, LAST_WIDE, TRIALS, front, kind_of, released, with_kernel
+from benchmarks.explore import INT8, TRIALS, front, kind_of, released
 
 
 def row(ms: float, lpips: float, trial: str = "x") -> dict:
@@ -24,17 +18,6 @@ def test_there_are_eight_points_beside_the_stages():
 
 def test_kinds_are_read_off_names():
     assert [kind_of(row(1, 1, name)) for name in ("both", "both-ptq", "both-qat")] == ["", "-ptq", "-qat"]
-
-
-def test_a_smaller_kernel_is_the_middle_of_the_larger_one():
-    torch.manual_seed(0)
-    network = replace_convs(Generator(animeganv2(0.125)), ReplaceSettings((*ARTICLE, LAST_WIDE)))
-    small = with_kernel(network, LAST_WIDE, 3)
-    was, now = (dict(each.named_parameters()) for each in (network, small))
-    name = next(name for name in was if was[name].shape != now[name].shape)
-    assert name.startswith(f"layers.{LAST_WIDE}.depthwise")
-    assert torch.equal(now[name], was[name][..., 2:5, 2:5])
-    assert small(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
 
 
 def test_the_release_keeps_its_share_of_the_teachers_latency():

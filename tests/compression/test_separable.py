@@ -46,6 +46,26 @@ def test_surgery_is_on_a_copy_and_says_what_it_is(photo):
     assert torch.equal(teacher(photo), before)
 
 
+@pytest.mark.parametrize("layers", [(), ("e2",)])
+def test_a_smaller_kernel_is_the_middle_of_the_larger_one(layers):
+    teacher = Generator(animeganv2(0.125))
+    teacher.layers["e2"].conv.weight.data[..., (0, 1, 5, 6), :] = 0
+    teacher.layers["e2"].conv.weight.data[..., (0, 1, 5, 6)] = 0
+    whole, small = (
+        replace_convs(teacher, ReplaceSettings(layers, kernels, norm="group", padding="zeros"))
+        for kernels in ({}, {"e2": 3})
+    )
+    assert small.arch.layers["e2"].kernel == 3
+    picture = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(small(picture), whole(picture), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "size"), [("z9", 3), ("e2", 9), ("e2", 2), ("b1", 5)])
+def test_kernels_that_are_no_middle_are_refused(name, size):
+    with pytest.raises(SurgeryError, match=name):
+        replace_convs(Generator(animeganv2(0.125)), ReplaceSettings((), {name: size}))
+
+
 @pytest.mark.parametrize("layer", ["a0", "c1", "out", "z9"])
 def test_critical_and_unknown_layers_are_refused(layer):
     with pytest.raises(SurgeryError, match=layer):

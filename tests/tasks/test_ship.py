@@ -3,6 +3,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 
 from anime_model.compression.export import export_onnx
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
@@ -65,6 +66,16 @@ def test_the_teacher_ships_in_half_precision_with_its_notes(workspace):
     assert shipped.stat().st_size < 0.75 * source.stat().st_size
     assert read_notes(shipped) == read_notes(source)
     assert load_generator(shipped).arch == load_generator(source).arch
+
+
+def test_a_shipped_teacher_interpolates_every_pixel_alike(workspace):
+    source = Path("artifacts/ink/teacher/teacher.safetensors")
+    trained = Generator(lite(upsample="bilinear")).eval()
+    save_generator(source, trained, trained_steps=7, crop=64)
+    ship.main(["teacher", "ink"])
+    shipped = load_generator(Path("models/teachers/ink.safetensors"))
+    assert (trained.arch.upsample, shipped.arch.upsample) == ("bilinear", "half_pixel")
+    assert torch.equal(shipped.out.weight, trained.out.weight.half().float())
 
 
 def test_an_unknown_thing_to_ship_is_named(workspace):

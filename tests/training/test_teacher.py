@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import save_generator
+from anime_model.networks.generator import Generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipe import AbstractionSettings, TeacherSettings
 from anime_model.runtime.pictures import write_picture
@@ -33,6 +36,22 @@ def data(tmp_path) -> teacher.TeacherData:
             colour = draw.integers(0, 256, 3, dtype=np.uint8)
             write_picture(tmp_path / part / f"{index}.png", np.broadcast_to(colour, (40, 40, 3)).copy())
     return teacher.TeacherData.load(tmp_path, SETTINGS.crop, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("start", ["", "checkpoint"])
+def test_colours_are_carried_where_the_recipe_says_so(tmp_path, data, start):
+    settings = SETTINGS
+    if start:
+        torch.manual_seed(4)
+        save_generator(tmp_path / "start.safetensors", Generator(animeganv2(SETTINGS.width)))
+        settings = replace(SETTINGS, warm_start=str(tmp_path / "start.safetensors"))
+    torch.manual_seed(5)
+    plain = teacher.starting_generator(settings, data.photos)
+    torch.manual_seed(5)
+    carrying = teacher.starting_generator(replace(settings, carry_colours=True), data.photos)
+    kept = (plain.layers["b1"].conv.weight == carrying.layers["b1"].conv.weight).all((1, 2, 3))
+    assert not kept.all()
+    assert carrying.training
 
 
 @pytest.mark.parametrize("kind", ["patch", "projected"])

@@ -25,7 +25,7 @@ from anime_model.evaluation.batches import pairs
 from anime_model.evaluation.fidelity import fidelity
 from anime_model.evaluation.latency import cpu_name, measure_onnx
 from anime_model.evaluation.lpips import load_distance, lpips_distance
-from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
 from anime_model.recipe import DistillSettings, Recipe, load_recipe
@@ -111,6 +111,7 @@ def main() -> None:
     rows = judge(artifacts, bench.scratch, rows, files, recipe)
     rows += released(json.loads(RELEASE.read_text()), style, float(rows[0]["teacher_ms"]))
     protocol = {"style": style, "steps": steps, "photos": PHOTOS, "cpu": cpu_name(), "lpips_net": recipe.evaluate.lpips}
+    protocol |= {"teacher_md5": read_notes(artifacts / "teacher/teacher.safetensors").get("md5", "")}
     protocol |= {"batch": bench.settings.batch, "crop": bench.settings.crop, "teacher_ms": rows[0]["teacher_ms"]}
     common.write_json(RESULTS, protocol | {"rows": rows})
     chart(json.loads(RESULTS.read_text()))

@@ -11,8 +11,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from anime_model.recipe import load_recipe
+
 README = Path("README.md")
 ACCOUNT = Path("docs/results.md")
+RECIPE = Path("recipes/release.yaml")
 EXPLORE = Path("results/explore.json")
 ARTICLE = Path("results/article.json")
 LATENCY = Path("docs/latency.md")
@@ -170,13 +173,24 @@ def _explored(found: dict) -> Iterator[str]:
         f"network trained for {found['steps']} steps of {found['batch']} crops of {found['crop']} px in all, far less "
         f"than a release; {found['photos']} test photos, all latencies side by side (teacher {found['teacher_ms']:.0f} "
         f"ms, {found['cpu']}). LPIPS ({found['lpips_net']}), PSNR and SSIM to the teacher. So short a training tells "
-        "how soon each network learns, not where it ends."
+        "how soon each network learns, not where it ends." + _earlier(found)
     )
     rows = [row for row in found["rows"] if row["table"] == "ablation"]
     yield "\n".join(_explored_table(rows))
     yield "## The front"
     yield "![Latency against LPIPS](front.svg)"
     yield "\n".join(_explored_table([row for row in found["rows"] if row["table"] != "ablation"]))
+
+
+def _earlier(found: dict) -> str:
+    """A word of warning where the trials had another teacher than the release has now."""
+    now = load_recipe(RECIPE).teacher.import_md5.get(found["style"])
+    if found["teacher_md5"] == now:
+        return ""
+    return (
+        f" Their teacher, and that of the release's stages below, was an earlier one (md5 {found['teacher_md5']}): "
+        "these figures can be compared among themselves, not with those above."
+    )
 
 
 def _explored_table(rows: Sequence[Metrics]) -> Iterator[str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from anime_model.recipe import load_recipe
 from benchmarks import latency, perceptual
-from benchmarks.readme import ACCOUNT, BLOCK, account, filled, table
+from benchmarks.readme import ACCOUNT, BLOCK, EXPLORE, RECIPE, account, filled, table
 
 README = Path("README.md").read_text()
 RESULTS = Path("results/release.json")
@@ -47,6 +48,14 @@ def test_a_target_says_whether_it_was_met():
         text = account([row | {"bytes": size} if row is lite else row for row in RELEASE], RESULTS)
         shinkai = text.partition("### shinkai")[2].partition("###")[0]
         assert re.search(rf"lite file \(MB\) .* {verdict} \|", shinkai)
+
+
+def test_trials_with_an_earlier_teacher_are_called_so(tmp_path, monkeypatch):
+    found = json.loads(EXPLORE.read_text())
+    for md5, earlier in ((load_recipe(RECIPE).teacher.import_md5[found["style"]], False), ("0" * 32, True)):
+        monkeypatch.setattr("benchmarks.readme.EXPLORE", tmp_path / "explore.json")
+        (tmp_path / "explore.json").write_text(json.dumps(found | {"teacher_md5": md5}))
+        assert (f"was an earlier one (md5 {md5})" in account(RELEASE, RESULTS)) == earlier
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test", "python -m flows.compress"])

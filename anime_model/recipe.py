@@ -141,9 +141,10 @@ class DistillSettings:
 
 @dataclass(frozen=True)
 class ReplaceSettings:
-    """`layers` are the standard convolutions to make separable, such as `c0`; the rest is for the whole network.
+    """`layers` are the standard convolutions to make separable, such as `c0`.
 
-    `kernels` gives layers a smaller kernel than the teacher's, of an odd size, such as `e2: 3`.
+    `kernels` gives layers a smaller kernel than the teacher's, of an odd size, such as `e2: 3`. The rest is for the
+    whole network.
     """
 
     layers: tuple[str, ...]
@@ -467,6 +468,9 @@ def _check(recipe: Recipe) -> None:
     for key, (low, high) in BOUNDS.items():
         _check_bounds(key, _get(recipe, key), low, high)
     _check_teacher(recipe.teacher, recipe.styles)
+    for name, size in recipe.replace_convs.kernels.items():
+        if not (size % 2 and size > 0):
+            raise RecipeError(f"replace_convs.kernels.{name}: {size} must be an odd number from 1 up")
     for stage in STAGES_THAT_DISTILL:
         _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
     _check_crops(recipe)

@@ -183,12 +183,13 @@ def _explored(found: dict) -> Iterator[str]:
 
 
 def _earlier(found: dict) -> str:
-    """A word of warning where the trials had another teacher than the release has now."""
-    now = load_recipe(RECIPE).teacher.import_md5.get(found["style"])
+    """A word of warning where the trials had another teacher than the release."""
+    now = load_recipe(RECIPE).teacher.import_md5.get(found["style"], "")
     if found["teacher_md5"] == now:
         return ""
+    which = f"md5 {found['teacher_md5']}" if found["teacher_md5"] else "trained, not imported"
     return (
-        f" Their teacher, and that of the release's stages below, was an earlier one (md5 {found['teacher_md5']}): "
+        f" Their teacher, and that of the release's stages below, is another than that above ({which}): "
         "these figures can be compared among themselves, not with those above."
     )
 

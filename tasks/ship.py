@@ -13,7 +13,6 @@ from pathlib import Path
 import onnx
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
-from anime_model.networks.generator import Generator
 from tasks import common
 
 WEIGHTS = Path("anime_model/weights")
@@ -33,9 +32,8 @@ def main(arguments: list[str]) -> None:
 def ship_teacher(style: str, artifacts: Path) -> None:
     source, target = artifacts / "teacher/teacher.safetensors", TEACHERS / f"{style}.safetensors"
     trained = load_generator(source)
-    shipped = Generator(replace(trained.arch, upsample="half_pixel"))
-    shipped.load_state_dict(trained.state_dict())
-    save_generator(target, shipped.half(), **read_notes(source))
+    trained.arch = replace(trained.arch, upsample="half_pixel")
+    save_generator(target, trained.half(), **read_notes(source))
     print(f"wrote {target}")
 
 

@@ -51,7 +51,7 @@ def take_over(recipe: Recipe, style: str, data: Path, out: Path) -> None:
     check_pin(f"import_file.{style}", f"import_md5.{style}", file, md5)
     generator = import_generator(file)
     notes = read_notes(file) if file.suffix == ".safetensors" else {}
-    save_generator(out / "teacher.safetensors", generator, **notes, imported_from=file.name, md5=md5)
+    save_generator(out / "teacher.safetensors", generator, **(notes | {"imported_from": file.name, "md5": md5}))
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
     write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})
     write_curve(out / "curve.csv", [{"step": 0}])

@@ -50,12 +50,15 @@ def test_a_target_says_whether_it_was_met():
         assert re.search(rf"lite file \(MB\) .* {verdict} \|", shinkai)
 
 
-def test_trials_with_an_earlier_teacher_are_called_so(tmp_path, monkeypatch):
-    found = json.loads(EXPLORE.read_text())
-    for md5, earlier in ((load_recipe(RECIPE).teacher.import_md5[found["style"]], False), ("0" * 32, True)):
-        monkeypatch.setattr("benchmarks.readme.EXPLORE", tmp_path / "explore.json")
-        (tmp_path / "explore.json").write_text(json.dumps(found | {"teacher_md5": md5}))
-        assert (f"was an earlier one (md5 {md5})" in account(RELEASE, RESULTS)) == earlier
+def test_trials_with_another_teacher_are_called_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.readme.EXPLORE", tmp_path / "explore.json")
+    found, same = json.loads(EXPLORE.read_text()), load_recipe(RECIPE).teacher.import_md5["shinkai"]
+    cases = {same: None, "0" * 32: f"(md5 {'0' * 32})", "": "(trained, not imported)"}
+    for md5, said in cases.items():
+        (tmp_path / "explore.json").write_text(json.dumps(found | {"style": "shinkai", "teacher_md5": md5}))
+        page = account(RELEASE, RESULTS)
+        assert ("is another than that above" in page) == bool(said)
+        assert not said or said in page
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test", "python -m flows.compress"])

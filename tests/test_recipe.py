@@ -74,6 +74,8 @@ def test_what_distillations_share_reaches_every_stage():
         ("quantize.weight_bits", 4),
         ("evaluate.features", "resnet"),
         ("replace_convs.layers", "a2"),
+        ("replace_convs.kernels", {"e2": 4}),
+        ("replace_convs.kernels", {"e2": "x"}),
         ("styles", []),
         ("styles", ["../up"]),
         ("styles", ["cel", "cel"]),

@@ -44,24 +44,23 @@ def check_layers(arch: Architecture, layers: Sequence[str]) -> None:
 
 
 def check_kernels(arch: Architecture, kernels: Mapping[str, int]) -> None:
-    """Raises `SurgeryError` unless each layer has a kernel of that size in its middle."""
+    """Raises `SurgeryError` unless each layer keeps the resolution and has a kernel with a middle of that size."""
+    free = [name for name, layer in arch.layers.items() if layer.kind != "inverted" and layer.stride == 1]
     for name, size in kernels.items():
-        if name not in arch.layers:
+        if name not in free:
             raise SurgeryError(
-                f"replace_convs.kernels: there is no layer {name!r}; choose among {', '.join(arch.layers)}"
+                f"replace_convs.kernels: {name!r} has to keep its kernel; choose among {', '.join(free)}"
             )
-        largest = arch.layers[name].kernel
-        if not (size % 2 and 1 <= size <= largest):
-            raise SurgeryError(f"replace_convs.kernels.{name}: {size} must be an odd number, 1 to {largest}")
+        if size > (largest := arch.layers[name].kernel):
+            raise SurgeryError(f"replace_convs.kernels.{name}: {size} is larger than the teacher's {largest}")
 
 
 def student_architecture(arch: Architecture, settings: ReplaceSettings) -> Architecture:
     layers: dict[str, Layer] = {name: replace(arch.layers[name], kind="separable") for name in settings.layers}
     changed = arch.with_layers(**layers)
     smaller = {name: replace(changed.layers[name], kernel=size) for name, size in settings.kernels.items()}
-    changed = changed.with_layers(**smaller)
     return replace(
-        changed,
+        changed.with_layers(**smaller),
         norm=settings.norm,
         activation=settings.activation,
         padding=settings.padding,

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from anime_model.networks.generator import ConvUnit, Generator, InvertedResidual
 from anime_model.training.losses import YUV, to_yuv
 
+GREY = 1e-3  # standard deviation of U and V
 CARRIERS = 4  # U, V, -U, -V
 STRENGTH = 0.5  # standard deviation of a carrier behind a norm, beside 1 of all channels
 
@@ -33,12 +34,11 @@ class _Stop:
 def carry_colours(generator: Generator, photos: Tensor) -> None:
     """Gives a generator of standard and inverted layers its carriers, in place.
 
-    `photos` [N, 3, H, W] in [-1, 1] show how strong the other channels are. Raises `ValueError` for a layer of fewer
-    than eight channels.
+    `photos` [N, 3, H, W] in [-1, 1] show how strong the other channels are. Every layer needs eight channels or more.
+    Raises `ValueError` for photos that have no colours.
     """
-    narrow = [name for name, layer in generator.arch.layers.items() if layer.width < 2 * CARRIERS]
-    if narrow:
-        raise ValueError(f"{', '.join(narrow)}: {2 * CARRIERS} channels are needed to carry colours")
+    if to_yuv(photos)[:, 1:].std() < GREY:
+        raise ValueError("teacher.carry_colours: the photos are grey, they have no colours to carry")
     carriers = torch.arange(3)
     for stop in _way(generator):
         depthwise = stop.unit.conv.groups > 1
@@ -61,7 +61,7 @@ def _way(generator: Generator) -> Iterator[_Stop]:
             yield _Stop(layer, (entries[index + 1],))
         elif not layer.residual:
             yield _Stop(layer.expand, (layer.project.conv,))
-            yield _Stop(layer.depthwise, (layer.project.conv,))
+            yield _Stop(layer.depthwise, ())
             end = index + 1
             while isinstance(modules[end], InvertedResidual) and modules[end].residual:
                 end += 1
@@ -69,13 +69,16 @@ def _way(generator: Generator) -> Iterator[_Stop]:
 
 
 def _weakest(stop: _Stop) -> Tensor:
-    """The channels that matter least: the norm's scale times what the readers make of them."""
+    """The channels that matter least: the norm's scale times what the readers make of them.
+
+    What residual blocks add to them does not count: counting it kept less of a trained generator's brightness.
+    """
     read = torch.stack([reader.weight.square().sum((0, 2, 3)) for reader in stop.readers]).sum(0).sqrt()
     return (stop.unit.norm.weight.abs() * read).argsort()[:CARRIERS]
 
 
 def _pass_on(conv: nn.Conv2d, carriers: Tensor, chosen: Tensor) -> None:
-    """Nothing but the carriers reaches the chosen channels, and these alone read the carriers for now."""
+    """Nothing but colours reaches the chosen channels, and behind the first layer these alone read them for now."""
     tap = torch.zeros(conv.kernel_size)
     if conv.stride[0] == 2:
         tap[:2, :2] = 0.25  # the map is halved: the mean of each 2x2
@@ -99,11 +102,12 @@ def _pass_on(conv: nn.Conv2d, carriers: Tensor, chosen: Tensor) -> None:
 def _balance(generator: Generator, unit: ConvUnit, chosen: Tensor, photos: Tensor) -> None:
     """As strong as `STRENGTH` says, and around zero behind the norm, which takes off the mean of all channels."""
     made = _seen(generator, unit.conv, photos)[1]
-    deviation, mean = made.std((1, 2, 3)), made.mean((1, 2, 3))
-    factor = STRENGTH * deviation.mean() / made[:, chosen].std()
+    factor = STRENGTH * made.std((1, 2, 3)).mean() / made[:, chosen].std((0, 2, 3)).mean()
     unit.conv.weight[chosen] *= factor
+    made[:, chosen] *= factor
+    deviation, mean = made.std((1, 2, 3)), made.mean((1, 2, 3))
     unit.norm.weight[chosen] = 1
-    unit.norm.bias[chosen] = ((mean - factor * made[:, chosen].mean((0, 2, 3))[:, None]) / deviation).mean(1)
+    unit.norm.bias[chosen] = ((mean - made[:, chosen].mean((0, 2, 3))[:, None]) / deviation).mean(1)
 
 
 def _paint(generator: Generator, carriers: Tensor, photos: Tensor) -> None:
@@ -112,7 +116,7 @@ def _paint(generator: Generator, carriers: Tensor, photos: Tensor) -> None:
     seen, made = _seen(generator, generator.out, photos)
     lacking = to_yuv(photos.clamp(-0.95, 0.95).atanh() - made)[:, 1:]
     inputs = seen[:, carriers].transpose(0, 1).reshape(CARRIERS, -1)
-    inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])
+    inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])  # so that no weight makes up for what has no place here
     wanted = lacking.transpose(0, 1).reshape(2, -1)
     weights = torch.linalg.lstsq(inputs.T, wanted.T, driver="gelsd").solution[:CARRIERS].T
     generator.out.weight[:, carriers] = 2 * (torch.linalg.inv(torch.tensor(YUV))[:, 1:] @ weights)[..., None, None]

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -44,17 +44,18 @@ class TrainedTeacher:
 
 
 def starting_generator(settings: TeacherSettings, photos: Pictures) -> Generator:
-    """New weights, or those of the checkpoint `warm_start`; `TrainingError` where the recipe's width is another.
+    """New weights, or those of the checkpoint `warm_start`; `TrainingError` where that is of another width or kind.
 
     Either with carriers for the colours of such `photos` where the recipe asks for them.
     """
     arch = animeganv2(settings.width)
     generator = load_generator(Path(settings.warm_start)) if settings.warm_start else Generator(arch)
+    generator.arch = replace(generator.arch, upsample=arch.upsample)  # shipped teachers have another one
     if generator.arch != arch:
         width = generator.arch.layers["b1"].width / animeganv2().layers["b1"].width
-        raise TrainingError(
-            f"teacher.warm_start: {settings.warm_start} needs teacher.width {width:g}, not {settings.width:g}"
-        )
+        fits = generator.arch == animeganv2(width)
+        needs = f"needs teacher.width {width:g}, not {settings.width:g}" if fits else "is no AnimeGANv2 generator"
+        raise TrainingError(f"teacher.warm_start: {settings.warm_start} {needs}")
     if settings.carry_colours:
         carry_colours(generator, photos.fixed(4, settings.crop).cpu())
     return generator.train()

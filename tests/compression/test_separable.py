@@ -60,7 +60,7 @@ def test_a_smaller_kernel_is_the_middle_of_the_larger_one(layers):
     torch.testing.assert_close(small(picture), whole(picture), atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize(("name", "size"), [("z9", 3), ("e2", 9), ("e2", 2), ("b1", 5)])
+@pytest.mark.parametrize(("name", "size"), [("z9", 3), ("e2", 9), ("b1", 5), ("c1", 1), ("b0", 1)])
 def test_kernels_that_are_no_middle_are_refused(name, size):
     with pytest.raises(SurgeryError, match=name):
         replace_convs(Generator(animeganv2(0.125)), ReplaceSettings((), {name: size}))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.generator import Generator
-from anime_model.training.colours import carry_colours
+from anime_model.training.colours import CARRIERS, carry_colours
 from anime_model.training.losses import to_yuv
 
 
@@ -46,7 +46,7 @@ def test_what_a_trained_generator_knew_it_still_knows(squares):
     first.copy_(first.mean(1, keepdim=True).expand_as(first))
     last.copy_(last.mean(0, keepdim=True).expand_as(last))
     before = generator(squares)
-    assert max(map(abs, likeness(before, squares))) < 0.1
+    assert to_yuv(before)[:, 1:].abs().max() < 1e-3
     carry_colours(generator, squares[:4])
     after = generator(squares)
     luma = torch.stack([to_yuv(picture)[:, 0].flatten() for picture in (before, after)])
@@ -54,16 +54,18 @@ def test_what_a_trained_generator_knew_it_still_knows(squares):
     assert min(likeness(after, squares)) > 0.9
 
 
-def test_gradients_reach_the_carriers_and_the_rest(squares):
+def test_other_channels_can_learn_from_the_carriers(squares):
+    """The columns that nobody reads yet get a gradient."""
     generator = Generator(animeganv2(0.25))
     carry_colours(generator, squares[:2])
     F.l1_loss(generator(squares[:2]), squares[:2]).backward()
-    for name in ("a0", "b1", "c0", "d1", "e2"):
-        assert generator.layers[name].conv.weight.grad.abs().sum((1, 2, 3)).min() > 0
+    for name in ("a2", "b1", "d1", "e2"):
+        weight = generator.layers[name].conv.weight
+        unread = (weight == 0).all((2, 3)).sum(0) > len(weight) / 2
+        assert unread.sum() == CARRIERS
+        assert weight.grad[:, unread].abs().sum((0, 2, 3)).min() > 0
 
 
-def test_narrow_layers_are_refused(squares):
-    arch = animeganv2(0.125)
-    narrow = arch.with_layers(a0=type(arch.layers["a0"])("standard", 4, kernel=7))
-    with pytest.raises(ValueError, match="a0"):
-        carry_colours(Generator(narrow), squares)
+def test_grey_photos_are_refused(squares):
+    with pytest.raises(ValueError, match="grey"):
+        carry_colours(Generator(animeganv2(0.125)), squares.mean(1, keepdim=True).expand_as(squares))

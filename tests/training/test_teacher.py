@@ -13,7 +13,8 @@ from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipe import AbstractionSettings, TeacherSettings
 from anime_model.runtime.pictures import write_picture
 from anime_model.training import teacher
-from anime_model.training.loop import Training
+from anime_model.training.loop import Training, TrainingError
+from tests.support import lite
 
 SETTINGS = TeacherSettings(
     width=0.125,
@@ -38,20 +39,31 @@ def data(tmp_path) -> teacher.TeacherData:
     return teacher.TeacherData.load(tmp_path, SETTINGS.crop, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("start", ["", "checkpoint"])
+@pytest.mark.parametrize("start", ["", "bilinear", "half_pixel"])
 def test_colours_are_carried_where_the_recipe_says_so(tmp_path, data, start):
     settings = SETTINGS
     if start:
-        torch.manual_seed(4)
-        save_generator(tmp_path / "start.safetensors", Generator(animeganv2(SETTINGS.width)))
+        arch = replace(animeganv2(SETTINGS.width), upsample=start)
+        save_generator(tmp_path / "start.safetensors", Generator(arch))
         settings = replace(SETTINGS, warm_start=str(tmp_path / "start.safetensors"))
     torch.manual_seed(5)
     plain = teacher.starting_generator(settings, data.photos)
     torch.manual_seed(5)
     carrying = teacher.starting_generator(replace(settings, carry_colours=True), data.photos)
-    kept = (plain.layers["b1"].conv.weight == carrying.layers["b1"].conv.weight).all((1, 2, 3))
-    assert not kept.all()
+    assert not torch.equal(plain.layers["b1"].conv.weight, carrying.layers["b1"].conv.weight)
+    assert plain.arch == carrying.arch == animeganv2(SETTINGS.width)
     assert carrying.training
+
+
+@pytest.mark.parametrize(
+    ("arch", "line"),
+    [(lite(), "is no AnimeGANv2 generator"), (animeganv2(0.25), r"needs teacher\.width 0\.25, not 0\.125")],
+)
+def test_a_start_of_another_kind_is_refused(tmp_path, data, arch, line):
+    save_generator(tmp_path / "start.safetensors", Generator(arch))
+    settings = replace(SETTINGS, warm_start=str(tmp_path / "start.safetensors"))
+    with pytest.raises(TrainingError, match=rf"start\.safetensors {line}"):
+        teacher.starting_generator(settings, data.photos)
 
 
 @pytest.mark.parametrize("kind", ["patch", "projected"])

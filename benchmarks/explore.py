@@ -105,6 +105,7 @@ class Bench:
 def main() -> None:
     style, steps = sys.argv[1], int(sys.argv[2])
     artifacts, recipe = Path("artifacts", style), load_recipe("params.yaml")
+    recipe = replace(recipe, replace_convs=replace(recipe.replace_convs, kernels={}))  # but for a trial's own
     bench = prepare(artifacts, recipe, style, steps)
     rows = [row for name, trial in TRIALS.items() for row in make(bench, name, trial)]
     files = {str(row["trial"]): bench.scratch / f"{row['trial']}.onnx" for row in rows}
@@ -152,8 +153,7 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
     settings = replace(bench.settings, weights={**bench.settings.weights, **trial.losses})
     if trial.kl_share is not None:
         settings = replace(settings, kl_share=trial.kl_share)
-    surgery = replace(bench.recipe.replace_convs, **({"kernels": {}} | trial.surgery))
-    student = replace_convs(bench.lesson.teacher.cpu(), surgery)
+    student = replace_convs(bench.lesson.teacher.cpu(), replace(bench.recipe.replace_convs, **trial.surgery))
     photos = bench.lesson.photos.fixed(16, settings.crop).cpu()
     gather_statistics(student, photos.split(4))
     steps = bench.steps
@@ -172,8 +172,7 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
 
 
 def macs_of_separable(bench: Bench) -> int:
-    surgery = replace(bench.recipe.replace_convs, kernels={})
-    return count_macs(replace_convs(bench.lesson.teacher.cpu(), surgery).arch)
+    return count_macs(replace_convs(bench.lesson.teacher.cpu(), bench.recipe.replace_convs).arch)
 
 
 def quantized(bench: Bench, student: Generator, steps: int, name: str, target: Path) -> None:

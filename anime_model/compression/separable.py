@@ -56,11 +56,13 @@ def check_kernels(arch: Architecture, kernels: Mapping[str, int]) -> None:
 
 
 def student_architecture(arch: Architecture, settings: ReplaceSettings) -> Architecture:
-    layers: dict[str, Layer] = {name: replace(arch.layers[name], kind="separable") for name in settings.layers}
-    changed = arch.with_layers(**layers)
-    smaller = {name: replace(changed.layers[name], kernel=size) for name, size in settings.kernels.items()}
+    def changed(name: str, layer: Layer) -> Layer:
+        kind = "separable" if name in settings.layers else layer.kind
+        return replace(layer, kind=kind, kernel=settings.kernels.get(name, layer.kernel))
+
     return replace(
-        changed.with_layers(**smaller),
+        arch,
+        layers={name: changed(name, layer) for name, layer in arch.layers.items()},
         norm=settings.norm,
         activation=settings.activation,
         padding=settings.padding,

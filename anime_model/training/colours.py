@@ -23,7 +23,10 @@ STRENGTH = 0.5  # standard deviation of a carrier behind a norm, beside 1 of all
 
 @dataclass(frozen=True)
 class _Stop:
-    """One unit on the carriers' way, the convolutions that read what it makes, and the residual blocks beside it."""
+    """One unit on the carriers' way, the convolutions that read what it makes, and the residual blocks beside it.
+
+    A depthwise unit has no readers here: its channels are those that it was given.
+    """
 
     unit: ConvUnit
     readers: tuple[nn.Conv2d, ...]
@@ -41,8 +44,7 @@ def carry_colours(generator: Generator, photos: Tensor) -> None:
         raise ValueError("teacher.carry_colours: the photos are grey, they have no colours to carry")
     carriers = torch.arange(3)
     for stop in _way(generator):
-        depthwise = stop.unit.conv.groups > 1
-        chosen = carriers if depthwise else _weakest(stop)
+        chosen = _weakest(stop) if stop.readers else carriers
         _pass_on(stop.unit.conv, carriers, chosen)
         for block in stop.blocks:
             block.expand.conv.weight[:, chosen] = 0
@@ -95,8 +97,7 @@ def _pass_on(conv: nn.Conv2d, carriers: Tensor, chosen: Tensor) -> None:
         passed = torch.cat([torch.eye(2), -torch.eye(2)], 1)
     else:
         passed = torch.tensor(YUV)[1:]
-    for row, index in zip(torch.cat([passed, -passed]), chosen, strict=True):
-        conv.weight[index, carriers] = row[:, None, None] * tap
+    conv.weight[chosen[:, None], carriers] = torch.cat([passed, -passed])[..., None, None] * tap
 
 
 def _balance(generator: Generator, unit: ConvUnit, chosen: Tensor, photos: Tensor) -> None:

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.export import export_int8_onnx, export_onnx
+from anime_model.compression.importance import observe
 from anime_model.compression.pruning import prune_to
 from anime_model.compression.quantization import quantize
 from anime_model.compression.separable import gather_statistics, replace_convs
@@ -121,7 +122,7 @@ def main() -> None:
 
 def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     torch.set_num_threads(recipe.training.threads)
-    fabric = Fabric(accelerator=recipe.training.accelerator, devices=1, precision=recipe.training.precision)
+    fabric = Fabric(accelerator=recipe.training.accelerator, devices=1, precision=learning.precision(recipe.training))
     fabric.launch()
     teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
     scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint(recipe, [teacher])}")
@@ -161,7 +162,9 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
         before = bench.steps // 4
         distill(f"{name}-before", student, bench.lesson, replace(settings, steps=before), bench.training)
         steps -= before
-        student = prune_to(student.cpu(), "macs", round(macs_of_separable(bench) * trial.keep))
+        student, teacher = student.cpu(), bench.lesson.teacher.cpu()
+        amount = round(macs_of_separable(bench) * trial.keep)
+        student = prune_to(student, "macs", amount, evidence=observe(student, teacher, photos))
         gather_statistics(student, photos.split(4))
     if not trial.from_teacher:
         torch.manual_seed(bench.recipe.seed)

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from anime_model.compression.distillation import Lesson
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.recipe import CheckSettings, DistillSettings, PromoteSettings, Recipe
+from anime_model.recipe import CheckSettings, DistillSettings, PromoteSettings, Recipe, TrainingSettings
 from anime_model.training.data import Pictures
 from anime_model.training.loop import Training
 from tasks.common import show
@@ -27,10 +27,24 @@ def training(recipe: Recipe, stage: str, inputs: Sequence[Path]) -> Training:
     """
     settings = recipe.training
     torch.set_num_threads(settings.threads)
-    fabric = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=settings.precision)
+    fabric = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=precision(settings))
     fabric.launch()
     scratch = SCRATCH / stage / fingerprint(recipe, inputs)
     return Training(scratch, recipe.seed, fabric, show, settings.save_every)
+
+
+def precision(settings: TrainingSettings) -> str:
+    """What "auto" stands for on this machine, in the words of Lightning Fabric."""
+    if settings.precision != "auto":
+        return settings.precision
+    if settings.accelerator in ("auto", "cuda") and torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif settings.accelerator == "mps" or (settings.accelerator == "auto" and torch.backends.mps.is_available()):
+        native = False
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        native = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
+    return "bf16-mixed" if native else "32-true"
 
 
 def fingerprint(recipe: Recipe, inputs: Sequence[Path]) -> str:

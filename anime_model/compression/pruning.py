@@ -11,23 +11,26 @@ from torch import Tensor, nn
 from torch.nn.utils import prune as torch_prune
 
 from anime_model.compression.distillation import Lesson, distill
+from anime_model.compression.importance import Evidence, followed_by_norm, observe
 from anime_model.compression.separable import gather_statistics
 from anime_model.evaluation.fidelity import psnr, ssim
 from anime_model.networks.architecture import WIDTH_STEP, Architecture, Layer
 from anime_model.networks.cost import count_macs, count_parameters
-from anime_model.networks.generator import ConvUnit, Generator, InvertedResidual, Separable
+from anime_model.networks.generator import Generator, InvertedResidual, Separable
 from anime_model.recipe import PruneSettings
 from anime_model.training.loop import Scalars, Training
 
 Measure = Callable[[Architecture], int]
 BUDGETS: dict[str, Measure] = {"parameters": count_parameters, "macs": count_macs}
+WITNESSES = 32  # photos that show what a channel does
 
 
 @dataclass(frozen=True)
 class ChannelGroup:
     """Channels that can only be removed together: channel i of every member is removed at once.
 
-    `importance` [C] is the mean over the members of the L1 norm of the folded filters, 1 on average over the channels.
+    `importance` [C] compares the channels of this group: by Taylor expansion where there is evidence, else by the mean
+    over the members of the L1 norm of the folded filters, 1 on average over the channels.
     """
 
     members: tuple[str, ...]
@@ -46,10 +49,13 @@ class Pruned:
 def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training: Training) -> Pruned:
     """Sparsity training, then rounds of structured removal, each fine-tuned by distillation from the teacher.
 
+    With importance "taylor" the channels that change the picture least leave, and those that stay stand in for them.
+
     Rows: round, phase ("sparsity", "removed", "fine-tuned", "l1_unstructured"), parameters, macs_512, psnr, ssim; the
     last two against the teacher on fixed crops of the photos.
     """
     photos = lesson.photos.fixed(8, settings.fine_tune.crop)
+    witnesses = lesson.photos.fixed(WITNESSES, settings.fine_tune.crop)
     sparse = replace(settings.fine_tune, steps=settings.sparsity_steps)
     curve = distill(
         "sparsity", student, lesson, sparse, training, lambda net: settings.sparsity * sparsity_penalty(net)
@@ -59,8 +65,10 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     measure, least = BUDGETS[settings.budget], least_widths(student, settings.group_keep)
     whole = measure(student.arch)
     for turn in range(1, settings.rounds + 1):
-        student = prune_to(student, settings.budget, round(whole * settings.keep ** (turn / settings.rounds)), least)
-        gather_statistics(student, photos.split(4))
+        evidence = observe(student, lesson.teacher, witnesses) if settings.importance == "taylor" else None
+        amount = round(whole * settings.keep ** (turn / settings.rounds))
+        student = prune_to(student, settings.budget, amount, least, evidence).to(training.device)
+        gather_statistics(student, witnesses.split(4))
         rows.append(_row(turn, "removed", student, lesson.teacher, photos))
         tuned = distill(f"round_{turn}", student, lesson, settings.fine_tune, training)
         done = curve[-1]["step"] if curve else 0
@@ -97,33 +105,56 @@ def least_widths(generator: Generator, share: float) -> dict[str, int]:
     return {member: max(1, math.ceil(count)) * WIDTH_STEP for member, count in steps.items()}
 
 
-def prune_to(generator: Generator, budget: str, amount: int, least: Mapping[str, int] | None = None) -> Generator:
+def prune_to(
+    generator: Generator,
+    budget: str,
+    amount: int,
+    least: Mapping[str, int] | None = None,
+    evidence: Evidence | None = None,
+) -> Generator:
     """A copy with the least important channels removed until `budget` ("parameters" or "macs" at 512x512) <= `amount`.
 
     Channels leave in multiples of 8, always those whose importance per saved MAC (or parameter) is least. What is left
-    are slices of the original weights. No group falls under its number of channels in `least`, nor under 8. A budget
-    that is already met gives an identical network; one that cannot be met raises `ValueError`.
+    are slices of the original weights; with `evidence`, each reader of the removed channels gets from the others what
+    they can say in their place, and the batch norms' statistics are to be gathered anew. No group falls under its
+    number of channels in `least`, nor under 8. A budget that is already met gives an identical network; one that cannot
+    be met raises `ValueError`.
     """
-    groups = channel_groups(generator)
+    groups = channel_groups(generator, evidence)
     floors = [(least or {}).get(group.members[0], WIDTH_STEP) for group in groups]
     doomed = _choose(generator.arch, groups, floors, budget, amount)
-    pruned = copy.deepcopy(generator)
-    graph = torch_pruning.DependencyGraph().build_dependency(pruned, torch.zeros(1, 3, 64, 64))
+    pruned, graph = _graph_of(generator)
+    names = {module: name for name, module in pruned.named_modules()}
     for group, count in zip(groups, doomed, strict=True):
         if count:
-            indices = group.importance.argsort()[:count].tolist()
+            indices = sorted(group.importance.argsort()[:count].tolist())
             conv = pruned.get_submodule(group.members[0])
-            graph.get_pruning_group(conv, torch_pruning.prune_conv_out_channels, idxs=sorted(indices)).prune()
+            surgery = graph.get_pruning_group(conv, torch_pruning.prune_conv_out_channels, idxs=indices)
+            for reader, removed in _readers(surgery) if evidence else ():
+                evidence.stand_in(names[reader], reader, removed)
+            surgery.prune()
     return _rebuilt(pruned)
 
 
-def channel_groups(generator: Generator) -> list[ChannelGroup]:
+def channel_groups(generator: Generator, evidence: Evidence | None = None) -> list[ChannelGroup]:
     """Every group of prunable channels; the three colours at both ends stay."""
-    network = copy.deepcopy(generator)
-    graph = torch_pruning.DependencyGraph().build_dependency(network, torch.zeros(1, 3, 64, 64))
+    network, graph = _graph_of(generator)
     names = {module: name for name, module in network.named_modules()}
     found = graph.get_all_groups(ignored_layers=[network.out], root_module_types=[nn.Conv2d])
-    return [ChannelGroup(members, _importance(network, members)) for members in _members(found, names)]
+    return [ChannelGroup(members, _importance(network, members, evidence)) for members in _members(found, names)]
+
+
+def _graph_of(generator: Generator) -> tuple[Generator, torch_pruning.DependencyGraph]:
+    """A copy on the CPU and which of its layers depend on each other."""
+    network = copy.deepcopy(generator).cpu()
+    return network, torch_pruning.DependencyGraph().build_dependency(network, torch.zeros(1, 3, 64, 64))
+
+
+def _readers(surgery: torch_pruning.Group) -> Iterator[tuple[nn.Conv2d, list[int]]]:
+    """The convolutions that read the channels to be removed, and the places of these among their inputs."""
+    for dependency, indices in surgery:
+        if dependency.handler == torch_pruning.prune_conv_in_channels and dependency.target.module.groups == 1:
+            yield dependency.target.module, indices
 
 
 def _members(found: Iterator, names: dict[nn.Module, str]) -> Iterator[tuple[str, ...]]:
@@ -134,7 +165,9 @@ def _members(found: Iterator, names: dict[nn.Module, str]) -> Iterator[tuple[str
         yield tuple(dict.fromkeys(names[conv] for conv in convs))
 
 
-def _importance(network: Generator, members: tuple[str, ...]) -> Tensor:
+def _importance(network: Generator, members: tuple[str, ...], evidence: Evidence | None) -> Tensor:
+    if evidence:  # a depthwise member passes on, channel by channel, what has been counted before it
+        return evidence.importance([name for name in members if network.get_submodule(name).groups == 1])
     norms = [_filter_norms(network, name) for name in members]
     return torch.stack([norm / norm.mean().clamp_min(1e-12) for norm in norms]).mean(0)
 
@@ -142,11 +175,10 @@ def _importance(network: Generator, members: tuple[str, ...]) -> Tensor:
 @torch.no_grad()
 def _filter_norms(network: Generator, name: str) -> Tensor:
     """L1 norms of the filters [C] as they act after their batch norm, so that sparsity training shows in them."""
-    conv = network.get_submodule(name)
-    unit = network.get_submodule(name.rpartition(".")[0])
-    norms = conv.weight.abs().flatten(1).sum(1)
-    if isinstance(unit, ConvUnit) and isinstance(unit.norm, nn.BatchNorm2d):
-        norms = norms * unit.norm.weight.abs() / (unit.norm.running_var + unit.norm.eps).sqrt()
+    norms = network.get_submodule(name).weight.abs().flatten(1).sum(1)
+    if followed_by_norm(network, name):
+        norm = network.get_submodule(name.rpartition(".")[0]).norm
+        norms = norms * norm.weight.abs() / (norm.running_var + norm.eps).sqrt()
     return norms
 
 

@@ -1,0 +1,107 @@
+"""What a channel is worth to the picture, and what the channels beside it can do in its place."""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from anime_model.networks.generator import ConvUnit, Generator, convolutions
+
+RIDGE = 1e-3  # of the inputs' mean variance: keeps near-equal channels from large weights of opposite signs
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a student did on some photos.
+
+    `gates` holds, by convolution, how much each photo's loss [N, C] changes with a factor on each channel that leaves
+    the convolution's unit. `moments` holds, by convolution, the covariance [C, C] of what enters it; around zero where
+    no batch norm follows to take off a mean.
+    """
+
+    gates: Mapping[str, Tensor]
+    moments: Mapping[str, Tensor]
+
+    def importance(self, members: Sequence[str]) -> Tensor:
+        """Mean square [C] of the change that the first-order Taylor expansion foresees if channel c of all is removed.
+
+        Molchanov et al., "Importance Estimation for Neural Network Pruning", CVPR 2019, eq. 8, photo by photo. Unlike
+        a norm it does not mistake a weak channel that alone carries a colour for one that does nothing.
+        """
+        together = torch.stack([self.gates[name] for name in members]).sum(0)
+        return together.square().mean(0)
+
+    @torch.no_grad()
+    def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
+        """Adds to the kernels of the inputs that stay what these can say of those that are `removed`: least squares."""
+        gone = torch.as_tensor(removed)
+        stay = torch.tensor(sorted(set(range(conv.in_channels)) - set(removed)))
+        moments = self.moments[name]
+        kept = moments[stay][:, stay]
+        kept = kept + RIDGE * kept.diagonal().mean().clamp_min(1e-12) * torch.eye(len(stay)).to(kept)
+        shares = torch.linalg.solve(kept, moments[stay][:, gone]).to(conv.weight)
+        conv.weight[:, stay] += torch.einsum("ogyx,sg->osyx", conv.weight[:, gone], shares)
+
+
+def observe(student: Generator, teacher: Generator, photos: Tensor, batch: int = 4) -> Evidence:
+    """Runs `student` over `photos` [N, 3, H, W] in [-1, 1]; a photo's loss is its mean absolute error."""
+    student = copy.deepcopy(student).eval().requires_grad_(True)
+    batches = photos.split(batch)
+    return Evidence(_gates(student, teacher, batches), _moments(student, batches))
+
+
+def _gates(student: Generator, teacher: Generator, batches: Iterable[Tensor]) -> dict[str, Tensor]:
+    made: dict[str, Tensor] = {}
+    found: dict[str, list[Tensor]] = {}
+    units = {f"{name}.conv": unit for name, unit in student.named_modules() if isinstance(unit, ConvUnit)}
+    handles = [unit.register_forward_hook(_keep(made, name)) for name, unit in units.items()]
+    for photo in batches:
+        with torch.no_grad():
+            wanted = teacher(photo)
+        error = (student(photo) - wanted).abs().mean((1, 2, 3)).sum()
+        for (name, value), slope in zip(made.items(), torch.autograd.grad(error, list(made.values())), strict=True):
+            found.setdefault(name, []).append((value.detach() * slope).sum((2, 3)).cpu())
+    for handle in handles:
+        handle.remove()
+    return {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def _keep(made: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
+    def hook(module: nn.Module, entering: tuple, leaving: Tensor) -> None:
+        made[name] = leaving
+
+    return hook
+
+
+@torch.no_grad()
+def _moments(student: Generator, batches: Sequence[Tensor]) -> dict[str, Tensor]:
+    sums: dict[str, list[Tensor]] = {}
+
+    def add(name: str) -> Callable[[nn.Module, tuple], None]:
+        def hook(module: nn.Module, entering: tuple) -> None:
+            x = entering[0].transpose(0, 1).flatten(1).double()
+            new = [torch.tensor(x.shape[1]), x.sum(1), x @ x.T]
+            sums[name] = [a + b for a, b in zip(sums[name], new, strict=True)] if name in sums else new
+
+        return hook
+
+    mixing = {name: conv for name, conv in convolutions(student).items() if conv.groups == 1}
+    handles = [conv.register_forward_pre_hook(add(name)) for name, conv in mixing.items()]
+    for photo in batches:
+        student(photo)
+    for handle in handles:
+        handle.remove()
+    return {name: _covariance(*parts, centred=followed_by_norm(student, name)).cpu() for name, parts in sums.items()}
+
+
+def _covariance(count: Tensor, total: Tensor, products: Tensor, *, centred: bool) -> Tensor:
+    mean = total / count * centred
+    return products / count - mean[:, None] * mean
+
+
+def followed_by_norm(network: Generator, name: str) -> bool:
+    """Whether a batch norm takes what the convolution `name` makes."""
+    unit = network.get_submodule(name.rpartition(".")[0])
+    return isinstance(unit, ConvUnit) and isinstance(unit.norm, nn.BatchNorm2d)

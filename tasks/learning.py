@@ -42,7 +42,7 @@ def precision(settings: TrainingSettings) -> str:
     elif settings.accelerator == "mps" or (settings.accelerator == "auto" and torch.backends.mps.is_available()):
         native = False
     else:
-        capabilities = torch.cpu.get_capabilities()
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.12 has none
         native = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
     return "bf16-mixed" if native else "32-true"
 

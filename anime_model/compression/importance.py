@@ -17,21 +17,22 @@ class Evidence:
     """What a student did on some photos.
 
     `gates` holds, by convolution, how much each photo's loss [N, C] changes with a factor on each channel that leaves
-    the convolution's unit. `moments` holds, by convolution, the covariance [C, C] of what enters it; around zero where
-    no batch norm follows to take off a mean.
+    the convolution's unit: on its deviation from its mean, which a batch norm behind the readers takes over.
+    `moments` holds, by convolution, the covariance [C, C] of what enters it. Both are around zero instead where no
+    batch norm follows.
     """
 
     gates: Mapping[str, Tensor]
     moments: Mapping[str, Tensor]
 
-    def importance(self, members: Sequence[str]) -> Tensor:
+    def importance(self, units: Sequence[str]) -> Tensor:
         """Mean square [C] of the change that the first-order Taylor expansion foresees if channel c of all is removed.
 
-        Molchanov et al., "Importance Estimation for Neural Network Pruning", CVPR 2019, eq. 8, photo by photo. Unlike
-        a norm it does not mistake a weak channel that alone carries a colour for one that does nothing.
+        Molchanov et al., "Importance Estimation for Neural Network Pruning", CVPR 2019, photo by photo. Unlike a norm
+        it does not mistake a weak channel that alone carries a colour for one that does nothing, and channels of
+        different layers compare.
         """
-        together = torch.stack([self.gates[name] for name in members]).sum(0)
-        return together.square().mean(0)
+        return torch.stack([self.gates[name] for name in units]).sum(0).square().mean(0)
 
     @torch.no_grad()
     def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
@@ -54,7 +55,7 @@ def observe(student: Generator, teacher: Generator, photos: Tensor, batch: int =
 
 def _gates(student: Generator, teacher: Generator, batches: Iterable[Tensor]) -> dict[str, Tensor]:
     made: dict[str, Tensor] = {}
-    found: dict[str, list[Tensor]] = {}
+    found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
     units = {f"{name}.conv": unit for name, unit in student.named_modules() if isinstance(unit, ConvUnit)}
     handles = [unit.register_forward_hook(_keep(made, name)) for name, unit in units.items()]
     for photo in batches:
@@ -62,10 +63,19 @@ def _gates(student: Generator, teacher: Generator, batches: Iterable[Tensor]) ->
             wanted = teacher(photo)
         error = (student(photo) - wanted).abs().mean((1, 2, 3)).sum()
         for (name, value), slope in zip(made.items(), torch.autograd.grad(error, list(made.values())), strict=True):
-            found.setdefault(name, []).append((value.detach() * slope).sum((2, 3)).cpu())
+            value = value.detach()
+            parts = (value * slope).sum((2, 3)), slope.sum((2, 3)), value.mean((2, 3))
+            found.setdefault(name, []).append(tuple(part.cpu() for part in parts))
     for handle in handles:
         handle.remove()
-    return {name: torch.cat(parts) for name, parts in found.items()}
+    gates = {name: _gate(*(torch.cat(part) for part in zip(*parts, strict=True))) for name, parts in found.items()}
+    last = list(units)[-1]  # nothing takes a mean off what the output convolution reads
+    return gates | {last: torch.cat([whole for whole, _, _ in found[last]])}
+
+
+def _gate(whole: Tensor, slopes: Tensor, means: Tensor) -> Tensor:
+    """The slope of a factor on the deviation from the mean of all photos, from that of a factor on the whole."""
+    return whole - means.mean(0) * slopes
 
 
 def _keep(made: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple, Tensor], None]:
@@ -81,8 +91,8 @@ def _moments(student: Generator, batches: Sequence[Tensor]) -> dict[str, Tensor]
 
     def add(name: str) -> Callable[[nn.Module, tuple], None]:
         def hook(module: nn.Module, entering: tuple) -> None:
-            x = entering[0].transpose(0, 1).flatten(1).double()
-            new = [torch.tensor(x.shape[1]), x.sum(1), x @ x.T]
+            x = entering[0].transpose(0, 1).flatten(1)
+            new = [torch.tensor(x.shape[1]), x.sum(1).cpu().double(), (x @ x.T).cpu().double()]
             sums[name] = [a + b for a, b in zip(sums[name], new, strict=True)] if name in sums else new
 
         return hook
@@ -93,7 +103,7 @@ def _moments(student: Generator, batches: Sequence[Tensor]) -> dict[str, Tensor]
         student(photo)
     for handle in handles:
         handle.remove()
-    return {name: _covariance(*parts, centred=followed_by_norm(student, name)).cpu() for name, parts in sums.items()}
+    return {name: _covariance(*parts, centred=followed_by_norm(student, name)) for name, parts in sums.items()}
 
 
 def _covariance(count: Tensor, total: Tensor, products: Tensor, *, centred: bool) -> Tensor:

@@ -29,12 +29,13 @@ WITNESSES = 32  # photos that show what a channel does
 class ChannelGroup:
     """Channels that can only be removed together: channel i of every member is removed at once.
 
-    `importance` [C] compares the channels of this group: by Taylor expansion where there is evidence, else by the mean
+    `importance` [C] is by Taylor expansion where there is evidence, and `comparable` from group to group; else the mean
     over the members of the L1 norm of the folded filters, 1 on average over the channels.
     """
 
     members: tuple[str, ...]
     importance: Tensor
+    comparable: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,10 @@ def channel_groups(generator: Generator, evidence: Evidence | None = None) -> li
     network, graph = _graph_of(generator)
     names = {module: name for name, module in network.named_modules()}
     found = graph.get_all_groups(ignored_layers=[network.out], root_module_types=[nn.Conv2d])
-    return [ChannelGroup(members, _importance(network, members, evidence)) for members in _members(found, names)]
+    return [
+        ChannelGroup(members, _importance(network, members, evidence), comparable=evidence is not None)
+        for members in _members(found, names)
+    ]
 
 
 def _graph_of(generator: Generator) -> tuple[Generator, torch_pruning.DependencyGraph]:
@@ -166,10 +170,20 @@ def _members(found: Iterator, names: dict[nn.Module, str]) -> Iterator[tuple[str
 
 
 def _importance(network: Generator, members: tuple[str, ...], evidence: Evidence | None) -> Tensor:
-    if evidence:  # a depthwise member passes on, channel by channel, what has been counted before it
-        return evidence.importance([name for name in members if network.get_submodule(name).groups == 1])
+    if evidence:
+        return evidence.importance(_givers(network, members))
     norms = [_filter_norms(network, name) for name in members]
     return torch.stack([norm / norm.mean().clamp_min(1e-12) for norm in norms]).mean(0)
+
+
+def _givers(network: Generator, members: tuple[str, ...]) -> list[str]:
+    """The members whose outputs, summed, are what the readers get: the depthwise one inside an inverted block.
+
+    A separable layer's depthwise one only passes on what has been given before it.
+    """
+    depthwise = [name for name in members if network.get_submodule(name).groups > 1]
+    inside = [name for name in depthwise if followed_by_norm(network, name)]
+    return inside or [name for name in members if name not in depthwise]
 
 
 @torch.no_grad()
@@ -204,9 +218,14 @@ def _choose(arch: Architecture, groups: list[ChannelGroup], floors: list[int], b
 
 
 def _option(arch: Architecture, group: ChannelGroup, removed: int, measure: Measure, size: int) -> float:
-    """Share of the group's remaining importance that its next 8 channels hold, per unit that they save."""
+    """Importance that the group's next 8 channels hold, per unit that they save.
+
+    Norms do not compare from group to group: there it is the share of the group's remaining importance.
+    """
     ordered = group.importance.sort().values
-    lost = float(ordered[removed : removed + WIDTH_STEP].sum() / ordered[removed:].sum().clamp_min(1e-12))
+    lost = float(ordered[removed : removed + WIDTH_STEP].sum())
+    if not group.comparable:
+        lost /= max(1e-12, float(ordered[removed:].sum()))
     return lost / max(1, size - measure(_narrowed(arch, group, WIDTH_STEP)))
 
 

@@ -114,6 +114,7 @@ def main() -> None:
     rows += released(json.loads(RELEASE.read_text()), style, float(rows[0]["teacher_ms"]))
     protocol = {"style": style, "steps": steps, "photos": PHOTOS, "cpu": cpu_name(), "lpips_net": recipe.evaluate.lpips}
     protocol |= {"teacher_md5": read_notes(artifacts / "teacher/teacher.safetensors").get("md5", "")}
+    protocol |= {"importance": recipe.prune.importance, "precision": learning.precision(recipe.training)}
     protocol |= {"batch": bench.settings.batch, "crop": bench.settings.crop, "teacher_ms": rows[0]["teacher_ms"]}
     common.write_json(RESULTS, protocol | {"rows": rows})
     chart(json.loads(RESULTS.read_text()))
@@ -162,9 +163,11 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
         before = bench.steps // 4
         distill(f"{name}-before", student, bench.lesson, replace(settings, steps=before), bench.training)
         steps -= before
-        student, teacher = student.cpu(), bench.lesson.teacher.cpu()
-        amount = round(macs_of_separable(bench) * trial.keep)
-        student = prune_to(student, "macs", amount, evidence=observe(student, teacher, photos))
+        student = student.cpu()
+        gather_statistics(student, photos.split(4))
+        by_slopes = bench.recipe.prune.importance == "taylor"
+        evidence = observe(student, bench.lesson.teacher.cpu(), photos) if by_slopes else None
+        student = prune_to(student, "macs", round(macs_of_separable(bench) * trial.keep), evidence=evidence)
         gather_statistics(student, photos.split(4))
     if not trial.from_teacher:
         torch.manual_seed(bench.recipe.seed)

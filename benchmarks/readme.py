@@ -183,15 +183,15 @@ def _explored(found: dict) -> Iterator[str]:
 
 
 def _earlier(found: dict) -> str:
-    """A word of warning where the trials had another teacher than the release."""
-    now = load_recipe(RECIPE).teacher.import_md5.get(found["style"], "")
-    if found["teacher_md5"] == now:
-        return ""
-    which = f"md5 {found['teacher_md5']}" if found["teacher_md5"] else "trained, not imported"
-    return (
-        f" Their teacher, and that of the release's stages below, is another than that above ({which}): "
-        "these figures can be compared among themselves, not with those above."
-    )
+    """A word of warning where the trials had another teacher than the release, or were pruned by another rule."""
+    recipe, warnings = load_recipe(RECIPE), ""
+    if found["teacher_md5"] != recipe.teacher.import_md5.get(found["style"], ""):
+        which = f"md5 {found['teacher_md5']}" if found["teacher_md5"] else "trained, not imported"
+        warnings += f" Their teacher, and that of the release's stages below, is another than that above ({which})."
+    rule = found.get("importance", "l1")
+    if rule != recipe.prune.importance:
+        warnings += f" They were pruned with `importance: {rule}`, the release with `{recipe.prune.importance}`."
+    return warnings and warnings + " These figures can be compared among themselves, not with those above."
 
 
 def _explored_table(rows: Sequence[Metrics]) -> Iterator[str]:

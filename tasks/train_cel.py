@@ -15,9 +15,10 @@ from lightning_fabric import Fabric
 
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.perceptual import load_perceptual
+from anime_model.recipe import TrainingSettings
 from anime_model.training.loop import Training
 from anime_model.training.paired import CONTENT, STYLE, Pairs, draw_pairs, train_paired
-from tasks import common
+from tasks import common, learning
 
 START = Path("models/warm_up.safetensors")
 TARGET = Path("models/teachers/cel.safetensors")
@@ -37,7 +38,8 @@ def _run(arguments: argparse.Namespace) -> None:
     if not pairs.exists():
         draw_pairs(part := pairs.with_suffix(".part"), arguments.pairs, common.show)
         part.replace(pairs)
-    fabric = Fabric(accelerator="cpu", devices=1, precision=arguments.precision)
+    settings = TrainingSettings(accelerator="cpu", precision=arguments.precision)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=learning.precision(settings))
     fabric.launch()
     training = Training(arguments.scratch, arguments.seed, fabric, common.show)
     perceptual = load_perceptual(arguments.perceptual, tuple(dict.fromkeys((*CONTENT, *STYLE)))).to(fabric.device)
@@ -60,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--perceptual", choices=("vgg19", "embedded"), default="vgg19")
-    parser.add_argument("--precision", default="bf16-mixed", help="of Lightning Fabric; 32-true without AMX")
+    parser.add_argument("--precision", default="auto", help="of Lightning Fabric")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

@@ -1,11 +1,12 @@
 """Pruning by what the picture loses, and kernels that make up for what has left."""
 
 import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anime_model.compression.importance import Evidence, observe
@@ -36,6 +37,11 @@ def pair(squares) -> tuple[Generator, Generator]:
     return student, teacher
 
 
+@pytest.fixture
+def evidence(pair, squares) -> Evidence:
+    return observe(*pair, squares)
+
+
 def group_of(name: str, student: Generator, evidence: Evidence) -> ChannelGroup:
     return next(group for group in channel_groups(student, evidence) if name in group.members)
 
@@ -43,24 +49,52 @@ def group_of(name: str, student: Generator, evidence: Evidence) -> ChannelGroup:
 def colour_error(made: Tensor, wanted: Tensor) -> float:
     """Of U and V, over what there is of them."""
     made, wanted = to_yuv(made)[:, 1:], to_yuv(wanted)[:, 1:]
-    return float((made - wanted).square().mean() / wanted.square().mean())
+    return ((made - wanted).square().mean() / wanted.square().mean()).item()
 
 
-def test_the_picture_survives_where_a_norm_would_take_its_colours(pair, squares):
-    student, teacher = pair
-    goal = round(count_macs(student.arch) * 0.8)
-    cut = {
-        "l1": prune_to(student, "macs", goal),
-        "taylor": prune_to(student, "macs", goal, evidence=observe(student, teacher, squares)),
-    }
-    for network in cut.values():
+class Blind(Evidence):
+    """An order by chance, for comparison."""
+
+    def importance(self, units: Sequence[str]) -> Tensor:
+        return torch.rand(self.gates[units[0]].shape[1])
+
+
+class Silent(Evidence):
+    """Nobody stands in for what has left."""
+
+    def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
+        pass
+
+
+@pytest.fixture
+def cut(pair, squares) -> Callable[[Evidence | None], Generator]:
+    """Prunes the student to a share of its MACs."""
+
+    def prune(evidence: Evidence | None) -> Generator:
+        network = prune_to(pair[0], "macs", round(count_macs(pair[0].arch) * 0.7), evidence=evidence)
         gather_statistics(network, squares.split(4))
-    with torch.no_grad():
-        wanted = student(squares)
-        lost = {name: colour_error(network(squares), wanted) for name, network in cut.items()}
-        near = {name: float(psnr(network(squares), wanted)) for name, network in cut.items()}
-    assert 5 * lost["taylor"] < lost["l1"]
-    assert near["taylor"] > near["l1"] + 6
+        return network
+
+    return prune
+
+
+def test_the_picture_survives_where_a_norm_takes_its_colours(cut, evidence, pair, squares):
+    wanted = pair[0](squares)
+    by_slopes, by_norm = cut(evidence)(squares), cut(None)(squares)
+    assert 5 * colour_error(by_slopes, wanted) < colour_error(by_norm, wanted)
+    assert psnr(by_slopes, wanted) > psnr(by_norm, wanted) + 6
+
+
+def test_slopes_choose_better_than_chance(cut, evidence, pair, squares):
+    wanted = pair[0](squares)
+    draws = [psnr(cut(Blind(evidence.gates, evidence.moments))(squares), wanted).item() for _ in range(3)]
+    assert psnr(cut(evidence)(squares), wanted) > sum(draws) / len(draws) + 2
+
+
+def test_stand_ins_bring_the_picture_nearer(cut, evidence, pair, squares):
+    wanted = pair[0](squares)
+    without = psnr(cut(Silent(evidence.gates, evidence.moments))(squares), wanted)
+    assert psnr(cut(evidence)(squares), wanted) > without + 3
 
 
 def test_a_channel_that_nobody_reads_is_worth_nothing(pair, squares):
@@ -73,19 +107,65 @@ def test_a_channel_that_nobody_reads_is_worth_nothing(pair, squares):
     assert group.importance[8:16].max() == 0 < group.importance[:8].min()
 
 
-def test_the_importance_of_a_channel_is_the_slope_of_the_loss(pair, squares):
-    """Beside the finite difference that a factor on one channel makes."""
+@pytest.mark.parametrize(
+    ("member", "units"),
+    [
+        ("layers.e2.conv", ["e2"]),  # read by the output, which no norm follows: the whole channel counts
+        ("layers.c5.conv", ["c5"]),  # read by a depthwise convolution
+        ("layers.c3.expand.conv", ["c3.depthwise"]),  # what leaves an inverted block's inside
+        ("layers.c1.project.conv", ["c1.project", "c2.project", "c3.project", "c4.project"]),  # the residual stream
+    ],
+)
+def test_importance_is_the_slope_of_the_loss(pair, squares, member, units):
+    """Beside the finite difference that a factor on one channel makes, wherever the channel is made."""
     student, teacher = pair
-    group = group_of("layers.e2.conv", student, observe(student, teacher, squares))
-    channel, step = int(group.importance.argmax()), 1e-2
-    errors = []
-    for factor in (1 - step, 1 + step):
-        scaled = copy.deepcopy(student)
-        with torch.no_grad():
-            scaled.out.weight[:, channel] *= factor  # the only reader of e2
-            errors.append((scaled(squares) - teacher(squares)).abs().mean((1, 2, 3)))
+    group = group_of(member, student, observe(student, teacher, squares))
+    channel = int(group.importance.argmax())
+    means = {} if units == ["e2"] else {unit: mean_of(student, unit, squares) for unit in units}
+    step = 1e-2
+    with torch.no_grad():
+        errors = [
+            (scaled(student, units, means, channel, factor)(squares) - teacher(squares)).abs().mean((1, 2, 3))
+            for factor in (1 - step, 1 + step)
+        ]
     slope = (errors[1] - errors[0]) / (2 * step)
-    assert group.importance[channel] == pytest.approx(float(slope.square().mean()), rel=0.05)
+    assert group.importance[channel] == pytest.approx(float(slope.square().mean()), rel=0.1)
+
+
+def mean_of(student: Generator, unit: str, photos: Tensor) -> Tensor:
+    kept = []
+    handle = student.layers.get_submodule(unit).register_forward_hook(lambda *call: kept.append(call[2]))
+    student(photos)
+    handle.remove()
+    return kept[0].mean((0, 2, 3), keepdim=True).detach()
+
+
+def scaled(student: Generator, units: Sequence[str], means: dict, channel: int, factor: float) -> Generator:
+    """A copy in which `factor` acts on one channel's deviation from its mean, where the units make it."""
+    student = copy.deepcopy(student)
+
+    def hook(mean: Tensor | float) -> Callable:
+        def scale(module: nn.Module, entering: tuple, leaving: Tensor) -> Tensor:
+            factors = torch.ones(1, leaving.shape[1], 1, 1)
+            factors[:, channel] = factor
+            return mean + (leaving - mean) * factors
+
+        return scale
+
+    for unit in units:
+        student.layers.get_submodule(unit).register_forward_hook(hook(means.get(unit, 0.0)))
+    return student
+
+
+@pytest.mark.parametrize(("name", "centred"), [("layers.e2.conv", True), ("out", False)])
+def test_moments_are_around_the_mean_only_where_a_norm_takes_it_off(pair, evidence, squares, name, centred):
+    student, kept = pair[0], []
+    student.get_submodule(name).register_forward_pre_hook(lambda module, entering: kept.append(entering[0]))
+    student(squares)
+    found = kept[0].detach().transpose(0, 1).flatten(1)
+    assert found.mean(1).abs().max() > 0.1  # so that the two differ
+    wanted = torch.cov(found, correction=0) if centred else found @ found.T / found.shape[1]
+    torch.testing.assert_close(evidence.moments[name].float(), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_channels_stand_in_for_one_that_repeats_them(pair, squares):

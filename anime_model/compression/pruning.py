@@ -2,7 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -66,6 +67,7 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     measure, least = BUDGETS[settings.budget], least_widths(student, settings.group_keep)
     whole = measure(student.arch)
     for turn in range(1, settings.rounds + 1):
+        settle_norms(student, witnesses.split(4))
         evidence = observe(student, lesson.teacher, witnesses) if settings.importance == "taylor" else None
         amount = round(whole * settings.keep ** (turn / settings.rounds))
         student = prune_to(student, settings.budget, amount, least, evidence).to(training.device)
@@ -89,6 +91,33 @@ def _row(turn: int, phase: str, student: Generator, teacher: Generator, photos: 
         "psnr": round(float(psnr(made, wanted)), 4),
         "ssim": round(float(ssim(made, wanted)), 5),
     }
+
+
+@torch.no_grad()
+def settle_norms(generator: Generator, batches: Sequence[Tensor]) -> None:
+    """Gives the batch norms the statistics of `batches`, and scales and shifts that leave the pictures as they are.
+
+    In place. A network that was trained with frozen statistics has drifted from them: gathering new ones, as is needed
+    after a removal, would change it by more than the removal does.
+    """
+    norms, seen = _batch_norms(generator), defaultdict(list)
+    handles = [norm.register_forward_pre_hook(lambda norm, x: seen[norm].append(_moments(x[0]))) for norm in norms]
+    for batch in batches:
+        generator(batch)
+    for handle in handles:
+        handle.remove()
+    for norm, moments in seen.items():
+        mean, variance = torch.stack(moments).mean(0)
+        deviation = (norm.running_var + norm.eps).sqrt()
+        norm.bias += norm.weight * (mean - norm.running_mean) / deviation
+        norm.weight *= (variance + norm.eps).sqrt() / deviation
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+
+
+def _moments(maps: Tensor) -> Tensor:
+    """Mean and variance of each channel: [2, C]."""
+    return torch.stack([maps.mean((0, 2, 3)), maps.var((0, 2, 3))])
 
 
 def sparsity_penalty(generator: Generator) -> Tensor:

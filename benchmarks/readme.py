@@ -1,8 +1,8 @@
 """Publishes evaluations: figures to a results file, its table into the README, the full account into docs.
 
 `python -m benchmarks.readme RESULTS STYLE...`, for example `python -m benchmarks.readme results/release.json shinkai
-hayao`: reads artifacts/STYLE/evaluation and, where they are, results/explore.json and results/article.json. With no
-STYLE the pages are written again from the results files.
+hayao`: reads artifacts/STYLE/evaluation and, where they are, results/explore.json and results/article.json. Styles that
+are not named keep their rows; with no STYLE the pages are written again from the results files.
 """
 
 import json
@@ -27,7 +27,9 @@ Metrics = dict[str, float | int | str]
 def main() -> None:
     results, styles = Path(sys.argv[1]), sys.argv[2:]
     if styles:
-        rows = [json.loads(path.read_text()) for style in styles for path in _files(style)]
+        kept = by_style(json.loads(results.read_text())) if results.exists() else {}
+        made = {style: [json.loads(path.read_text()) for path in _files(style)] for style in styles}
+        rows = [row for found in (kept | made).values() for row in found]
         results.write_text(json.dumps(rows, indent=1) + "\n")
     README.write_text(filled(README.read_text()))
     ACCOUNT.write_text(account(json.loads(results.read_text()), results))
@@ -86,16 +88,26 @@ def protocol(rows: Sequence[Metrics]) -> str:
     row = rows[0]
     size = row["latency_size"]
     latency = f"median of {row['latency_repeats']} runs side by side, one {size}x{size} picture"
-    machine = f"{row['latency_engine']}, {row['latency_threads']} threads, {row['cpu']} ({row['instruction_set']})"
     plain = ", ".join(
         f"`{style}` {found[0]['fid_real']} cuts of frames, untouched photos {found[0]['fid_photos']:.3g}"
         for style, found in by_style(rows).items()
     )
     return (
-        f"Latency: {latency}, {machine}. Memory: peak of a process that does nothing else. FID over "
+        f"Latency: {latency}, {_machines(rows)}. Memory: peak of a process that does nothing else. FID over "
         f"{row['fid_features']} features, {row['fid_fake']} pictures against the style's frames ({plain}). LPIPS "
         f"({row['lpips_net']}), PSNR (dB) and SSIM: to the teacher's pictures."
     )
+
+
+def _machines(rows: Sequence[Metrics]) -> str:
+    """Engine, threads and processor; which style on which, where they differ."""
+    on = {}
+    for style, (row, *_) in by_style(rows).items():
+        machine = f"{row['latency_engine']}, {row['latency_threads']} threads, {row['cpu']} ({row['instruction_set']})"
+        on.setdefault(machine, []).append(f"`{style}`")
+    if len(on) == 1:
+        return next(iter(on))
+    return "; ".join(f"{', '.join(styles)}: {machine}" for machine, styles in on.items())
 
 
 def account(rows: Sequence[Metrics], results: Path) -> str:
@@ -145,8 +157,8 @@ def _targets(rows: Sequence[Metrics]) -> Iterator[str]:
     yield _target("lite: FID over the teacher's", lite["fid"] / teacher["fid"], 1.05, ".2f")
     yield _target(f"lite: LPIPS ({lite['lpips_net']}) to the teacher", lite["lpips"], 0.06, ".3f")
     for key, name in (("psnr", "PSNR"), ("ssim", "SSIM")):
-        moved = abs(stages["pruned"][key] / stages["separable"][key] - 1)
-        yield _target(f"{name} moved by pruning, after fine-tuning (%)", 100 * moved, 3, ".1f")
+        lost = 1 - stages["pruned"][key] / stages["separable"][key]
+        yield _target(f"{name} lost by pruning, after fine-tuning (%)", 100 * lost, 3, ".1f")
     yield _target("lite: peak memory for one 512x512 picture (MB)", lite["peak_memory_mb"], 150, ".0f")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from anime_model.recipe import load_recipe
 from benchmarks import latency, perceptual
-from benchmarks.readme import ACCOUNT, BLOCK, EXPLORE, RECIPE, account, filled, table
+from benchmarks.readme import ACCOUNT, BLOCK, EXPLORE, RECIPE, account, filled, main, table
 
 README = Path("README.md").read_text()
 RESULTS = Path("results/release.json")
@@ -59,6 +59,45 @@ def test_trials_with_another_teacher_are_called_so(tmp_path, monkeypatch):
         page = account(RELEASE, RESULTS)
         assert ("is another than that above" in page) == bool(said)
         assert not said or said in page
+
+
+def test_trials_that_were_pruned_by_another_rule_are_called_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("benchmarks.readme.EXPLORE", tmp_path / "explore.json")
+    found, now = json.loads(EXPLORE.read_text()), load_recipe(RECIPE).prune.importance
+    for rule in ("l1", "taylor"):
+        (tmp_path / "explore.json").write_text(json.dumps(found | {"importance": rule}))
+        assert (f"pruned with `importance: {rule}`" in account(RELEASE, RESULTS)) == (rule != now)
+
+
+def test_styles_that_are_not_named_keep_their_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmarks.readme.RECIPE", Path(__file__).parent.parent / RECIPE)
+    for name in ("docs", "results"):
+        Path(name).mkdir()
+    Path("README.md").write_text(README)
+    RESULTS.write_text(json.dumps(RELEASE))
+    shinkai = [row | {"cpu": "Another Processor"} for row in RELEASE if row["style"] == "shinkai"]
+    for row in shinkai:
+        file = Path("artifacts/shinkai/evaluation", f"{row['variant']}.json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(row))
+    monkeypatch.setattr("sys.argv", ["readme", str(RESULTS), "shinkai"])
+    main()
+    others = [row for row in RELEASE if row["style"] != "shinkai"]
+    assert json.loads(RESULTS.read_text()) == shinkai + others
+    page = ACCOUNT.read_text()
+    assert re.search(r"`shinkai`: [^;]*Another Processor[^;]*; `hayao`: [^;]*" + re.escape(others[0]["cpu"]), page)
+
+
+def test_losses_of_pruning_count_and_gains_do_not():
+    for factor, verdict in ((0.9, "missed"), (0.98, "met"), (1.1, "met")):
+        base = next(row["psnr"] for row in RELEASE if (row["style"], row["variant"]) == ("shinkai", "separable"))
+        rows = [
+            row | {"psnr": base * factor} if (row["style"], row["variant"]) == ("shinkai", "pruned") else row
+            for row in RELEASE
+        ]
+        shinkai = account(rows, RESULTS).partition("### shinkai")[2].partition("###")[0]
+        assert re.search(rf"PSNR lost by pruning.* {100 * (1 - factor):.1f} \| {verdict} \|", shinkai)
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test", "python -m flows.compress"])

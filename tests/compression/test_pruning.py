@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -6,9 +8,11 @@ from anime_model.compression.pruning import (
     least_widths,
     prune_to,
     prune_unstructured,
+    settle_norms,
     sparsity_penalty,
 )
-from anime_model.compression.separable import replace_convs
+from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, convolutions
@@ -97,3 +101,19 @@ def test_unstructured_pruning_sets_the_smallest_weights_to_zero(separable):
 def test_sparsity_penalty_is_the_sum_of_scales(student):
     scales = [m.weight.detach().abs().sum() for m in student.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert sparsity_penalty(student).item() == pytest.approx(float(sum(scales)))
+
+
+def test_settled_norms_change_no_picture_now_nor_when_statistics_are_gathered(student, photo):
+    with torch.no_grad():
+        for norm in (module for module in student.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+            norm.running_mean += 0.3 * torch.rand_like(
+                norm.running_mean
+            )  # as training with frozen statistics leaves them
+            norm.running_var *= 2
+    wanted = student(photo).detach()
+    gathered = copy.deepcopy(student)
+    gather_statistics(gathered, [photo])
+    settle_norms(student, [photo])
+    torch.testing.assert_close(student(photo), wanted, rtol=1e-4, atol=1e-4)
+    gather_statistics(student, [photo])
+    assert psnr(student(photo), wanted) > 50 > psnr(gathered(photo), wanted)

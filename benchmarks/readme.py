@@ -1,8 +1,9 @@
 """Publishes evaluations: figures to a results file, its table into the README, the full account into docs.
 
 `python -m benchmarks.readme RESULTS STYLE...`, for example `python -m benchmarks.readme results/release.json shinkai
-hayao`: reads artifacts/STYLE/evaluation and, where they are, results/explore.json and results/article.json. Styles that
-are not named keep their rows; with no STYLE the pages are written again from the results files.
+hayao`: reads artifacts/STYLE/evaluation and, where they are, results/explore.json, results/pruning.json and
+results/article.json. Styles that are not named keep their rows; with no STYLE the pages are written again from the
+results files.
 """
 
 import json
@@ -17,6 +18,7 @@ README = Path("README.md")
 ACCOUNT = Path("docs/results.md")
 RECIPE = Path("recipes/release.yaml")
 EXPLORE = Path("results/explore.json")
+PRUNING = Path("results/pruning.json")
 ARTICLE = Path("results/article.json")
 LATENCY = Path("docs/latency.md")
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
@@ -125,6 +127,8 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
     ]
     if EXPLORE.exists():
         parts += list(_explored(json.loads(EXPLORE.read_text())))
+    if PRUNING.exists():
+        parts += ["## What pruning goes by", "\n".join(_pruned(json.loads(PRUNING.read_text())))]
     if ARTICLE.exists():
         parts += ["## The article's sizes", "\n".join(_article(json.loads(ARTICLE.read_text())))]
     if LATENCY.exists():
@@ -215,6 +219,26 @@ def _explored_table(rows: Sequence[Metrics]) -> Iterator[str]:
         yield (
             f"| {name} | {counted[0]} | {row['bytes'] / 1e6:.2f} MB | {counted[1]} | {row['ms']:.1f} ms | "
             f"{row['speed_up']:.1f}x | {row['lpips']:.3f} | {row['psnr']:.1f} | {row['ssim']:.3f} |"
+        )
+
+
+def _pruned(found: dict) -> Iterator[str]:
+    """The same cuts by several rules, before any training."""
+    yield (
+        f"Written by `python -m benchmarks.pruning {found['style']}`: the separable network of style "
+        f"`{found['style']}` cut in one step, with no training after it; {found['photos']} test photos at "
+        f"{found['size']} px; to the teacher PSNR, SSIM and the share of the colours (U and V, squared) that is wrong. "
+        "`l1`: the least norm leaves first, as in the article. `taylor`: what the picture loses least by leaves first, "
+        f"and the other channels stand in for it by least squares on {found['witnesses']} training photos. Chance: the "
+        f"mean of {found['draws']} orders, with stand-ins."
+    )
+    yield ""
+    yield "| rule | GMAC | parameters | PSNR | SSIM | colours wrong |"
+    yield "| --- | --: | --: | --: | --: | --: |"
+    for row in found["rows"]:
+        yield (
+            f"| {row['rule']} | {row['macs_512'] / 1e9:.1f} | {row['parameters']:,.0f} | {row['psnr']:.1f} | "
+            f"{row['ssim']:.3f} | {row['colour_error']:.0%} |"
         )
 
 

@@ -18,6 +18,7 @@ from anime_model.networks.cost import count_macs
 from anime_model.networks.generator import Generator
 from anime_model.recipe import ReplaceSettings
 from anime_model.training.losses import to_yuv
+from benchmarks.pruning import Alone, Chance
 
 
 @pytest.fixture
@@ -52,20 +53,6 @@ def colour_error(made: Tensor, wanted: Tensor) -> float:
     return ((made - wanted).square().mean() / wanted.square().mean()).item()
 
 
-class Blind(Evidence):
-    """An order by chance, for comparison."""
-
-    def importance(self, units: Sequence[str]) -> Tensor:
-        return torch.rand(self.gates[units[0]].shape[1])
-
-
-class Silent(Evidence):
-    """Nobody stands in for what has left."""
-
-    def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
-        pass
-
-
 @pytest.fixture
 def cut(pair, squares) -> Callable[[Evidence | None], Generator]:
     """Prunes the student to a share of its MACs."""
@@ -87,13 +74,13 @@ def test_the_picture_survives_where_a_norm_takes_its_colours(cut, evidence, pair
 
 def test_slopes_choose_better_than_chance(cut, evidence, pair, squares):
     wanted = pair[0](squares)
-    draws = [psnr(cut(Blind(evidence.gates, evidence.moments))(squares), wanted).item() for _ in range(3)]
+    draws = [psnr(cut(Chance(evidence.gates, evidence.moments))(squares), wanted).item() for _ in range(3)]
     assert psnr(cut(evidence)(squares), wanted) > sum(draws) / len(draws) + 2
 
 
 def test_stand_ins_bring_the_picture_nearer(cut, evidence, pair, squares):
     wanted = pair[0](squares)
-    without = psnr(cut(Silent(evidence.gates, evidence.moments))(squares), wanted)
+    without = psnr(cut(Alone(evidence.gates, evidence.moments))(squares), wanted)
     assert psnr(cut(evidence)(squares), wanted) > without + 3
 
 

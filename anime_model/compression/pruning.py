@@ -16,6 +16,7 @@ from anime_model.compression.importance import Evidence, followed_by_norm, obser
 from anime_model.compression.separable import gather_statistics
 from anime_model.evaluation.fidelity import psnr, ssim
 from anime_model.networks.architecture import WIDTH_STEP, Architecture, Layer
+from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, InvertedResidual, Separable
 from anime_model.recipe import PruneSettings
@@ -67,11 +68,16 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     measure, least = BUDGETS[settings.budget], least_widths(student, settings.group_keep)
     whole = measure(student.arch)
     for turn in range(1, settings.rounds + 1):
-        settle_norms(student, witnesses.split(4))
-        evidence = observe(student, lesson.teacher, witnesses) if settings.importance == "taylor" else None
-        amount = round(whole * settings.keep ** (turn / settings.rounds))
-        student = prune_to(student, settings.budget, amount, least, evidence).to(training.device)
-        gather_statistics(student, witnesses.split(4))
+        kept = training.scratch / f"cut_{turn}.safetensors"  # all processes, and resumed ones, share one cut
+        if training.fabric.is_global_zero and not kept.exists():
+            settle_norms(student, witnesses.split(4))
+            evidence = observe(student, lesson.teacher, witnesses) if settings.importance == "taylor" else None
+            amount = round(whole * settings.keep ** (turn / settings.rounds))
+            student = prune_to(student, settings.budget, amount, least, evidence).to(training.device)
+            gather_statistics(student, witnesses.split(4))
+            save_generator(kept, student)
+        training.fabric.barrier()
+        student = load_generator(kept).to(training.device)
         rows.append(_row(turn, "removed", student, lesson.teacher, photos))
         tuned = distill(f"round_{turn}", student, lesson, settings.fine_tune, training)
         done = curve[-1]["step"] if curve else 0

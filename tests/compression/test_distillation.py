@@ -1,32 +1,18 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from anime_model.compression.distillation import Lesson, distill
-from anime_model.networks.architecture import animeganv2
+from anime_model.compression.distillation import distill
 from anime_model.networks.generator import Generator
-from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipe import DistillSettings
-from anime_model.runtime.pictures import write_picture
-from anime_model.training.data import Pictures
 from anime_model.training.loop import Training
 from tests.support import lite
 
 SETTINGS = DistillSettings(
     steps=20, batch=2, crop=32, rate=1e-3, weights={"pixel": 2.0, "content": 1.0, "style": 0.2, "feature": 0.3}
 )
-
-
-@pytest.fixture
-def lesson(tmp_path) -> Lesson:
-    draw = np.random.default_rng(0)
-    for index in range(4):
-        write_picture(tmp_path / f"photos/{index}.png", draw.integers(0, 255, (40, 48, 3), np.uint8))
-    perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
-    return Lesson(Generator(animeganv2(0.125)).eval(), Pictures(tmp_path / "photos"), perceptual)
 
 
 def norms(student: Generator) -> list[nn.BatchNorm2d]:

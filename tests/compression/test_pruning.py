@@ -6,6 +6,7 @@ import torch
 from anime_model.compression.pruning import (
     channel_groups,
     least_widths,
+    prune,
     prune_to,
     prune_unstructured,
     settle_norms,
@@ -16,7 +17,8 @@ from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, convolutions
-from anime_model.recipe import ReplaceSettings
+from anime_model.recipe import DistillSettings, PruneSettings, ReplaceSettings
+from anime_model.training.loop import Training
 
 
 @pytest.fixture
@@ -117,3 +119,19 @@ def test_settled_norms_change_no_picture_now_nor_when_statistics_are_gathered(st
     torch.testing.assert_close(student(photo), wanted, rtol=1e-4, atol=1e-4)
     gather_statistics(student, [photo])
     assert psnr(student(photo), wanted) > 50 > psnr(gathered(photo), wanted)
+
+
+@pytest.mark.parametrize("importance", ["taylor", "l1"])
+def test_rounds_reach_the_budget_and_a_resumed_run_repeats_no_cut(lesson, separable, tmp_path, monkeypatch, importance):
+    tune = DistillSettings(steps=2, batch=2, crop=32, rate=1e-3, weights={"pixel": 1.0})
+    settings = PruneSettings("macs", importance, keep=0.6, rounds=2, sparsity_steps=2, fine_tune=tune)
+    training, whole = Training(tmp_path / "scratch"), count_macs(separable.arch)
+    first = prune(copy.deepcopy(separable), lesson, settings, training)
+    assert [row["phase"] for row in first.rounds if row["round"]] == 2 * ["removed", "fine-tuned"]
+    assert first.rounds[2]["macs_512"] <= 0.6**0.5 * whole
+    assert first.rounds[-1]["macs_512"] == count_macs(first.generator.arch) <= 0.6 * whole
+    monkeypatch.setattr("anime_model.compression.pruning.prune_to", None)  # would fail
+    again = prune(copy.deepcopy(separable), lesson, settings, training)
+    assert again.rounds == first.rounds
+    for key, value in again.generator.state_dict().items():
+        assert torch.equal(value, first.generator.state_dict()[key])

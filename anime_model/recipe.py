@@ -54,8 +54,8 @@ class TrainingSettings:
     """Where training runs, in the words of Lightning Fabric; `devices` above 1 starts as many processes.
 
     `threads` are the CPU's, for each process; results repeat bit for bit only with the same number. `precision` "auto"
-    is "bf16-mixed" where the processor or the GPU multiplies in it, "32-true" elsewhere: there bf16 is about ten times
-    slower than 32 bits.
+    is "bf16-mixed" on GPUs and x86 processors that multiply in it, "32-true" elsewhere: on a CPU that does not, bf16 is
+    about ten times slower than 32 bits.
     """
 
     accelerator: str = "auto"

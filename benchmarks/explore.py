@@ -18,10 +18,10 @@ from lightning_fabric import Fabric
 
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.export import export_int8_onnx, export_onnx
-from anime_model.compression.importance import observe
-from anime_model.compression.pruning import prune_to
+from anime_model.compression.norms import gather_statistics
+from anime_model.compression.pruning import cut
 from anime_model.compression.quantization import quantize
-from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.compression.separable import replace_convs
 from anime_model.evaluation.batches import pairs
 from anime_model.evaluation.fidelity import fidelity
 from anime_model.evaluation.latency import cpu_name, measure_onnx
@@ -163,12 +163,9 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
         before = bench.steps // 4
         distill(f"{name}-before", student, bench.lesson, replace(settings, steps=before), bench.training)
         steps -= before
-        student = student.cpu()
-        gather_statistics(student, photos.split(4))
-        by_slopes = bench.recipe.prune.importance == "taylor"
-        evidence = observe(student, bench.lesson.teacher.cpu(), photos) if by_slopes else None
-        student = prune_to(student, "macs", round(macs_of_separable(bench) * trial.keep), evidence=evidence)
-        gather_statistics(student, photos.split(4))
+        rule = replace(bench.recipe.prune, budget="macs")
+        amount = round(macs_of_separable(bench) * trial.keep)
+        student = cut(student.cpu(), bench.lesson.teacher.cpu(), photos, rule, amount)
     if not trial.from_teacher:
         torch.manual_seed(bench.recipe.seed)
         student, steps = Generator(student.arch), bench.steps

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.compression.importance import Evidence, observe
-from anime_model.compression.pruning import WITNESSES, least_widths, prune_to, settle_norms
-from anime_model.compression.separable import gather_statistics
+from anime_model.compression.norms import gather_statistics, mixed, settle_norms
+from anime_model.compression.pruning import CALIBRATION, least_widths, prune_to
 from anime_model.evaluation.fidelity import psnr, ssim
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs, count_parameters
@@ -30,7 +30,7 @@ Row = dict[str, float | str]
 
 
 class Chance(Evidence):
-    """A random order of the channels, the same at every call."""
+    """A random order of the channels, another at every call."""
 
     def importance(self, units: Sequence[str]) -> Tensor:
         return torch.rand(self.gates[units[0]].shape[1])
@@ -51,28 +51,28 @@ def main(arguments: list[str]) -> None:
     student = load_generator(artifacts / "separable/separable.safetensors")
     teacher = load_generator(artifacts / "teacher/teacher.safetensors")
     size = recipe.prune.fine_tune.crop
-    witnesses = Pictures(artifacts / "data/photos/train", smallest=size).fixed(WITNESSES, size)
+    calibration = Pictures(artifacts / "data/photos/train", smallest=size).fixed(CALIBRATION, size)
     sets = sorted((artifacts / "data/photos/test").iterdir())
     photos = torch.cat([Pictures(folder, smallest=size).fixed(PHOTOS, size) for folder in sets])
-    rows = list(trials(student, teacher, witnesses, photos, recipe.prune))
-    protocol = {"style": style, "photos": len(photos), "size": size, "witnesses": WITNESSES, "draws": DRAWS}
+    rows = list(trials(student, teacher, calibration, photos, recipe.prune))
+    protocol = {"style": style, "photos": len(photos), "size": size, "calibration": CALIBRATION, "draws": DRAWS}
     common.write_json(RESULTS, protocol | {"rows": rows})
     print(f"wrote {RESULTS}")
 
 
 def trials(
-    student: Generator, teacher: Generator, witnesses: Tensor, photos: Tensor, settings: PruneSettings
+    student: Generator, teacher: Generator, calibration: Tensor, photos: Tensor, settings: PruneSettings
 ) -> Iterator[Row]:
     """A row for the network before, and for every rule at every round's share of the MACs; chance is a mean."""
-    settle_norms(student, witnesses.split(4))
+    settle_norms(student, mixed(calibration))
     with torch.no_grad():
         wanted = teacher(photos)
     yield {"rule": "before", **judged(student, photos, wanted)}
-    evidence = observe(student, teacher, witnesses)
+    evidence = observe(student, teacher, calibration)
     rules: dict[str, list[Evidence | None]] = {
-        "chance": [Chance(evidence.gates, evidence.moments)] * DRAWS,
+        "chance": [Chance(evidence.gates, evidence.covariances)] * DRAWS,
         "l1": [None],
-        "taylor, nobody stands in": [Alone(evidence.gates, evidence.moments)],
+        "taylor, nobody stands in": [Alone(evidence.gates, evidence.covariances)],
         "taylor": [evidence],
     }
     whole, least = count_macs(student.arch), least_widths(student, settings.group_keep)
@@ -82,7 +82,7 @@ def trials(
             found = []
             for seen in tries:
                 cut = prune_to(student, "macs", amount, least, seen)
-                gather_statistics(cut, witnesses.split(4))
+                gather_statistics(cut, mixed(calibration))
                 found.append(judged(cut, photos, wanted))
             row = {key: sum(values[key] for values in found) / len(found) for key in found[0]}
             print(f"{amount / 1e9:.1f} GMAC, {rule}: {row['psnr']:.2f} dB", flush=True)

@@ -23,6 +23,7 @@ ARTICLE = Path("results/article.json")
 LATENCY = Path("docs/latency.md")
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 BLOCK = re.compile(r"(<!-- results: (\S+) .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
+PROTOCOL = ("latency_size", "latency_repeats", "fid_features", "fid_fake", "lpips_net")  # told once, for all styles
 Metrics = dict[str, float | int | str]
 
 
@@ -32,6 +33,9 @@ def main() -> None:
         kept = by_style(json.loads(results.read_text())) if results.exists() else {}
         made = {style: [json.loads(path.read_text()) for path in _files(style)] for style in styles}
         rows = [row for found in (kept | made).values() for row in found]
+        for key in PROTOCOL:
+            if len({row[key] for row in rows}) > 1:
+                raise SystemExit(f"error: {key} is not the same for all styles in {results}; publish them all together")
         results.write_text(json.dumps(rows, indent=1) + "\n")
     README.write_text(filled(README.read_text()))
     ACCOUNT.write_text(account(json.loads(results.read_text()), results))
@@ -229,8 +233,8 @@ def _pruned(found: dict) -> Iterator[str]:
         f"`{found['style']}` cut in one step, with no training after it; {found['photos']} test photos at "
         f"{found['size']} px; to the teacher PSNR, SSIM and the share of the colours (U and V, squared) that is wrong. "
         "`l1`: the least norm leaves first, as in the article. `taylor`: what the picture loses least by leaves first, "
-        f"and the other channels stand in for it by least squares on {found['witnesses']} training photos. Chance: the "
-        f"mean of {found['draws']} orders, with stand-ins."
+        f"and the other channels stand in for it by least squares on {found['calibration']} training photos. Chance: "
+        f"the mean of {found['draws']} orders, with stand-ins. Before: nothing removed."
     )
     yield ""
     yield "| rule | GMAC | parameters | PSNR | SSIM | colours wrong |"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anime_model.compression.distillation import distill
-from anime_model.compression.separable import gather_statistics
+from anime_model.compression.norms import mixed, settle_norms
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.training.loop import write_curve
 from tasks import common, learning
@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     lesson = learning.lesson(recipe, settings, teacher, data, training.device)
     student = load_generator(source)
     if settings.freeze_norm:
-        gather_statistics(student, lesson.photos.fixed(24, settings.crop).cpu().split(4))
+        settle_norms(student, mixed(lesson.photos.fixed(24, settings.crop).cpu()))
     curve = distill("distill", student, lesson, settings, training)
     if not training.fabric.is_global_zero:
         return

@@ -50,6 +50,7 @@ def precision(settings: TrainingSettings) -> str:
 def fingerprint(recipe: Recipe, inputs: Sequence[Path]) -> str:
     """Hash of all that a stage's result depends on, in 16 hexadecimal digits."""
     trained = replace(recipe, checks=CheckSettings(), promote=PromoteSettings(), notify=())  # come before and after
+    trained = replace(trained, training=replace(recipe.training, precision=precision(recipe.training)))
     digest = hashlib.sha256(repr(trained).encode())
     for path in [*inputs, Path(__file__).parent.parent / "anime_model", Path(__file__).parent]:
         for file in [path] if path.is_file() else sorted(path.rglob("*")):

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from anime_model.compression.distillation import distill
-from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.compression.norms import gather_statistics
+from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
 from anime_model.training.loop import write_curve
 from anime_model.training.sheets import render, write_sheet

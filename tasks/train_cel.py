@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--perceptual", choices=("vgg19", "embedded"), default="vgg19")
-    parser.add_argument("--precision", default="auto", help="of Lightning Fabric")
+    parser.add_argument("--precision", default="auto", help="auto, or as in Lightning Fabric")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()

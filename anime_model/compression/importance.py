@@ -17,13 +17,13 @@ class Evidence:
     """What a student did on some photos.
 
     `gates` holds, by convolution, how much each photo's loss [N, C] changes with a factor on each channel that leaves
-    the convolution's unit: on its deviation from its mean, which a batch norm behind the readers takes over.
-    `moments` holds, by convolution, the covariance [C, C] of what enters it. Both are around zero instead where no
-    batch norm follows.
+    the convolution's unit: on its deviation from its mean, which a batch norm behind its readers takes over, or on the
+    whole of what the output convolution reads. `covariances` holds, by convolution, the covariance [C, C] of what
+    enters it; around zero where no batch norm follows the convolution.
     """
 
     gates: Mapping[str, Tensor]
-    moments: Mapping[str, Tensor]
+    covariances: Mapping[str, Tensor]
 
     def importance(self, units: Sequence[str]) -> Tensor:
         """Mean square [C] of the change that the first-order Taylor expansion foresees if channel c of all is removed.
@@ -36,13 +36,17 @@ class Evidence:
 
     @torch.no_grad()
     def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
-        """Adds to the kernels of the inputs that stay what these can say of those that are `removed`: least squares."""
+        """Adds to the kernels of the inputs that stay what these can say of those that are `removed`: least squares.
+
+        As in He, Zhang, Sun, "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017, which fits whole
+        kernels; here each channel that leaves is fitted by those that stay.
+        """
         gone = torch.as_tensor(removed)
         stay = torch.tensor(sorted(set(range(conv.in_channels)) - set(removed)))
-        moments = self.moments[name]
-        kept = moments[stay][:, stay]
+        covariances = self.covariances[name]
+        kept = covariances[stay][:, stay]
         kept = kept + RIDGE * kept.diagonal().mean().clamp_min(1e-12) * torch.eye(len(stay)).to(kept)
-        shares = torch.linalg.solve(kept, moments[stay][:, gone]).to(conv.weight)
+        shares = torch.linalg.solve(kept, covariances[stay][:, gone]).to(conv.weight)
         conv.weight[:, stay] += torch.einsum("ogyx,sg->osyx", conv.weight[:, gone], shares)
 
 
@@ -50,7 +54,7 @@ def observe(student: Generator, teacher: Generator, photos: Tensor, batch: int =
     """Runs `student` over `photos` [N, 3, H, W] in [-1, 1]; a photo's loss is its mean absolute error."""
     student = copy.deepcopy(student).eval().requires_grad_(True)
     batches = photos.split(batch)
-    return Evidence(_gates(student, teacher, batches), _moments(student, batches))
+    return Evidence(_gates(student, teacher, batches), _covariances(student, batches))
 
 
 def _gates(student: Generator, teacher: Generator, batches: Iterable[Tensor]) -> dict[str, Tensor]:
@@ -86,7 +90,7 @@ def _keep(made: dict[str, Tensor], name: str) -> Callable[[nn.Module, tuple, Ten
 
 
 @torch.no_grad()
-def _moments(student: Generator, batches: Sequence[Tensor]) -> dict[str, Tensor]:
+def _covariances(student: Generator, batches: Sequence[Tensor]) -> dict[str, Tensor]:
     sums: dict[str, list[Tensor]] = {}
 
     def add(name: str) -> Callable[[nn.Module, tuple], None]:

@@ -2,9 +2,9 @@
 
 import copy
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 import torch_pruning
@@ -13,10 +13,10 @@ from torch.nn.utils import prune as torch_prune
 
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.importance import Evidence, followed_by_norm, observe
-from anime_model.compression.separable import gather_statistics
+from anime_model.compression.norms import batch_norms, gather_statistics, mixed, settle_norms
 from anime_model.evaluation.fidelity import psnr, ssim
 from anime_model.networks.architecture import WIDTH_STEP, Architecture, Layer
-from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.networks.checkpoint import CheckpointError, load_generator, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, InvertedResidual, Separable
 from anime_model.recipe import PruneSettings
@@ -24,7 +24,7 @@ from anime_model.training.loop import Scalars, Training
 
 Measure = Callable[[Architecture], int]
 BUDGETS: dict[str, Measure] = {"parameters": count_parameters, "macs": count_macs}
-WITNESSES = 32  # photos that show what a channel does
+CALIBRATION = 32  # photos that show what a channel does
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     last two against the teacher on fixed crops of the photos.
     """
     photos = lesson.photos.fixed(8, settings.fine_tune.crop)
-    witnesses = lesson.photos.fixed(WITNESSES, settings.fine_tune.crop)
+    calibration = lesson.photos.fixed(CALIBRATION, settings.fine_tune.crop)
     sparse = replace(settings.fine_tune, steps=settings.sparsity_steps)
     curve = distill(
         "sparsity", student, lesson, sparse, training, lambda net: settings.sparsity * sparsity_penalty(net)
@@ -68,22 +68,48 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     measure, least = BUDGETS[settings.budget], least_widths(student, settings.group_keep)
     whole = measure(student.arch)
     for turn in range(1, settings.rounds + 1):
-        kept = training.scratch / f"cut_{turn}.safetensors"  # all processes, and resumed ones, share one cut
-        if training.fabric.is_global_zero and not kept.exists():
-            settle_norms(student, witnesses.split(4))
-            evidence = observe(student, lesson.teacher, witnesses) if settings.importance == "taylor" else None
+        file = training.scratch / f"cut_{turn}.safetensors"  # all processes, and resumed ones, share one cut
+        if training.fabric.is_global_zero and not _readable(file):
             amount = round(whole * settings.keep ** (turn / settings.rounds))
-            student = prune_to(student, settings.budget, amount, least, evidence).to(training.device)
-            gather_statistics(student, witnesses.split(4))
-            save_generator(kept, student)
+            save_generator(file, cut(student, lesson.teacher, calibration, settings, amount, least))
         training.fabric.barrier()
-        student = load_generator(kept).to(training.device)
+        student = load_generator(file).to(training.device)
         rows.append(_row(turn, "removed", student, lesson.teacher, photos))
         tuned = distill(f"round_{turn}", student, lesson, settings.fine_tune, training)
         done = curve[-1]["step"] if curve else 0
         curve += [{**row, "step": done + row["step"]} for row in tuned]
         rows.append(_row(turn, "fine-tuned", student, lesson.teacher, photos))
     return Pruned(student, curve, rows)
+
+
+def cut(
+    student: Generator,
+    teacher: Generator,
+    photos: Tensor,
+    settings: PruneSettings,
+    amount: int,
+    least: Mapping[str, int] | None = None,
+) -> Generator:
+    """A copy pruned to `amount` of the budget by the importance that `settings` name, for fine-tuning.
+
+    `photos` [N, 3, H, W] in [-1, 1] show what the channels do and give the batch norms their statistics; those of
+    `student` are settled in place.
+    """
+    batches = mixed(photos)
+    settle_norms(student, batches)
+    evidence = observe(student, teacher, photos) if settings.importance == "taylor" else None
+    pruned = prune_to(student, settings.budget, amount, least, evidence).to(photos.device)
+    gather_statistics(pruned, batches)
+    return pruned
+
+
+def _readable(file: Path) -> bool:
+    """Whether a cut is there and whole; one that a power failure left in part is made again."""
+    try:
+        load_generator(file)
+    except CheckpointError:
+        return False
+    return True
 
 
 @torch.no_grad()
@@ -99,36 +125,9 @@ def _row(turn: int, phase: str, student: Generator, teacher: Generator, photos: 
     }
 
 
-@torch.no_grad()
-def settle_norms(generator: Generator, batches: Sequence[Tensor]) -> None:
-    """Gives the batch norms the statistics of `batches`, and scales and shifts that leave the pictures as they are.
-
-    In place. A network that was trained with frozen statistics has drifted from them: gathering new ones, as is needed
-    after a removal, would change it by more than the removal does.
-    """
-    norms, seen = _batch_norms(generator), defaultdict(list)
-    handles = [norm.register_forward_pre_hook(lambda norm, x: seen[norm].append(_moments(x[0]))) for norm in norms]
-    for batch in batches:
-        generator(batch)
-    for handle in handles:
-        handle.remove()
-    for norm, moments in seen.items():
-        mean, variance = torch.stack(moments).mean(0)
-        deviation = (norm.running_var + norm.eps).sqrt()
-        norm.bias += norm.weight * (mean - norm.running_mean) / deviation
-        norm.weight *= (variance + norm.eps).sqrt() / deviation
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-
-
-def _moments(maps: Tensor) -> Tensor:
-    """Mean and variance of each channel: [2, C]."""
-    return torch.stack([maps.mean((0, 2, 3)), maps.var((0, 2, 3))])
-
-
 def sparsity_penalty(generator: Generator) -> Tensor:
     """Sum of the absolute scales of the batch norms (network slimming, Liu et al., ICCV 2017)."""
-    return torch.stack([norm.weight.abs().sum() for norm in _batch_norms(generator)]).sum()
+    return torch.stack([norm.weight.abs().sum() for norm in batch_norms(generator)]).sum()
 
 
 def least_widths(generator: Generator, share: float) -> dict[str, int]:
@@ -153,8 +152,8 @@ def prune_to(
     Channels leave in multiples of 8, always those whose importance per saved MAC (or parameter) is least. What is left
     are slices of the original weights; with `evidence`, each reader of the removed channels gets from the others what
     they can say in their place, and the batch norms' statistics are to be gathered anew. No group falls under its
-    number of channels in `least`, nor under 8. A budget that is already met gives an identical network; one that cannot
-    be met raises `ValueError`.
+    number of channels in `least`, nor under 8. The copy is on the CPU. A budget that is already met gives an identical
+    network; one that cannot be met raises `ValueError`.
     """
     groups = channel_groups(generator, evidence)
     floors = [(least or {}).get(group.members[0], WIDTH_STEP) for group in groups]
@@ -304,7 +303,3 @@ def prune_unstructured(generator: Generator, amount: float) -> Generator:
             torch_prune.l1_unstructured(module, "weight", amount)
             torch_prune.remove(module, "weight")
     return pruned
-
-
-def _batch_norms(generator: Generator) -> list[nn.BatchNorm2d]:
-    return [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]

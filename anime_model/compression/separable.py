@@ -22,8 +22,8 @@ def replace_convs(teacher: Generator, settings: ReplaceSettings) -> Generator:
 
     Every replaced kernel is the rank-1 approximation, input channel by input channel, that is nearest to the teacher's
     (least squares, by SVD). Kept kernels are copied, smaller ones begin as the middle of the teacher's. Norm scales and
-    shifts are copied: batch statistics are to be gathered with `gather_statistics`. Raises `SurgeryError` naming a
-    layer that cannot be replaced or whose kernel has no such middle.
+    shifts are copied, batch statistics are to be gathered. Raises `SurgeryError` naming a layer that cannot be replaced
+    or whose kernel has no such middle.
     """
     check_layers(teacher.arch, settings.layers)
     check_kernels(teacher.arch, settings.kernels)
@@ -69,22 +69,6 @@ def student_architecture(arch: Architecture, settings: ReplaceSettings) -> Archi
         upsample=settings.upsample,
         tail=settings.tail,
     )
-
-
-@torch.no_grad()
-def gather_statistics(generator: Generator, batches: Sequence[Tensor]) -> None:
-    """Sets the running mean and variance of every batch norm to their average over `batches`, in place."""
-    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # PyTorch's word for a plain average over all batches
-    generator.train()
-    for batch in batches:
-        generator(batch)
-    generator.eval()
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 def rank_one(weight: Tensor) -> tuple[Tensor, Tensor]:

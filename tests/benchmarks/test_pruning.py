@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.compression.norms import gather_statistics
+from anime_model.compression.separable import replace_convs
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs
 from anime_model.networks.generator import Generator

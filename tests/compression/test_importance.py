@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anime_model.compression.importance import Evidence, observe
+from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import ChannelGroup, channel_groups, prune_to
-from anime_model.compression.separable import gather_statistics, replace_convs
+from anime_model.compression.separable import replace_convs
 from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs
@@ -67,20 +68,20 @@ def cut(pair, squares) -> Callable[[Evidence | None], Generator]:
 
 def test_the_picture_survives_where_a_norm_takes_its_colours(cut, evidence, pair, squares):
     wanted = pair[0](squares)
-    by_slopes, by_norm = cut(evidence)(squares), cut(None)(squares)
-    assert 5 * colour_error(by_slopes, wanted) < colour_error(by_norm, wanted)
-    assert psnr(by_slopes, wanted) > psnr(by_norm, wanted) + 6
+    by_taylor, by_norm = cut(evidence)(squares), cut(None)(squares)
+    assert 5 * colour_error(by_taylor, wanted) < colour_error(by_norm, wanted)
+    assert psnr(by_taylor, wanted) > psnr(by_norm, wanted) + 6
 
 
 def test_slopes_choose_better_than_chance(cut, evidence, pair, squares):
     wanted = pair[0](squares)
-    draws = [psnr(cut(Chance(evidence.gates, evidence.moments))(squares), wanted).item() for _ in range(3)]
+    draws = [psnr(cut(Chance(evidence.gates, evidence.covariances))(squares), wanted).item() for _ in range(3)]
     assert psnr(cut(evidence)(squares), wanted) > sum(draws) / len(draws) + 2
 
 
 def test_stand_ins_bring_the_picture_nearer(cut, evidence, pair, squares):
     wanted = pair[0](squares)
-    without = psnr(cut(Alone(evidence.gates, evidence.moments))(squares), wanted)
+    without = psnr(cut(Alone(evidence.gates, evidence.covariances))(squares), wanted)
     assert psnr(cut(evidence)(squares), wanted) > without + 3
 
 
@@ -152,7 +153,7 @@ def test_moments_are_around_the_mean_only_where_a_norm_takes_it_off(pair, eviden
     found = kept[0].detach().transpose(0, 1).flatten(1)
     assert found.mean(1).abs().max() > 0.1  # so that the two differ
     wanted = torch.cov(found, correction=0) if centred else found @ found.T / found.shape[1]
-    torch.testing.assert_close(evidence.moments[name].float(), wanted, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(evidence.covariances[name].float(), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_channels_stand_in_for_one_that_repeats_them(pair, squares):

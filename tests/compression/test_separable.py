@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from anime_model.compression.norms import gather_statistics
 from anime_model.compression.separable import (
     SurgeryError,
-    gather_statistics,
     rank_one,
     replace_convs,
 )

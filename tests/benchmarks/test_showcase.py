@@ -1,6 +1,11 @@
-import numpy as np
+from pathlib import Path
 
-from benchmarks.showcase import CELL, GAP, HEAD, page, photo_files
+import numpy as np
+from PIL import Image
+
+from benchmarks.readme import VARIANTS
+from benchmarks.showcase import CELL, GAP, HEAD, main, page, photo_files
+from tests.tiny_onnx import identity_model
 
 
 def test_a_page_has_a_column_for_each_entry_and_a_row_for_each_photo():
@@ -12,3 +17,16 @@ def test_a_page_has_a_column_for_each_entry_and_a_row_for_each_photo():
 
 def test_the_photos_are_those_of_the_installed_packages():
     assert {path.name for path in photo_files()} >= {"astronaut.png", "coffee.png", "china.jpg"}
+
+
+def test_a_style_without_its_stages_is_in_the_overview_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    for style, variants in (("whole", VARIANTS), ("ends", ("teacher", "int8"))):
+        for variant in variants:
+            identity_model(tmp_path / "artifacts" / style / "exports" / f"{variant}.onnx")
+    monkeypatch.setattr("sys.argv", ["showcase", "whole", "ends"])
+    main()
+    assert sorted(path.name for path in Path("docs").iterdir()) == ["showcase.jpg", "whole.jpg"]
+    with Image.open("docs/showcase.jpg") as overview:
+        assert overview.width == 5 * (CELL[0] + GAP) - GAP

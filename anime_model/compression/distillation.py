@@ -15,6 +15,8 @@ from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, cosine, set_rate
 
 HINTS = ("b", "c", "d")  # blocks whose maps the student is led to match
+FITTED = 8  # photos that the adapters are fitted to
+RIDGE = 1e-4  # of the inputs' mean square
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,22 @@ class Adapters(nn.ModuleDict):
     def __init__(self, student: Generator, teacher: Generator) -> None:
         widths = {name: (block_width(student, name), block_width(teacher, name)) for name in HINTS}
         super().__init__({name: nn.Conv2d(inputs, outputs, 1) for name, (inputs, outputs) in widths.items()})
+
+    @torch.no_grad()
+    def fit(self, student: Generator, teacher: Generator, photos: Tensor) -> None:
+        """Sets each convolution to the least-squares map from the student's channels to the teacher's, in place.
+
+        From random weights they lead the student astray until they are trained, as long as a short phase lasts.
+        """
+        given, wanted = student.features(photos), teacher.features(photos)
+        for name, conv in self.items():
+            inputs, outputs = (maps[name].transpose(0, 1).flatten(1) for maps in (given, wanted))
+            inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])
+            squares, products = (inputs @ inputs.T).cpu().double(), (inputs @ outputs.T).cpu().double()
+            squares += RIDGE * squares.diagonal().mean() * torch.eye(len(squares))
+            solved = torch.linalg.solve(squares, products).T.to(conv.weight)
+            conv.weight.copy_(solved[:, :-1, None, None])
+            conv.bias.copy_(solved[:, -1])
 
     def forward(self, maps: losses.Maps) -> losses.Maps:
         return {name: adapter(maps[name]) for name, adapter in self.items()}
@@ -88,11 +106,12 @@ class _Learner:
         self.settings, self.fabric, self.extra_loss = settings, training.fabric, extra_loss
         taught = _Taught(student, Adapters(student, lesson.teacher))
         self.plain = taught.to(device, memory_format=torch.channels_last)
+        self.teacher = lesson.teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        taught.adapters.fit(student.eval(), self.teacher, lesson.photos.fixed(FITTED, settings.crop))
         parameters = [parameter for parameter in self.plain.parameters() if parameter.requires_grad]
         self.taught, self.optimizer = training.fabric.setup(
             self.plain, torch.optim.Adam(parameters, settings.rate, (0.9, 0.99))
         )
-        self.teacher = lesson.teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.perceptual = lesson.perceptual.to(device)
         self.teach = self.teacher.features
         if settings.compile:

@@ -1,10 +1,11 @@
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from anime_model.compression.distillation import distill
+from anime_model.compression.distillation import HINTS, Adapters, distill
 from anime_model.networks.generator import Generator
 from anime_model.recipe import DistillSettings
 from anime_model.training.loop import Training
@@ -42,3 +43,28 @@ def test_kl_makes_its_share_and_the_loss_falls(lesson, tmp_path):
 def test_a_student_leaves_as_surgery_expects_it(lesson, student, tmp_path):
     distill("x", student, lesson, replace(SETTINGS, steps=1), Training(tmp_path / "scratch"))
     assert all(parameter.is_contiguous() for parameter in student.parameters())
+
+
+def test_adapters_begin_as_the_best_linear_maps(lesson):
+    """From the teacher's own maps they give these back; from a student's, less is wrong than a mean would leave."""
+    teacher, photos = lesson.teacher, lesson.photos.fixed(4, 32)
+    wanted = teacher.features(photos)
+    for student, most in ((copy.deepcopy(teacher), 0.01), (Generator(lite()).eval(), 1.0)):
+        adapters = Adapters(student, teacher)
+        adapters.fit(student, teacher, photos)
+        made = adapters(student.features(photos))
+        for name in HINTS:
+            wrong = (made[name] - wanted[name]).square().mean() / wanted[name].var((0, 2, 3)).mean()
+            assert wrong < most
+
+
+def test_fitted_adapters_lead_a_good_student_less_astray(lesson, tmp_path, monkeypatch):
+    """A copy of the teacher has nothing to learn; what it forgets in the first steps is due to the adapters."""
+    curves = {}
+    for name in ("fitted", "random"):
+        student = copy.deepcopy(lesson.teacher).requires_grad_(True)
+        curves[name] = distill("x", student, lesson, replace(SETTINGS, kl_share=0.2), Training(tmp_path / name))
+        monkeypatch.setattr(Adapters, "fit", lambda *arguments: None)
+    for fitted, random in zip(curves["fitted"], curves["random"], strict=True):
+        assert fitted["feature"] < 0.3 * random["feature"]
+        assert fitted["psnr"] > random["psnr"]

@@ -91,16 +91,21 @@ def trials(
 
 @torch.no_grad()
 def judged(network: Generator, photos: Tensor, wanted: Tensor) -> dict[str, float]:
-    """Costs, PSNR and SSIM to the teacher, and the squared error of U and V over what there is of them."""
+    """Costs, PSNR, SSIM and `colour_error` to the teacher."""
     made = torch.cat([network(batch) for batch in photos.split(4)])
-    colours, right = to_yuv(made)[:, 1:], to_yuv(wanted)[:, 1:]
     return {
         "macs_512": count_macs(network.arch),
         "parameters": count_parameters(network.arch),
         "psnr": float(psnr(made, wanted)),
         "ssim": float(ssim(made, wanted)),
-        "colour_error": float((colours - right).square().mean() / right.square().mean()),
+        "colour_error": colour_error(made, wanted),
     }
+
+
+def colour_error(made: Tensor, wanted: Tensor) -> float:
+    """Squared error of U and V over what there is of them: 0 for equal colours, 1 for grey."""
+    made, wanted = to_yuv(made)[:, 1:], to_yuv(wanted)[:, 1:]
+    return ((made - wanted).square().mean() / wanted.square().mean()).item()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anime_model.compression.norms import batch_norms
 from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.generator import Generator
 from anime_model.recipe import DistillSettings
@@ -88,9 +89,8 @@ def freeze_norms(student: nn.Module) -> None:
     With statistics of the batch at hand, few large pictures at a time, a student would learn to lean on a normalisation
     that it does not have afterwards; it is the last phase of training that matters.
     """
-    for module in student.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+    for norm in batch_norms(student):
+        norm.eval()
 
 
 class _Learner:

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from anime_model.compression.distillation import HINTS, Adapters, distill
+from anime_model.compression.norms import batch_norms
 from anime_model.networks.generator import Generator
 from anime_model.recipe import DistillSettings
 from anime_model.training.loop import Training
@@ -16,17 +16,13 @@ SETTINGS = DistillSettings(
 )
 
 
-def norms(student: Generator) -> list[nn.BatchNorm2d]:
-    return [module for module in student.modules() if isinstance(module, nn.BatchNorm2d)]
-
-
 @pytest.mark.parametrize("freeze", [False, True])
 def test_frozen_norms_keep_their_statistics_and_learn_their_scales(lesson, student, tmp_path, freeze):
-    means, scales = ([getattr(n, key).clone() for n in norms(student)] for key in ("running_mean", "weight"))
+    means, scales = ([getattr(n, key).clone() for n in batch_norms(student)] for key in ("running_mean", "weight"))
     distill("x", student, lesson, replace(SETTINGS, freeze_norm=freeze), Training(tmp_path / "scratch"))
-    kept = [torch.equal(norm.running_mean, mean) for norm, mean in zip(norms(student), means, strict=True)]
+    kept = [torch.equal(norm.running_mean, mean) for norm, mean in zip(batch_norms(student), means, strict=True)]
     assert all(kept) if freeze else not any(kept)
-    assert not any(torch.equal(norm.weight, scale) for norm, scale in zip(norms(student), scales, strict=True))
+    assert not any(torch.equal(norm.weight, scale) for norm, scale in zip(batch_norms(student), scales, strict=True))
     assert not student.training
 
 

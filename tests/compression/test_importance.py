@@ -18,8 +18,7 @@ from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs
 from anime_model.networks.generator import Generator
 from anime_model.recipe import ReplaceSettings
-from anime_model.training.losses import to_yuv
-from benchmarks.pruning import Alone, Chance
+from benchmarks.pruning import Alone, Chance, colour_error
 
 
 @pytest.fixture
@@ -46,12 +45,6 @@ def evidence(pair, squares) -> Evidence:
 
 def group_of(name: str, student: Generator, evidence: Evidence) -> ChannelGroup:
     return next(group for group in channel_groups(student, evidence) if name in group.members)
-
-
-def colour_error(made: Tensor, wanted: Tensor) -> float:
-    """Of U and V, over what there is of them."""
-    made, wanted = to_yuv(made)[:, 1:], to_yuv(wanted)[:, 1:]
-    return ((made - wanted).square().mean() / wanted.square().mean()).item()
 
 
 @pytest.fixture
@@ -146,7 +139,7 @@ def scaled(student: Generator, units: Sequence[str], means: dict, channel: int, 
 
 
 @pytest.mark.parametrize(("name", "centred"), [("layers.e2.conv", True), ("out", False)])
-def test_moments_are_around_the_mean_only_where_a_norm_takes_it_off(pair, evidence, squares, name, centred):
+def test_covariances_are_around_the_mean_only_where_a_norm_takes_it_off(pair, evidence, squares, name, centred):
     student, kept = pair[0], []
     student.get_submodule(name).register_forward_pre_hook(lambda module, entering: kept.append(entering[0]))
     student(squares)

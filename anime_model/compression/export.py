@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import Tensor
 
+from anime_model.compression.rounding import rounded
 from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
@@ -67,13 +68,15 @@ def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weig
     """ONNX with all weights in 8 bits; the layers that `generator.arch.int8` names compute in INT8 too.
 
     Weights are symmetric per channel, activations affine per tensor, their ranges from `calibration` [N, 3, H, W] in
-    [-1, 1]. Raises `ExportError` where the file's pictures are far from the float network's.
+    [-1, 1], by which the kernels of the float layers are rounded too. Raises `ExportError` where the file's pictures
+    are far from the float network's.
     """
     whole, part = path.with_name(path.name + ".float"), path.with_name(path.name + ".part")
-    export_onnx(generator, whole)
-    quantize_onnx(whole, part, generator.arch.int8, calibration, weight_bits)
-    pack_weights(part)
-    network = deployable(generator)
+    network, int8 = deployable(generator), generator.arch.int8
+    packed, steps = rounded(network, calibration, skip=int8)
+    export_onnx(packed, whole)
+    quantize_onnx(whole, part, int8, calibration, weight_bits)
+    pack_weights(part, steps)
     made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
     with torch.no_grad():
         found = float(psnr(made, network(calibration)))
@@ -104,26 +107,25 @@ def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibratio
         )
 
 
-def pack_weights(path: Path) -> None:
-    """Stores the float kernels of a file in 8 bits, symmetric per output channel, and says how to unfold them.
+def pack_weights(path: Path, steps: Mapping[str, Tensor]) -> None:
+    """Stores kernels that are whole multiples of `steps` in 8 bits, and says how to unfold them.
 
-    Engines do so once, when they load the file (a cast and a multiplication of constants are folded), so the layers run
-    as fast as before. A DequantizeLinear would be kept for INT8 kernels that do not come, and run for every picture.
+    `steps` holds one for each output channel, by the convolution's name. Engines unfold once, when they load the file
+    (a cast and a multiplication of constants are folded), so the layers run as fast as before. A DequantizeLinear would
+    be kept for INT8 kernels that do not come, and run for every picture.
     """
     model = onnx.load(path)
     graph = model.graph
-    kernels = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    kernels = {f"{name}.weight": step for name, step in steps.items()}
     unfolding = []
     for tensor in [tensor for tensor in graph.initializer if tensor.name in kernels]:
-        weight = onnx.numpy_helper.to_array(tensor)
-        axes = tuple(range(1, weight.ndim))
-        scale = np.maximum(np.abs(weight).max(axes, keepdims=True), 1e-8).astype(np.float32) / 127
-        name, whole, steps = tensor.name, f"{tensor.name}.int8", f"{tensor.name}.scale"
+        weight, scale = onnx.numpy_helper.to_array(tensor), kernels[tensor.name].numpy().reshape(-1, 1, 1, 1)
+        name, whole, factors = tensor.name, f"{tensor.name}.int8", f"{tensor.name}.scale"
         graph.initializer.remove(tensor)
         graph.initializer.append(onnx.numpy_helper.from_array(np.round(weight / scale).astype(np.int8), whole))
-        graph.initializer.append(onnx.numpy_helper.from_array(scale, steps))
+        graph.initializer.append(onnx.numpy_helper.from_array(scale, factors))
         unfolding.append(onnx.helper.make_node("Cast", [whole], [f"{name}.float"], to=onnx.TensorProto.FLOAT))
-        unfolding.append(onnx.helper.make_node("Mul", [f"{name}.float", steps], [name]))
+        unfolding.append(onnx.helper.make_node("Mul", [f"{name}.float", factors], [name]))
     nodes = [*unfolding, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)

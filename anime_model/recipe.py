@@ -165,7 +165,8 @@ class PruneSettings:
 
     `importance` says which channels leave first: "taylor", those that change the picture least, while the others learn
     to stand in for them, or "l1", those of the least norm, as in the article.
-    `group_keep` is the share of its channels that every group of channels has at the end at least.
+    `group_keep` is the share of its channels that every group of channels has at the end at least, and `round_to` what
+    the widths are multiples of: 16 where convolutions in 512-bit vectors would fill the rest with zeros.
     `sparsity` weighs the penalty on norm scales during `sparsity_steps` of training; `unstructured` is the share of
     weights that the article's `l1_unstructured` comparison sets to zero.
     """
@@ -174,6 +175,7 @@ class PruneSettings:
     importance: str = "taylor"
     keep: float = 0.6
     group_keep: float = 0.3
+    round_to: int = 8
     rounds: int = 3
     sparsity: float = 1e-4
     sparsity_steps: int = 1000
@@ -423,6 +425,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "teacher.snapshots": (1, 100),
     "prune.keep": (0.05, 1),
     "prune.group_keep": (0, 1),
+    "prune.round_to": (1, 64),
     "prune.rounds": (1, 50),
     "prune.sparsity": (0, 1),
     "prune.sparsity_steps": (0, 10_000_000),

@@ -75,13 +75,13 @@ def trials(
         "taylor, nobody stands in": [Alone(evidence.gates, evidence.covariances)],
         "taylor": [evidence],
     }
-    whole, least = count_macs(student.arch), least_widths(student, settings.group_keep)
+    whole, least = count_macs(student.arch), least_widths(student, settings.group_keep, settings.round_to)
     for turn in range(1, settings.rounds + 1):
         amount = round(whole * settings.keep ** (turn / settings.rounds))
         for rule, tries in rules.items():
             found = []
             for seen in tries:
-                cut = prune_to(student, "macs", amount, least, seen)
+                cut = prune_to(student, "macs", amount, least, seen, settings.round_to)
                 gather_statistics(cut, mixed(calibration))
                 found.append(judged(cut, photos, wanted))
             row = {key: sum(values[key] for values in found) / len(found) for key in found[0]}

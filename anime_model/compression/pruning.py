@@ -65,7 +65,8 @@ def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training:
     )
     rows = [_row(0, "sparsity", student, lesson.teacher, photos)]
     rows.append(_row(0, "l1_unstructured", prune_unstructured(student, settings.unstructured), lesson.teacher, photos))
-    measure, least = BUDGETS[settings.budget], least_widths(student, settings.group_keep)
+    measure = BUDGETS[settings.budget]
+    least = least_widths(student, settings.group_keep, settings.round_to)
     whole = measure(student.arch)
     for turn in range(1, settings.rounds + 1):
         file = training.scratch / f"cut_{turn}.safetensors"  # all processes, and resumed ones, share one cut
@@ -98,7 +99,7 @@ def cut(
     batches = mixed(photos)
     settle_norms(student, batches)
     evidence = observe(student, teacher, photos) if settings.importance == "taylor" else None
-    pruned = prune_to(student, settings.budget, amount, least, evidence).to(photos.device)
+    pruned = prune_to(student, settings.budget, amount, least, evidence, settings.round_to).to(photos.device)
     gather_statistics(pruned, batches)
     return pruned
 
@@ -130,14 +131,14 @@ def sparsity_penalty(generator: Generator) -> Tensor:
     return torch.stack([norm.weight.abs().sum() for norm in batch_norms(generator)]).sum()
 
 
-def least_widths(generator: Generator, share: float) -> dict[str, int]:
-    """For each group, by its first convolution, how many channels stay: `share` of them, rounded up to the step of 8.
+def least_widths(generator: Generator, share: float, step: int = WIDTH_STEP) -> dict[str, int]:
+    """For each group, by its first convolution, how many channels stay: `share` of them, in whole steps, rounded up.
 
     Without it, the group that saves most is emptied first, and a residual stream of a few channels is a bottleneck that
     no training opens again.
     """
-    steps = {group.members[0]: len(group.importance) * share / WIDTH_STEP for group in channel_groups(generator)}
-    return {member: max(1, math.ceil(count)) * WIDTH_STEP for member, count in steps.items()}
+    steps = {group.members[0]: len(group.importance) * share / step for group in channel_groups(generator)}
+    return {member: max(1, math.ceil(count)) * step for member, count in steps.items()}
 
 
 def prune_to(
@@ -146,18 +147,19 @@ def prune_to(
     amount: int,
     least: Mapping[str, int] | None = None,
     evidence: Evidence | None = None,
+    step: int = WIDTH_STEP,
 ) -> Generator:
     """A copy with the least important channels removed until `budget` ("parameters" or "macs" at 512x512) <= `amount`.
 
-    Channels leave in multiples of 8, always those whose importance per saved MAC (or parameter) is least. What is left
-    are slices of the original weights; with `evidence`, each reader of the removed channels gets from the others what
-    they can say in their place, and the batch norms' statistics are to be gathered anew. No group falls under its
-    number of channels in `least`, nor under 8. The copy is on the CPU. A budget that is already met gives an identical
-    network; one that cannot be met raises `ValueError`.
+    Widths go down to multiples of `step`, always where the importance per saved MAC (or parameter) is least. What is
+    left are slices of the original weights; with `evidence`, each reader of the removed channels gets from the others
+    what they can say in their place, and the batch norms' statistics are to be gathered anew. No group falls under its
+    number of channels in `least`, nor under `step`. The copy is on the CPU. A budget that is already met gives an
+    identical network; one that cannot be met raises `ValueError`.
     """
     groups = channel_groups(generator, evidence)
-    floors = [(least or {}).get(group.members[0], WIDTH_STEP) for group in groups]
-    doomed = _choose(generator.arch, groups, floors, budget, amount)
+    floors = [(least or {}).get(group.members[0], step) for group in groups]
+    doomed = _choose(generator.arch, groups, floors, step, budget, amount)
     pruned, graph = _graph_of(generator)
     names = {module: name for name, module in pruned.named_modules()}
     for group, count in zip(groups, doomed, strict=True):
@@ -230,37 +232,47 @@ def _filter_norms(network: Generator, name: str) -> Tensor:
     return norms
 
 
-def _choose(arch: Architecture, groups: list[ChannelGroup], floors: list[int], budget: str, amount: int) -> list[int]:
-    """How many channels each group loses: steps of 8, the cheapest loss per saved unit of the budget first."""
+def _choose(
+    arch: Architecture, groups: list[ChannelGroup], floors: list[int], step: int, budget: str, amount: int
+) -> list[int]:
+    """How many channels each group loses: step by step, the cheapest loss per saved unit of the budget first."""
     measure = BUDGETS[budget]
     removed = [0] * len(groups)
     size = measure(arch)
     while size > amount:
+        cuts = [_cut(group, count, step) for group, count in zip(groups, removed, strict=True)]
         options = [
-            _option(arch, group, count, measure, size) if len(group.importance) - count > floor else float("inf")
-            for group, count, floor in zip(groups, removed, floors, strict=True)
+            _option(arch, group, count, cut, measure, size)
+            if len(group.importance) - count - cut >= floor
+            else float("inf")
+            for group, count, cut, floor in zip(groups, removed, cuts, floors, strict=True)
         ]
         best = min(range(len(groups)), key=lambda index: options[index])
         if options[best] == float("inf"):
             raise ValueError(
                 f"prune: {budget} cannot go below {size:,}, but keep asks for {amount:,}; raise prune.keep"
             )
-        removed[best] += WIDTH_STEP
-        arch = _narrowed(arch, groups[best], WIDTH_STEP)
+        removed[best] += cuts[best]
+        arch = _narrowed(arch, groups[best], cuts[best])
         size = measure(arch)
     return removed
 
 
-def _option(arch: Architecture, group: ChannelGroup, removed: int, measure: Measure, size: int) -> float:
-    """Importance that the group's next 8 channels hold, per unit that they save.
+def _cut(group: ChannelGroup, removed: int, step: int) -> int:
+    """How many channels bring the group down to the next multiple of `step`."""
+    return (len(group.importance) - removed) % step or step
+
+
+def _option(arch: Architecture, group: ChannelGroup, removed: int, cut: int, measure: Measure, size: int) -> float:
+    """Importance that the group's next `cut` channels hold, per unit that they save.
 
     Norms do not compare from group to group: there it is the share of the group's remaining importance.
     """
     ordered = group.importance.sort().values
-    lost = float(ordered[removed : removed + WIDTH_STEP].sum())
+    lost = float(ordered[removed : removed + cut].sum())
     if not group.comparable:
         lost /= max(1e-12, float(ordered[removed:].sum()))
-    return lost / max(1, size - measure(_narrowed(arch, group, WIDTH_STEP)))
+    return lost / max(1, size - measure(_narrowed(arch, group, cut)))
 
 
 def _narrowed(arch: Architecture, group: ChannelGroup, channels: int) -> Architecture:

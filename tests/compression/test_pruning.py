@@ -45,6 +45,22 @@ def test_the_budget_is_met_in_steps_of_eight(separable, photo, budget, measure):
     assert pruned(photo).shape == photo.shape
 
 
+def test_widths_go_down_to_multiples_of_the_step(separable, photo):
+    goal = round(count_macs(separable.arch) * 0.8)
+    pruned = prune_to(separable, "macs", goal, step=12)
+    widths = [
+        (before, after)
+        for was, now in zip(separable.arch.layers.values(), pruned.arch.layers.values(), strict=True)
+        for before, after in ((was.width, now.width), (was.hidden, now.hidden))
+    ]
+    changed = [(before, after) for before, after in widths if before != after]
+    assert changed
+    assert all(after % 12 == 0 and 0 < after < before for before, after in changed)
+    assert any((before - after) % 12 for before, after in changed)  # what is over a multiple leaves first
+    assert count_macs(pruned.arch) <= goal
+    assert pruned(photo).shape == photo.shape
+
+
 def test_a_budget_of_macs_cuts_where_the_macs_are(separable):
     by_macs = prune_to(separable, "macs", round(count_macs(separable.arch) * 0.6))
     by_size = prune_to(separable, "parameters", round(count_parameters(separable.arch) * 0.6))

@@ -152,6 +152,17 @@ def test_a_slow_int8_layer_between_fast_ones_is_taken_along():
     assert cost(frozenset(found)) == min(cost(frozenset(choice)) for choice in choices) < cost(frozenset(alone))
 
 
+@pytest.mark.parametrize(("gain", "kept"), [(2, ()), (20, ("layers.a0",))])
+def test_int8_that_gains_nothing_is_not_kept(gain, kept):
+    units = ["layers.a0", "layers.a1"]
+
+    def faster(challenger: frozenset[str], best: frozenset[str]) -> frozenset[str]:
+        time = {choice: 100 - gain * ("layers.a0" in choice) for choice in (challenger, best)}
+        return challenger if time[challenger] < 0.9 * time[best] else best
+
+    assert search(units, ["layers.a0"], faster) == kept
+
+
 def test_the_fastest_choice_names_units_of_the_network(student, photo):
     units = list(quantizable(deployable(student)))
     assert set(fastest_int8(student, photo[:1], 7, 64, 1, units[::2])) <= set(units)

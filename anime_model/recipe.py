@@ -194,9 +194,9 @@ class FullDistillSettings:
 class QuantizeSettings:
     """`weight_bits` 7 keeps sums of two products in 16 bits on CPUs without VNNI (`vpmaddubsw` saturates with 8).
 
-    INT8 runs where it makes the whole network faster, which is searched for from the layers whose own INT8 time is at
-    most `slower` x their float time. A layer goes back to float when the picture falls under `psnr` dB to the float
-    network's and the layer harms most for the time that it saves. `keep_float` names the float layers instead.
+    INT8 runs where it makes the whole network faster while the picture stays at `psnr` dB to the float network's at
+    least. That is searched for from the layers whose own INT8 time is at most `slower` x their float time, less those
+    that harm most for the time that they save. `keep_float` names the float layers instead.
     """
 
     weight_bits: int = 7

@@ -1,9 +1,10 @@
 """INT8 layer by layer, then quantization-aware fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA OUT`."""
 
+from dataclasses import asdict
 from pathlib import Path
 
-from anime_model.compression.quantization import quantize
-from anime_model.compression.timing import fastest_int8, unit_times
+from anime_model.compression.quantization import Plan, quantize
+from anime_model.compression.timing import plan
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.tensors import write_tensors
@@ -20,8 +21,8 @@ def main(arguments: list[str]) -> None:
     training = learning.training(recipe, "quantize", [source, teacher, data])
     lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
     student = load_generator(source)
-    times, fast = kept_timing(recipe, student, lesson.photos, training.scratch)
-    quantized = quantize(student, lesson, settings, times, fast, training)
+    decided = kept_plan(recipe, student, lesson.photos, training.scratch)
+    quantized = quantize(student, lesson, settings, decided, training)
     if not training.fabric.is_global_zero:
         return
     common.fresh(out)
@@ -34,21 +35,16 @@ def main(arguments: list[str]) -> None:
     learning.finish(training.scratch)
 
 
-def kept_timing(
-    recipe: Recipe, student: Generator, photos: Pictures, scratch: Path
-) -> tuple[dict[str, tuple[float, float]], list[str]]:
-    """Times of every unit and what is fastest in INT8, measured once: a resumed run decides as the broken one did."""
-    file, settings = scratch / "timing.json", recipe.quantize
+def kept_plan(recipe: Recipe, student: Generator, photos: Pictures, scratch: Path) -> Plan:
+    """Which units run in INT8, decided once by measuring: a resumed run decides as the broken one did."""
+    file, settings = scratch / "plan.json", recipe.quantize
     if not file.exists():
-        calibration = photos.fixed(4, settings.fine_tune.crop).cpu()
-        how = (calibration, settings.weight_bits, settings.timing_size, recipe.evaluate.latency_threads)
-        times = unit_times(student, *how)
-        start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
-        fast = list(fastest_int8(student, *how, start)) if settings.keep_float is None else []
+        pictures = photos.fixed(settings.calibration, settings.fine_tune.crop).cpu()
+        made = plan(student, pictures, settings, recipe.evaluate.latency_threads)
         scratch.mkdir(parents=True, exist_ok=True)
-        common.write_json(file, {"times": times, "fast": fast})
+        common.write_json(file, asdict(made))
     kept = common.read_json(file)
-    return kept["times"], kept["fast"]
+    return Plan(kept["times"], kept["alone"], tuple(kept["int8"]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Static-range INT8: calibration, fake quantization for training, and which layers earn their place."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +16,17 @@ from anime_model.training.loop import Scalars, Training
 
 Ranges = dict[str, tuple[float, float]]
 Row = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which units run in INT8, and why: for every quantizable unit its milliseconds (float, INT8) in the engine that
+    ships, and the PSNR (dB, to the float network's) of the picture with it alone in INT8.
+    """
+
+    times: Mapping[str, tuple[float, float]]
+    alone: Mapping[str, float]
+    int8: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -105,82 +116,83 @@ def _exit(bounds: tuple[float, float]) -> object:
     return lambda _, inputs, output: _fake_quantize(output, bounds)
 
 
-def quantize(
-    student: Generator,
-    lesson: Lesson,
-    settings: QuantizeSettings,
-    times: Mapping[str, tuple[float, float]],
-    fast: Collection[str],
-    training: Training,
-) -> Quantized:
-    """Folds `student`, decides layer by layer, then fine-tunes with fake quantization (Jacob et al., CVPR 2018).
+class Int8Trial:
+    """What the pictures [N, 3, H, W] in [-1, 1] of a folded network lose with some of its units in INT8."""
 
-    `times` holds milliseconds (float, INT8) for every quantizable unit, measured in the engine that ships, and `fast`
-    names those whose INT8 makes the whole network faster (`timing.fastest_int8`). Figures: PSNR to the teacher of the
-    float network, after calibration alone (`ptq_psnr`), and after the fine-tuning (`qat_psnr`), on the calibration
-    crops.
+    def __init__(self, folded: Generator, pictures: Tensor, bits: int) -> None:
+        self.folded, self.pictures, self.bits = folded, pictures, bits
+        self.ranges = calibrate(folded, pictures)
+        self.reference = _run(folded, pictures)
+
+    def psnr(self, names: Collection[str]) -> float:
+        """dB to the float network's pictures."""
+        with fake_quantized(self.folded, list(names), self.ranges, self.bits):
+            return _psnr(self.folded, self.pictures, self.reference)
+
+
+def protected(
+    names: Collection[str],
+    times: Mapping[str, tuple[float, float]],
+    alone: Mapping[str, float],
+    bears: Callable[[Collection[str]], bool],
+) -> tuple[str, ...]:
+    """Those of `names` that are left when units go back to float, the most harm for the least time saved first, until
+    the picture `bears` them.
+    """
+    left = sorted(names, key=lambda name: _harm(alone[name], *times[name]))
+    while left and not bears(left):
+        left.pop()
+    return tuple(name for name in times if name in left)
+
+
+def _harm(alone: float, float_ms: float, int8_ms: float) -> float:
+    """Mean squared error for every millisecond saved."""
+    return 10 ** (-alone / 10) / max(float_ms - int8_ms, 1e-3)
+
+
+def quantize(
+    student: Generator, lesson: Lesson, settings: QuantizeSettings, plan: Plan, training: Training
+) -> Quantized:
+    """Folds `student` and fine-tunes it with fake quantization where `plan` has INT8 (Jacob et al., CVPR 2018).
+
+    Figures: PSNR to the teacher of the float network, after calibration alone (`ptq_psnr`), and after the fine-tuning
+    (`qat_psnr`), on the calibration crops.
     """
     folded = fold_batch_norm(student.cpu())
     pictures = lesson.photos.fixed(settings.calibration, settings.fine_tune.crop).cpu()
     ranges = calibrate(folded, pictures)
-    rows = sensitivity(folded, pictures, ranges, times, fast, settings)
-    names = [str(row["layer"]) for row in rows if row["runs_in"] == "int8"]
     wanted = _run(lesson.teacher.cpu(), pictures)
     figures = {"float_psnr": _psnr(folded, pictures, wanted)}
-    with fake_quantized(folded, names, ranges, settings.weight_bits):
+    with fake_quantized(folded, plan.int8, ranges, settings.weight_bits):
         figures["ptq_psnr"] = _psnr(folded, pictures, wanted)
         curve = distill("quantize", folded, lesson, settings.fine_tune, training)
         figures["qat_psnr"] = _psnr(folded.cpu(), pictures, wanted)
-    folded.arch = replace(folded.arch, int8=tuple(names))
-    return Quantized(folded, rows, curve, figures)
+    folded.arch = replace(folded.arch, int8=plan.int8)
+    return Quantized(folded, sensitivity(plan, settings), curve, figures)
 
 
-def sensitivity(
-    folded: Generator,
-    pictures: Tensor,
-    ranges: Ranges,
-    times: Mapping[str, tuple[float, float]],
-    fast: Collection[str],
-    settings: QuantizeSettings,
-) -> list[Row]:
+def sensitivity(plan: Plan, settings: QuantizeSettings) -> list[Row]:
     """One row a unit: PSNR (dB, to the float network) with it alone in INT8, its times, where it runs and why."""
-    reference = _run(folded, pictures)
-    rows: list[Row] = []
-    for name in quantizable(folded):
-        with fake_quantized(folded, [name], ranges, settings.weight_bits):
-            alone = _psnr(folded, pictures, reference)
-        float_ms, int8_ms = times[name]
-        row: Row = {"layer": name, "psnr_alone": round(alone, 3), "float_ms": float_ms, "int8_ms": int8_ms}
-        rows.append(row | _verdict(name, name in fast, settings))
-    if settings.keep_float is None:
-        _protect_picture(folded, pictures, reference, ranges, rows, settings)
-    return rows
+    return [
+        {
+            "layer": name,
+            "psnr_alone": round(plan.alone[name], 3),
+            "float_ms": float_ms,
+            "int8_ms": int8_ms,
+            "runs_in": "int8" if name in plan.int8 else "float",
+            "reason": "" if name in plan.int8 else _reason(plan.alone[name], settings),
+        }
+        for name, (float_ms, int8_ms) in plan.times.items()
+    ]
 
 
-def _verdict(name: str, fast: bool, settings: QuantizeSettings) -> Row:
+def _reason(alone: float, settings: QuantizeSettings) -> str:
+    """Why a unit runs in float."""
     if settings.keep_float is not None:
-        kept = name in settings.keep_float
-        return {"runs_in": "float" if kept else "int8", "reason": "named in the recipe" if kept else ""}
-    return {"runs_in": "int8" if fast else "float", "reason": "" if fast else "the network is not faster with it"}
-
-
-def _protect_picture(
-    folded: Generator, pictures: Tensor, reference: Tensor, ranges: Ranges, rows: list[Row], settings: QuantizeSettings
-) -> None:
-    """Takes layers back to float, the most harm for the least time saved first, until the picture is near enough."""
-    while chosen := [row for row in rows if row["runs_in"] == "int8"]:
-        names = [str(row["layer"]) for row in chosen]
-        with fake_quantized(folded, names, ranges, settings.weight_bits):
-            if _psnr(folded, pictures, reference) >= settings.psnr:
-                return
-        worst = max(chosen, key=_harm)
-        worst |= {"runs_in": "float", "reason": f"the picture falls under {settings.psnr:g} dB with it"}
-
-
-def _harm(row: Row) -> float:
-    """Mean squared error for every millisecond saved."""
-    saved = max(float(row["float_ms"]) - float(row["int8_ms"]), 1e-3)
-    return 10 ** (-float(row["psnr_alone"]) / 10) / saved
+        return "named in the recipe"
+    if alone < settings.psnr:
+        return f"the picture falls under {settings.psnr:g} dB with it"
+    return f"the network is not faster with it, as long as the picture stays at {settings.psnr:g} dB"
 
 
 @torch.no_grad()

@@ -13,14 +13,36 @@ import torch
 from torch import Tensor
 
 from anime_model.compression.export import deployable, export_onnx, quantize_onnx
-from anime_model.compression.quantization import quantizable
+from anime_model.compression.quantization import Int8Trial, Plan, protected, quantizable
 from anime_model.evaluation.latency import measure, onnx_run
 from anime_model.networks.generator import Generator
+from anime_model.recipe import QuantizeSettings
 
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
+TIMING_PICTURES = 4  # give the INT8 networks that are timed their ranges
 GAIN = 0.985  # of the time that a change must leave, so that noise is not taken for a gain
 
 Choice = frozenset[str]  # names of the units that run in INT8
+
+
+def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threads: int) -> Plan:
+    """The INT8 units for which the whole network is fastest while `pictures` [N, 3, H, W] in [-1, 1] stay near enough.
+
+    The search starts from the units whose own INT8 time is short enough, less those that the picture does not bear.
+    `keep_float` in the settings decides instead where it is there.
+    """
+    how = (pictures[:TIMING_PICTURES], settings.weight_bits, settings.timing_size, threads)
+    times = unit_times(student, *how)
+    trial = Int8Trial(deployable(student), pictures, settings.weight_bits)
+    alone = {name: trial.psnr([name]) for name in times}
+    if settings.keep_float is not None:
+        return Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
+
+    def bears(names: Collection[str]) -> bool:
+        return not names or trial.psnr(names) >= settings.psnr
+
+    start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
+    return Plan(times, alone, fastest_int8(student, *how, protected(start, times, alone, bears), bears))
 
 
 def unit_times(
@@ -41,17 +63,29 @@ def unit_times(
 
 
 def fastest_int8(
-    generator: Generator, calibration: Tensor, weight_bits: int, size: int, threads: int, start: Collection[str]
+    generator: Generator,
+    calibration: Tensor,
+    weight_bits: int,
+    size: int,
+    threads: int,
+    start: Collection[str],
+    bears: Callable[[Choice], bool],
 ) -> tuple[str, ...]:
     """The units to run in INT8 for which the whole network is fastest, searched for in the engine that ships.
 
-    The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format.
+    The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. What the
+    picture does not `bear` is not tried; it must bear `start`.
     """
     network = deployable(generator)
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, "float.onnx")
         export_onnx(replace_int8(network, ()), whole)
-        return search(list(quantizable(network)), start, _Bench(whole, calibration, weight_bits, size, threads).faster)
+        bench = _Bench(whole, calibration, weight_bits, size, threads)
+
+        def better(challenger: Choice, best: Choice) -> Choice:
+            return bench.faster(challenger, best) if bears(challenger) else best
+
+        return search(list(quantizable(network)), start, better)
 
 
 def search(units: Sequence[str], start: Collection[str], faster: Callable[[Choice, Choice], Choice]) -> tuple[str, ...]:

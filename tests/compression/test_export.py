@@ -17,15 +17,16 @@ from anime_model.compression.export import (
     run_onnx,
     verify,
 )
-from anime_model.compression.quantization import quantizable
+from anime_model.compression.quantization import Int8Trial, quantizable
 from anime_model.compression.rounding import rounded
-from anime_model.compression.timing import fastest_int8, search, unit_times
+from anime_model.compression.timing import fastest_int8, plan, search, unit_times
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
 from anime_model.evaluation.fidelity import psnr
 from anime_model.evaluation.footprint import count_macs, count_parameters
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator
+from anime_model.recipe import QuantizeSettings
 from tests.support import lite
 
 
@@ -163,9 +164,25 @@ def test_int8_that_gains_nothing_is_not_kept(gain, kept):
     assert search(units, ["layers.a0"], faster) == kept
 
 
-def test_the_fastest_choice_names_units_of_the_network(student, photo):
+def test_the_plan_names_what_the_picture_bears(student, photo):
+    settings = QuantizeSettings(psnr=45, timing_size=64, slower=100)
+    made = plan(student, photo, settings, threads=1)
     units = list(quantizable(deployable(student)))
-    assert set(fastest_int8(student, photo[:1], 7, 64, 1, units[::2])) <= set(units)
+    assert list(made.times) == list(made.alone) == units
+    assert set(made.int8) <= set(units)
+    assert not made.int8 or Int8Trial(deployable(student), photo, 7).psnr(made.int8) >= 45
+
+
+def test_what_the_picture_does_not_bear_is_not_tried(student, photo):
+    units = list(quantizable(deployable(student)))
+    found = fastest_int8(student, photo[:1], 7, 64, 1, units[:1], bears=lambda names: len(names) < 2)
+    assert len(found) < 2
+
+
+def test_the_recipe_can_name_the_float_layers(student, photo):
+    settings = QuantizeSettings(keep_float=("layers.a0",), psnr=99, timing_size=64)
+    made = plan(student, photo, settings, threads=1)
+    assert set(made.times) - set(made.int8) == {"layers.a0"}
 
 
 def test_only_what_lies_between_int8_maps_is_quantized(student, photo, tmp_path):

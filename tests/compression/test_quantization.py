@@ -3,8 +3,11 @@ import torch
 
 from anime_model.compression.quantization import (
     FakeQuantizedWeight,
+    Int8Trial,
+    Plan,
     calibrate,
     fake_quantized,
+    protected,
     quantizable,
     sensitivity,
 )
@@ -63,29 +66,31 @@ def test_eight_bits_are_nearer_than_seven(folded, photo):
     assert found[5] < found[7] < found[8]
 
 
-def test_slow_layers_stay_float(folded, photo):
-    settings = QuantizeSettings(psnr=0)
-    fast = set(quantizable(folded)) - {"layers.a0", "out"}
-    rows = sensitivity(folded, photo, calibrate(folded, photo), times(folded), fast, settings)
-    assert {row["layer"] for row in rows if row["runs_in"] == "float"} == {"layers.a0", "out"}
-    assert len(rows) == len(quantizable(folded))
-
-
-def test_layers_go_back_to_float_until_the_picture_is_near_enough(folded, photo):
-    names, ranges, wanted = list(quantizable(folded)), calibrate(folded, photo), folded(photo)
-
-    def quality(layers: list[str]) -> float:
-        with fake_quantized(folded, layers, ranges, 7):
-            return psnr(folded(photo), wanted).item()
-
-    bound = quality(names) + 3
-    rows = sensitivity(folded, photo, ranges, times(folded), names, QuantizeSettings(psnr=bound))
-    kept = [row["layer"] for row in rows if row["runs_in"] == "int8"]
+def test_units_go_back_to_float_until_the_picture_bears_the_rest(folded, photo):
+    trial, names = Int8Trial(folded, photo, 7), list(quantizable(folded))
+    alone = {name: trial.psnr([name]) for name in names}
+    bound = trial.psnr(names) + 3
+    kept = protected(names, times(folded), alone, lambda left: trial.psnr(left) >= bound)
     assert 0 < len(kept) < len(names)
-    assert quality(kept) >= bound
+    assert trial.psnr(kept) >= bound
+    gone = set(names) - set(kept)
+    assert max(alone[name] for name in gone) <= min(alone[name] for name in kept)  # all save the same time
 
 
-def test_the_recipe_can_name_the_float_layers(folded, photo):
-    settings = QuantizeSettings(keep_float=("layers.a0",), psnr=99)
-    rows = sensitivity(folded, photo, calibrate(folded, photo), times(folded), (), settings)
-    assert [row["layer"] for row in rows if row["runs_in"] == "float"] == ["layers.a0"]
+def test_time_that_is_saved_weighs_against_harm(folded):
+    names = list(quantizable(folded))[:2]
+    alone = dict.fromkeys(names, 40.0)
+    saved = {names[0]: (1.0, 0.9), names[1]: (2.0, 0.5)}
+    assert protected(names, saved, alone, lambda left: len(left) < 2) == (names[1],)
+    assert protected(names, saved, alone, lambda left: False) == ()
+
+
+def test_the_table_says_why_a_layer_runs_in_float():
+    plan = Plan(dict.fromkeys("abc", (1.0, 0.5)), {"a": 60.0, "b": 40.0, "c": 60.0}, int8=("c",))
+    rows = {row["layer"]: row for row in sensitivity(plan, QuantizeSettings(psnr=52))}
+    assert {name: row["runs_in"] for name, row in rows.items()} == {"a": "float", "b": "float", "c": "int8"}
+    assert "not faster" in rows["a"]["reason"]
+    assert "falls under 52 dB" in rows["b"]["reason"]
+    assert rows["c"]["reason"] == ""
+    named = sensitivity(plan, QuantizeSettings(keep_float=("a", "b"), psnr=52))
+    assert [row["reason"] for row in named] == ["named in the recipe", "named in the recipe", ""]

@@ -84,7 +84,7 @@ TRIALS = {
     "keep-15": Trial("15 % of the MACs", keep=0.15, table="front"),
     "keep-08": Trial("8 % of the MACs", keep=0.08, table="front"),
 }
-INT8 = ("both", "keep-35", "keep-08")  # also quantized: all but the ends, so that rounding and what heals it show
+INT8 = ("both", "keep-35")  # also quantized: all but the ends, so that rounding and what heals it show
 ENDS = ("layers.a0", "out")
 Row = dict[str, float | int | str]
 

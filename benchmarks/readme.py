@@ -195,7 +195,8 @@ def _explored(found: dict) -> Iterator[str]:
         f"network trained for {found['steps']} steps of {found['batch']} crops of {found['crop']} px in all, far less "
         f"than a release; {found['photos']} test photos, all latencies side by side (teacher {found['teacher_ms']:.0f} "
         f"ms, {found['cpu']}). LPIPS ({found['lpips_net']}), PSNR and SSIM to the teacher. So short a training tells "
-        "how soon each network learns, not where it ends." + _earlier(found)
+        "how soon each network learns, not where it ends. INT8 here is all of it but the first and the last layer."
+        + _earlier(found)
     )
     rows = [row for row in found["rows"] if row["table"] == "ablation"]
     yield "\n".join(_explored_table(rows))

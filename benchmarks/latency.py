@@ -162,14 +162,15 @@ def roofline_ms(network: Generator, pictures: float, peak: float, bandwidth: flo
 
 
 def page(results: dict) -> str:
-    """docs/latency.md from the results file."""
+    """docs/latency.md from the results file, with its `remark` if somebody has left one; a new run has none."""
     rows = results["rows"]
     machine = f"{results['cpu']['name']} ({results['cpu']['instruction_set']}); {results['cpu']['engines']}"
     lines = [
         "# Latency in every engine",
         "",
         f"Written by `python -m benchmarks.latency {results['style']}`. Median milliseconds of one picture; all cells "
-        f"of one size and thread count were measured side by side. {machine}.",
+        f"of one size and thread count were measured side by side. {machine}."
+        + (f" {results['remark']}" if "remark" in results else ""),
     ]
     for threads in THREADS:
         lines += ["", *_table([row for row in rows if row["threads"] == threads], threads)]

@@ -73,8 +73,8 @@ def fastest_int8(
 ) -> tuple[str, ...]:
     """The units to run in INT8 for which the whole network is fastest, searched for in the engine that ships.
 
-    The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. What the
-    picture does not `bear` is not tried; it must bear `start`.
+    The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. Only
+    what the picture `bears` is tried, and it must bear `start`.
     """
     network = deployable(generator)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,7 @@ def fastest_int8(
         bench = _Bench(whole, calibration, weight_bits, size, threads)
 
         def better(challenger: Choice, best: Choice) -> Choice:
-            return bench.faster(challenger, best) if bears(challenger) else best
+            return bench.faster(challenger, best) if challenger != best and bears(challenger) else best
 
         return search(list(quantizable(network)), start, better)
 
@@ -119,8 +119,6 @@ class _Bench:
 
     def faster(self, challenger: Choice, champion: Choice, repeats: int = 9) -> Choice:
         """The challenger if its median is shorter by more than 1.5 %."""
-        if challenger == champion:
-            return champion
         found = measure({"new": self._run(challenger), "old": self._run(champion)}, repeats)
         new, old = (float(found[side]["latency_p50_ms"]) for side in ("new", "old"))
         return challenger if new < GAIN * old else champion

@@ -2,11 +2,12 @@
 
 WHAT is "teacher" (a trained one, in half precision, into models/teachers/; its upsampling set to half-pixel centres, so
 that every pixel of a picture of any size is interpolated alike) or "lite" (an evaluated network into
-anime_model/weights/, some figures inside it, its card beside it).
+anime_model/weights/, some figures inside it, its card beside it, and into models/lite/ to train on or to time).
 """
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ import onnx
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from tasks import common
+from tasks.export import QUANTIZED
 
 WEIGHTS = Path("anime_model/weights")
 TEACHERS = Path("models/teachers")
+NETWORKS = Path("models/lite")
 LITE = "int8"
 KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
 CARD = Path(__file__).with_name("card.md")
@@ -47,9 +50,11 @@ def ship_lite(style: str, artifacts: Path) -> None:
     part = WEIGHTS / f"{style}.onnx.part"
     onnx.save(model, part)
     os.replace(part, WEIGHTS / f"{style}.onnx")
+    NETWORKS.mkdir(parents=True, exist_ok=True)
+    shutil.copy(artifacts / QUANTIZED, NETWORKS / f"{style}.safetensors")
     notes = read_notes(artifacts / "teacher/teacher.safetensors")
     (WEIGHTS / f"{style}.md").write_text(text(style, artifacts, lite, teacher, notes))
-    print(f"wrote {WEIGHTS / style}.onnx and its card")
+    print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")
 
 
 def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) -> str:

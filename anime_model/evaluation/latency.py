@@ -44,12 +44,14 @@ def measure(
     repeats: int = 20,
     warmup: int = 2,
     on_round: Callable[[int], None] | None = None,
+    settle: int = 0,
 ) -> dict[str, Figures]:
     """Median and 95th percentile in milliseconds of every callable, by name.
 
-    All take turns, round by round, so that a slow moment of the machine meets them all and their ratios stay fair. Two
-    measurements never overlap, whichever process makes them. `latency_machine_busy` is the part of the machine's
-    processor time that others used meanwhile (0 ... 1), left out where the system does not tell.
+    All take turns, round by round, so that a slow moment of the machine meets them all and their ratios stay fair. For
+    callables of several engines, whose idle threads spin on into the next one's turn, `settle` untimed runs come before
+    each timed one. Two measurements never overlap, whichever process makes them. `latency_machine_busy` is the part of
+    the machine's processor time that others used meanwhile (0 ... 1), left out where the system does not tell.
     """
     if not runs or repeats < 1:
         raise ValueError("nothing to measure: name at least one callable and one repeat")
@@ -61,6 +63,8 @@ def measure(
         before = _processor_times()
         for turn in range(repeats):
             for name, run in runs.items():
+                for _ in range(settle):
+                    run()
                 started = time.perf_counter()
                 run()
                 times[name].append((time.perf_counter() - started) * 1000)

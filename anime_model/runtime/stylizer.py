@@ -19,7 +19,7 @@ from anime_model.runtime.tiles import MULTIPLE, Plan, plan, stylize_tiles, styli
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
 MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
 BASE = 90_000_000  # of them, for Python, the engine and a band of the picture
-HELD, RUN = 4, 360  # bytes for each pixel of the picture, and for each in one run of the network (the lite one, float)
+HELD, RUN = 4, 420  # bytes for each pixel of the picture, and for each in one run of a network (the lite ones)
 SMALLEST = 100_000  # pixels in one run, however little memory there is: below it overlaps are most of the work
 STRIP = 64  # rows
 

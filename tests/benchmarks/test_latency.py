@@ -1,4 +1,5 @@
 import json
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ import pytest
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import conv_costs, count_macs, count_traffic
 from anime_model.networks.generator import Generator
-from benchmarks.latency import SIZES, THREADS, best_seconds, kept, roofline_ms
+from benchmarks.latency import SIZES, THREADS, best_seconds, is_former, kept, roofline_ms
+from flows.hashes import file_md5
 
 ARCH = animeganv2(0.125)
 
@@ -47,3 +49,12 @@ def test_a_run_that_was_cut_off_goes_on_and_one_of_other_files_starts_again(tmp_
     whole = [{"threads": threads, "size": size} for threads in THREADS for size in SIZES]
     results.write_text(json.dumps(protocol | {"rows": whole}))
     assert kept(results, protocol) == [], "what is complete is measured anew"
+
+
+def test_figures_of_other_files_are_those_of_a_former_release(tmp_path: Path):
+    file = tmp_path / "lite.onnx"
+    assert is_former({str(file): "1"}), "a file that is gone"
+    file.write_text("network")
+    assert not is_former({str(file): file_md5(file)})
+    file.write_text("another")
+    assert is_former({str(file): md5(b"network", usedforsecurity=False).hexdigest()})

@@ -5,13 +5,17 @@ import onnx
 import pytest
 import torch
 
-from anime_model.compression.export import export_onnx
+from anime_model.compression.export import export_onnx, run_onnx
+from anime_model.evaluation.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.runtime.stylizer import Stylizer
+from anime_model.training.scenes import render
 from tasks import ship
 from tests.support import lite
 
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / ship.WEIGHTS
 METRICS = {
     "parameters": 1234,
     "macs_512": 10**9,
@@ -35,6 +39,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
     style = tmp_path / "artifacts/ink"
     generator = Generator(lite(upsample="half_pixel")).eval()
     save_generator(style / "teacher/teacher.safetensors", generator, trained_steps=7, crop=64)
+    save_generator(style / "quantized/quantized.safetensors", generator, weight_bits=7)
     export_onnx(generator, style / "exports/int8.onnx")
     for folder, name, content in (
         ("evaluation", "int8", METRICS),
@@ -58,6 +63,16 @@ def test_the_lite_network_ships_with_its_card(workspace):
     assert "7 adversarial steps" in card
     assert "{" not in card
     assert sorted(path.name for path in shipped.parent.iterdir()) == ["ink.md", "ink.onnx"]
+    network = load_generator(Path("models/lite/ink.safetensors"))
+    assert network.arch == load_generator(Path("artifacts/ink/quantized/quantized.safetensors")).arch
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.onnx")), ids=lambda file: file.stem)
+def test_the_network_to_train_on_draws_what_the_one_to_use_draws(file):
+    photo = torch.from_numpy(render(0, (256, 192), "faces", "photo")).permute(2, 0, 1)[None] / 127.5 - 1
+    with torch.no_grad():
+        drawn = load_generator(ROOT / f"models/lite/{file.stem}.safetensors")(photo)
+    assert psnr(run_onnx(file, photo), drawn) > 40
 
 
 def test_the_teacher_ships_in_half_precision_with_its_notes(workspace):

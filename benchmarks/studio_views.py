@@ -1,35 +1,43 @@
 """Pictures of the studio's views Compare and Judge, for the docs.
 
-`python -m benchmarks.studio_views PROJECT` takes the exports, evaluations and mlflow.db of a pipeline project into a
-scratch folder, with photos that may be shown, starts the studio on it, and writes docs/compare.jpg, docs/judge.jpg,
-docs/judge-phone.jpg and docs/panel.jpg. The ratings in them are drawn by chance. Needs Chromium and Playwright.
+`python -m benchmarks.studio_views` makes a scratch project of the networks that ship, with their figures of
+results/release.json, an MLflow store and photos that may be shown, starts the studio on it, and writes
+docs/compare.jpg, docs/judge.jpg, docs/judge-phone.jpg and docs/panel.jpg. The ratings in them are drawn by chance.
+Needs Chromium and Playwright.
 """
 
+import csv
+import json
 import random
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
+import mlflow
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from anime_app.panel.store import CRITERIA, Store
+from anime_model.compression.export import export_onnx
+from anime_model.networks.checkpoint import load_generator
 from benchmarks.browser import CHROMIUM, FLAGS, PHONE, save
 from benchmarks.showcase import photo_files
 from benchmarks.studio import server
+from flows.registry import register
 
 DOCS = Path("docs")
 TOKEN = "for these pictures"
-STYLE = "shinkai"
-JUDGED = ("v1 · teacher", "v3 · pruned", "v5 · int8")
+STYLES, STYLE = ("hayao", "shinkai"), "shinkai"
+SHIPPED = {"teacher": "models/teachers/{}.safetensors", "distilled": "models/lite/{}.safetensors"}
+INT8 = "anime_model/weights/{}.onnx"
+JUDGED = ("v1 · teacher", "v2 · distilled", "v3 · int8")
 RATERS = 6
 WIDTH = 1000  # pixels of a picture in the docs
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        root = project(Path(sys.argv[1]), Path(folder))
+        root = project(Path(folder))
         options = ("--project", str(root), "--database", str(root / "panel.db"))
         with server(*options, ANIME_STUDIO_TOKEN=TOKEN) as running, sync_playwright() as playwright:
             address = f"{running.url}/"
@@ -43,26 +51,40 @@ def main() -> None:
             browser.close()
 
 
-def project(source: Path, folder: Path) -> Path:
-    """The parts of a project that the views read, without its photos."""
-    for exports in source.glob("artifacts/*/exports"):
-        style = folder / "artifacts" / exports.parent.name
-        shutil.copytree(exports, style / "exports", ignore=shutil.ignore_patterns("*.ts"))
-        (style / "evaluation").mkdir()
-        for path in (exports.parent / "evaluation").glob("*.json"):
-            shutil.copy(path, style / "evaluation")
-        for path in photo_files():
-            place = style / "evaluation" / "pictures" / ("faces" if path.stem == "astronaut" else "scenes") / path.stem
-            place.mkdir(parents=True)
-            with Image.open(path) as image:
-                shown = image.convert("RGB")
-            shown.thumbnail((768, 768))
-            shown.save(place / "photo.jpg", quality=92)
-    for path in (source / "mlflow.db", source / "results" / "explore.json"):
-        if path.exists():
-            (folder / path.relative_to(source)).parent.mkdir(exist_ok=True)
-            shutil.copy(path, folder / path.relative_to(source))
-    return folder
+def project(root: Path) -> Path:
+    """A project whose last run made the networks that ship, and registered them."""
+    rows = json.loads(Path("results/release.json").read_text())
+    shutil.copy("recipes/release.yaml", root / "params.yaml")
+    (root / "results").mkdir()
+    shutil.copy("results/explore.json", root / "results")
+    for style in STYLES:
+        exports, evaluation = root / "artifacts" / style / "exports", root / "artifacts" / style / "evaluation"
+        for variant, checkpoint in SHIPPED.items():
+            export_onnx(load_generator(Path(checkpoint.format(style))), exports / f"{variant}.onnx")
+        shutil.copy(INT8.format(style), exports / "int8.onnx")
+        put_figures([row for row in rows if row["style"] == style and row["variant"] in (*SHIPPED, "int8")], evaluation)
+        put_photos(evaluation / "pictures")
+    mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
+    register(root, STYLES, "release")
+    return root
+
+
+def put_figures(rows: list[dict], evaluation: Path) -> None:
+    evaluation.mkdir()
+    for row in rows:
+        (evaluation / f"{row['variant']}.json").write_text(json.dumps(row))
+    with (evaluation / "metrics.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["variant"], *([row["variant"]] for row in rows)])
+
+
+def put_photos(pictures: Path) -> None:
+    for path in photo_files():
+        place = pictures / ("faces" if path.stem == "astronaut" else "scenes") / path.stem
+        place.mkdir(parents=True)
+        with Image.open(path) as image:
+            shown = image.convert("RGB")
+        shown.thumbnail((768, 768))
+        shown.save(place / "photo.jpg", quality=92)
 
 
 def opened(browser, address: str, tab: str | None = None, **device):
@@ -82,8 +104,8 @@ def keep(page, name: str) -> None:
 def compare(browser, address: str) -> None:
     page = opened(browser, address, "Compare", viewport={"width": 1280, "height": 900})
     page.get_by_role("radio", name=STYLE.title()).check()
-    page.locator("#compare-panes figcaption b", has_text=STYLE).nth(4).wait_for()
-    page.wait_for_function("document.querySelectorAll('#compare-panes img').length === 6")
+    page.locator("#compare-panes figcaption b", has_text=STYLE).nth(2).wait_for()
+    page.wait_for_function("document.querySelectorAll('#compare-panes img').length === 4")
     keep(page, "compare.jpg")
     page.close()
 

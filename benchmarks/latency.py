@@ -53,6 +53,8 @@ def main() -> None:
 def measure_style(style: str, results: Path) -> None:
     """Fills the results file, size by size."""
     files = [SHIPPED / f"{style}.onnx", *(folder / f"{style}.safetensors" for folder in NETWORKS.values())]
+    if missing := [file for file in files if not file.exists()]:
+        raise SystemExit(f"error: {missing[0]} is not there; name a style of {SHIPPED}")
     protocol = {"style": style, "cpu": cpu(), "files": {file.as_posix(): file_md5(file) for file in files}}
     rows = kept(results, protocol)
     with tempfile.TemporaryDirectory() as folder:

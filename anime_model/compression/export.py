@@ -57,11 +57,16 @@ def export_onnx(generator: Generator, path: Path) -> None:
 
 
 def _describe(path: Path, network: Generator) -> None:
-    """What a runtime needs to know besides the graph, into the file's metadata: how far tiles must overlap."""
+    """Puts into the file's metadata what a runtime needs to know besides the graph: how far tiles must overlap.
+
+    The exporter's own notes, a third of a small file, are taken out: they name folders of the machine that exported.
+    """
+    model = onnx.load(path)
+    for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        del item.metadata_props[:]
     if network.arch.norm == "none" and network.arch.upsample != "bilinear":
-        model = onnx.load(path)
         onnx.helper.set_model_props(model, {"receptive_radius": str(receptive_radius(network.arch))})
-        onnx.save(model, path)
+    onnx.save(model, path)
 
 
 def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weight_bits: int) -> None:

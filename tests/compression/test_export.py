@@ -1,6 +1,7 @@
 import itertools
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import onnx
 import onnxruntime
@@ -28,6 +29,8 @@ from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator
 from anime_model.recipe import QuantizeSettings
 from tests.support import lite
+
+WEIGHTS = Path(__file__).parents[2] / "anime_model/weights"
 
 
 @pytest.fixture
@@ -196,3 +199,14 @@ def test_only_what_lies_between_int8_maps_is_quantized(student, photo, tmp_path)
         resized = [node for node in graph.node if node.op_type == "Resize"]
         assert len(resized) >= 1
         assert sum(makers[node.input[0]] == "DequantizeLinear" for node in resized) == kind * len(resized)
+
+
+def test_a_file_names_no_folder_of_the_machine_that_made_it(tmp_path):
+    export_onnx(Generator(lite()).eval(), tmp_path / "m.onnx")
+    held = (tmp_path / "m.onnx").read_bytes()
+    assert not any(name in held for name in (b"site-packages", b"generator.py", b"stack_trace"))
+
+
+@pytest.mark.parametrize("file", sorted(WEIGHTS.glob("*.onnx")), ids=lambda file: file.stem)
+def test_what_ships_names_no_folder_either(file):
+    assert b".py" not in file.read_bytes()

@@ -7,7 +7,6 @@ anime_model/weights/, some figures inside it, its card beside it, and into model
 
 import json
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,8 +49,8 @@ def ship_lite(style: str, artifacts: Path) -> None:
     part = WEIGHTS / f"{style}.onnx.part"
     onnx.save(model, part)
     os.replace(part, WEIGHTS / f"{style}.onnx")
-    NETWORKS.mkdir(parents=True, exist_ok=True)
-    shutil.copy(artifacts / QUANTIZED, NETWORKS / f"{style}.safetensors")
+    network = artifacts / QUANTIZED
+    save_generator(NETWORKS / f"{style}.safetensors", load_generator(network), **read_notes(network))
     notes = read_notes(artifacts / "teacher/teacher.safetensors")
     (WEIGHTS / f"{style}.md").write_text(text(style, artifacts, lite, teacher, notes))
     print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")

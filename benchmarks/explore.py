@@ -22,20 +22,20 @@ from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import cut
 from anime_model.compression.quantization import quantize
 from anime_model.compression.separable import replace_convs
-from anime_model.evaluation.batches import pairs
-from anime_model.evaluation.fidelity import fidelity
-from anime_model.evaluation.latency import cpu_name, measure_onnx
-from anime_model.evaluation.lpips import load_distance, lpips_distance
+from anime_model.metrics.batches import pairs
+from anime_model.metrics.fidelity import fidelity
+from anime_model.metrics.latency import cpu_name, measure_onnx
+from anime_model.metrics.lpips import load_distance, lpips_distance
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
-from anime_model.recipe import DistillSettings, Recipe, load_recipe
-from anime_model.runtime.pictures import picture_files, read_picture
+from anime_model.pictures.arrays import picture_files, read_picture
+from anime_model.recipes.recipe import DistillSettings, Recipe, load_recipe
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.data import spread
 from anime_model.training.loop import Training
-from tasks import common, learning
 from tasks.quantize import kept_plan
+from tasks.shared import common, learning
 
 RESULTS = Path("results/explore.json")
 RELEASE = Path("results/release.json")

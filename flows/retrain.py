@@ -4,7 +4,7 @@
 `python -m flows.retrain --serve --cron "0 3 * * 1"` every Monday at three.
 """
 
-from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
 
 # isort: split
 
@@ -22,21 +22,21 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Completed, Failed, State
 
-from anime_model.recipe import Recipe, load_recipe
-from flows import data
+from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.compress import REFUSED as PIPELINE_REFUSED
 from flows.compress import STOPPED, check, run_pipeline
-from flows.console import guarded, quiet, say
-from flows.graph import load_stages
-from flows.lock import Busy, only_flow
-from flows.notify import tell
-from flows.progress import Progress
+from flows.machine.lock import Busy, only_flow
+from flows.pipeline.graph import load_stages
+from flows.pipeline.recipe_file import use_recipe
 from flows.promote import KNOWN as PROMOTION_KNOWN
 from flows.promote import decide, waiting
-from flows.recipe_file import use_recipe
-from flows.registry import RegistryError
-from flows.runs import own_run
-from flows.server import ensure_server
+from flows.registry import surveys as data
+from flows.registry.versions import RegistryError
+from flows.runs.console import guarded, quiet, say
+from flows.runs.notify import tell
+from flows.runs.own_run import own_run
+from flows.runs.progress import Progress
+from flows.runs.server import ensure_server
 
 KNOWN = (*PIPELINE_REFUSED, *PROMOTION_KNOWN)  # said in one line
 

@@ -6,7 +6,7 @@ from anime_model.compression.distillation import distill
 from anime_model.compression.norms import mixed, settle_norms
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.training.loop import write_curve
-from tasks import common, learning
+from tasks.shared import common, learning
 
 
 def main(arguments: list[str]) -> None:

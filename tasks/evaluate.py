@@ -5,8 +5,8 @@ ARTIFACTS is the style's folder with the outputs of all stages before.
 
 from pathlib import Path
 
-from anime_model.evaluation.evaluate import evaluate
-from tasks import common
+from anime_model.report.evaluate import evaluate
+from tasks.shared import common
 
 CURVES = ("teacher", "separable", "pruned", "distilled", "quantized")
 TABLES = {"Pruning, round by round": "pruned/rounds.csv", "INT8, layer by layer": "quantized/sensitivity.csv"}

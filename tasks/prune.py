@@ -5,7 +5,7 @@ from pathlib import Path
 from anime_model.compression.pruning import prune
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.training.loop import write_curve
-from tasks import common, learning
+from tasks.shared import common, learning
 
 
 def main(arguments: list[str]) -> None:

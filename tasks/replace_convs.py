@@ -8,7 +8,7 @@ from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
 from anime_model.training.loop import write_curve
 from anime_model.training.sheets import render, write_sheet
-from tasks import common, learning
+from tasks.shared import common, learning
 
 
 def main(arguments: list[str]) -> None:

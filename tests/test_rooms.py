@@ -26,7 +26,7 @@ KEPT_OUT = {
 # What a module reads at run time from beside it.
 LOADED = {
     "anime_model/networks/perceptual.py": "anime_model/weights/perceptual.safetensors",
-    "anime_model/evaluation/report.py": "anime_model/evaluation/report.html.jinja",
+    "anime_model/report/report.py": "anime_model/report/report.html.jinja",
 }
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from anime_model.runtime import images
+from anime_model.pictures import images
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import ModelError, find_model, first_line, open_session, receptive_radius
 from anime_model.runtime.palettes import LUMA, check_palette, grade
-from anime_model.runtime.tiles import MULTIPLE, Plan, plan, stylize_tiles, stylize_whole
+from anime_model.runtime.tiles import MULTIPLE, Cut, plan, stylize_tiles, stylize_whole
 
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
 MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
@@ -191,7 +191,7 @@ class Stylizer:
         stylize_tiles(read, write, cut, lambda photo: self._tile(photo, look, wide))
         return made
 
-    def _plan(self, height: int, width: int) -> Plan | None:
+    def _plan(self, height: int, width: int) -> Cut | None:
         """How to cut a picture, None where it goes through the network whole."""
         most = max(SMALLEST, (self.memory - BASE - HELD * height * width) // RUN)
         if height * width <= most or (radius := self._radius) is None:

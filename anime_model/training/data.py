@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anime_model.runtime.pictures import picture_files, read_picture
+from anime_model.pictures.arrays import picture_files, read_picture
 
 
 class DataError(ValueError):

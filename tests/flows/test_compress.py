@@ -14,7 +14,7 @@ import mlflow
 import pytest
 
 from tests.flows.conftest import ROOT
-from tests.flows.test_reproduce import gone, hanging
+from tests.flows.pipeline.test_run_stage import gone, hanging
 
 pytestmark = pytest.mark.slow
 STAGES = [f"{kind}@{style}" for kind in ("train_teacher", "export", "evaluate") for style in ("cel", "ink")]

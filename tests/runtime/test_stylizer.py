@@ -9,9 +9,9 @@ import pytest
 from onnx import helper
 from PIL import Image
 
+from anime_model.pictures.arrays import PictureError
 from anime_model.runtime.models import ModelError
 from anime_model.runtime.palettes import LUMA
-from anime_model.runtime.pictures import PictureError
 from anime_model.runtime.pyfunc import _load_pyfunc
 from anime_model.runtime.stylizer import MULTIPLE, Look, Stylizer
 from tests.tiny_onnx import identity_model, negative_model, reaching_model, save_model

@@ -18,7 +18,7 @@ lint: .venv/installed
 	@ruff check . && ruff format --check .
 
 repro: .venv/installed  ## the same pipeline without Prefect
-	@python -m flows.pipeline.recipe_file && python -m flows.machine.environment dvc repro
+	@python -m flows.pipeline.recipe_file && python -m flows.machine.environment dvc repro && python -m flows.report
 
 prefect: .venv/installed
 	@python -m flows.machine.environment prefect server start

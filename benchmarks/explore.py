@@ -35,7 +35,7 @@ from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.data import spread
 from anime_model.training.loop import Training
 from tasks.quantize import kept_plan
-from tasks.shared import common, learning
+from tasks.shared import common, distilling, learning
 
 RESULTS = Path("results/explore.json")
 RELEASE = Path("results/release.json")
@@ -127,9 +127,9 @@ def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     fabric = Fabric(accelerator=recipe.training.accelerator, devices=1, precision=learning.precision(recipe.training))
     fabric.launch()
     teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
-    scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint(recipe, [teacher])}")
+    scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint('distill', recipe, [teacher])}")
     training = Training(scratch / "resume", recipe.seed, fabric)
-    lesson = learning.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
+    lesson = distilling.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
     return Bench(recipe, steps, lesson, training, scratch)
 
 

@@ -29,6 +29,7 @@ from flows.pipeline.cache import remove_damaged
 from flows.pipeline.graph import GraphError, Stage, load_stages
 from flows.pipeline.recipe_file import recipe_name, use_recipe
 from flows.pipeline.run_stage import StageError, reproduce
+from flows.report import write_reports
 from flows.runs.console import quiet, say
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
@@ -163,6 +164,7 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     finished = {name for name, state in states.items() if state.is_completed()}
     styles = [stage.style for stage in stages if stage.kind == ALONE and stage.name in finished]
     if styles and not stop.is_set():
+        write_reports(WORKSPACE, styles)
         recorded = record(styles, return_state=True)
         publish(WORKSPACE, styles)
         if not recorded.is_completed():

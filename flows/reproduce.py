@@ -32,8 +32,8 @@ from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_stages
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, reproduce, run_python
+from flows.pipeline.source_data import folders, tracked_data
 from flows.registry.champion import NO_ALIAS, holder, now_text
-from flows.registry.surveys import folders, tracked_data
 from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
 from flows.runs.console import guarded
 

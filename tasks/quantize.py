@@ -11,7 +11,7 @@ from anime_model.networks.tensors import write_tensors
 from anime_model.recipes.recipe import Recipe
 from anime_model.training.data import Pictures
 from anime_model.training.loop import write_curve
-from tasks.shared import common, learning
+from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     recipe = common.recipe()
     settings = recipe.quantize
     training = learning.training(recipe, "quantize", [source, teacher, data])
-    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    lesson = distilling.lesson(recipe, settings.fine_tune, teacher, data, training.device)
     student = load_generator(source)
     decided = kept_plan(recipe, student, lesson.photos, training.scratch)
     quantized = quantize(student, lesson, settings, decided, training)

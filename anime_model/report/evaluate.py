@@ -1,12 +1,12 @@
-"""All figures and the report of one style, from its exported ONNX files and its prepared pictures."""
+"""All figures of one style, from its exported ONNX files and its prepared pictures."""
 
+import csv
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from anime_model.metrics.footprint import footprint
 from anime_model.metrics.latency import measure_onnx
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
 from anime_model.recipes.recipe import EvaluateSettings
-from anime_model.report.report import write_report
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.data import spread
 
@@ -39,13 +38,12 @@ def evaluate(
     out: Path,
     settings: EvaluateSettings,
     on_step: OnStep = lambda step, total, scalars: None,
-    **story: Any,
 ) -> list[Metrics]:
     """Measures every variant that `exports` has, writes `out` and returns the metrics, the teacher's first.
 
     `exports` holds <variant>.onnx, `data` is a prepared folder (photos/test/<set>, frames, prepared.json). `out` gets
-    <variant>.json, metrics.csv, pictures/ and report.html; `story` is what the report tells besides: title, curves,
-    tables, samples, facts. Raises `ValueError` in one line where a file or the weights of a metric are missing.
+    <variant>.json, metrics.csv and pictures/. Raises `ValueError` in one line where a file or the weights of a metric
+    are missing.
     """
     files = _exports(exports)
     tick = _ticker(on_step, settings.latency_repeats + 2 * len(files) + 1)
@@ -63,10 +61,9 @@ def evaluate(
         _write_metrics(out / f"{variant}.json", figures[variant])
         _write_pictures(out / "pictures", variant, made, settings.pictures)
         tick()
-    shown = _write_pictures(out / "pictures", "photo", photos, settings.pictures)
+    _write_pictures(out / "pictures", "photo", photos, settings.pictures)
     metrics = [_finite(figures[variant]) for variant in files]
-    story = {"title": f"{style.capitalize()}, made small", **story}
-    write_report(out, metrics=metrics, pictures=_shown(shown, list(files)), set_aside=_set_aside(data), **story)
+    _write_csv(out / "metrics.csv", metrics)
     return metrics
 
 
@@ -216,26 +213,17 @@ def _write_metrics(path: Path, metrics: Metrics) -> None:
     path.write_text(json.dumps(_finite(metrics), indent=1) + "\n")
 
 
-def _write_pictures(folder: Path, variant: str, made: Sets, count: int) -> list[tuple[str, str, Path]]:
-    """Writes `count` pictures of every set, spread over it, as <set>/<photo>/<variant>.jpg; (set, photo, folder)."""
-    shown = []
+def _write_pictures(folder: Path, variant: str, made: Sets, count: int) -> None:
+    """Writes `count` pictures of every set, spread over it, as <set>/<photo>/<variant>.jpg."""
     for name, pictures in made.items():
         stems = list(pictures)
         for stem in (stems[index] for index in spread(len(stems), count)):
             write_picture(folder / name / stem / f"{variant}.jpg", pictures[stem])
-            shown.append((name, stem, folder / name / stem))
-    return shown
 
 
-def _shown(places: list[tuple[str, str, Path]], variants: list[str]) -> dict[str, dict[str, dict[str, Path]]]:
-    """The written pictures as the report wants them: by set, photo and variant, the photo first."""
-    found: dict[str, dict[str, dict[str, Path]]] = {}
-    for name, stem, folder in places:
-        files = {variant: folder / f"{variant}.jpg" for variant in ("photo", *variants)}
-        found.setdefault(name, {})[stem] = files
-    return found
-
-
-def _set_aside(data: Path) -> list[dict[str, str]]:
-    file = data / "prepared.json"
-    return json.loads(file.read_text())["set_aside"] if file.is_file() else []
+def _write_csv(path: Path, rows: Sequence[Metrics]) -> None:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,4 +1,4 @@
-"""The report of one style as one HTML file that needs nothing else, and all figures as one CSV."""
+"""The report of one style as one HTML file that needs nothing else."""
 
 import base64
 import csv
@@ -41,7 +41,7 @@ def write_report(
     set_aside: Sequence[Mapping[str, str]] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes metrics.csv and report.html into folder `out`.
+    """Writes report.html into folder `out`.
 
     `metrics` are the flat figures of every variant, the teacher's first and the one that ships last. `pictures` are
     files by test set, photo and variant ("photo" is the photo itself), `curves` curve.csv files by stage, `tables` CSV
@@ -49,7 +49,6 @@ def write_report(
     out; all text is escaped.
     """
     out.mkdir(parents=True, exist_ok=True)
-    _write_csv(out / "metrics.csv", metrics)
     shown = [_set_of_pictures(name, photos) for name, photos in (pictures or {}).items()]
     page = {
         "title": title,
@@ -71,14 +70,6 @@ def _template() -> jinja2.Template:
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("report.html.jinja")
-
-
-def _write_csv(path: Path, rows: Sequence[Metrics]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _figures(metrics: Sequence[Metrics]) -> dict[str, Any]:

@@ -1,27 +1,26 @@
-"""What the stages that train share: where they train, where unfinished work is kept, and what a student learns from."""
+"""What the stages that train share: where they train, and where unfinished work is kept."""
 
 import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import torch
+import yaml
 from lightning_fabric import Fabric
 
-from anime_model.compression.distillation import Lesson
-from anime_model.networks.checkpoint import load_generator
-from anime_model.networks.perceptual import load_perceptual
-from anime_model.recipes.recipe import CheckSettings, DistillSettings, PromoteSettings, Recipe, TrainingSettings
-from anime_model.training.data import Pictures
+from anime_model.recipes.recipe import Recipe, TrainingSettings
 from anime_model.training.loop import Training
 from tasks.shared.common import show
 
+PROJECT = Path(__file__).parents[2]
 SCRATCH = Path("scratch")
 
 
 def training(recipe: Recipe, stage: str, inputs: Sequence[Path]) -> Training:
-    """A `Training` whose scratch folder is named after the recipe, the inputs and the code.
+    """A `Training` whose scratch folder is named after the stage's params, inputs and code.
 
     A broken run is taken up again only by a run of exactly the same work.
     """
@@ -29,7 +28,7 @@ def training(recipe: Recipe, stage: str, inputs: Sequence[Path]) -> Training:
     torch.set_num_threads(settings.threads)
     fabric = Fabric(accelerator=settings.accelerator, devices=settings.devices, precision=precision(settings))
     fabric.launch()
-    scratch = SCRATCH / stage / fingerprint(recipe, inputs)
+    scratch = SCRATCH / stage / fingerprint(stage, recipe, inputs)
     return Training(scratch, recipe.seed, fabric, show, settings.save_every)
 
 
@@ -47,14 +46,18 @@ def precision(settings: TrainingSettings) -> str:
     return "bf16-mixed" if native else "32-true"
 
 
-def fingerprint(recipe: Recipe, inputs: Sequence[Path]) -> str:
-    """Hash of all that a stage's result depends on, in 16 hexadecimal digits."""
-    trained = replace(recipe, checks=CheckSettings(), promote=PromoteSettings(), notify=())  # come before and after
-    trained = replace(trained, training=replace(recipe.training, precision=precision(recipe.training)))
-    digest = hashlib.sha256(repr(trained).encode())
-    for path in [*inputs, Path(__file__).parent.parent / "anime_model", Path(__file__).parent]:
+def fingerprint(stage: str, recipe: Recipe, inputs: Sequence[Path]) -> str:
+    """Hash of all that a stage's result depends on, in 16 hexadecimal digits.
+
+    That is what `dvc.yaml` lists for it, its params and the files of its deps, and the `inputs` that it was given.
+    """
+    declared = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"][stage]
+    resolved = replace(recipe, training=replace(recipe.training, precision=precision(recipe.training)))
+    digest = hashlib.sha256(repr([(key, attrgetter(key)(resolved)) for key in declared["params"]]).encode())
+    code = [PROJECT / dep for dep in declared["deps"] if "${" not in dep]  # what has a style in its name is an input
+    for path in [*inputs, *code]:
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
+            if file.is_file():
                 digest.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -62,10 +65,3 @@ def fingerprint(recipe: Recipe, inputs: Sequence[Path]) -> str:
 def finish(scratch: Path) -> None:
     """Drops the resume files of work that is done."""
     shutil.rmtree(scratch, ignore_errors=True)
-
-
-def lesson(recipe: Recipe, settings: DistillSettings, teacher: Path, data: Path, device: torch.device) -> Lesson:
-    """The teacher, the photos in memory and the perceptual network that a distilling stage needs."""
-    layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
-    photos = Pictures(data / "photos" / "train", device, settings.crop)
-    return Lesson(load_generator(teacher), photos, load_perceptual(recipe.perceptual, layers).to(device))

@@ -50,17 +50,12 @@ def simple_networks(monkeypatch: pytest.MonkeyPatch):
 def test_all_that_is_written(prepared: Path, exports: Path, tmp_path: Path, simple_networks):
     steps: list[tuple[int, int]] = []
     out = tmp_path / "evaluation"
-    found = evaluate(
-        "cel", exports, prepared, out, SETTINGS, lambda step, total, _: steps.append((step, total)), facts={"seed": 1}
-    )
+    found = evaluate("cel", exports, prepared, out, SETTINGS, lambda step, total, _: steps.append((step, total)))
     assert [row["variant"] for row in found] == ["teacher", "separable", "int8"]
     assert steps == [(step, 10) for step in range(1, 11)]
     for row in found:
         assert json.loads((out / f"{row['variant']}.json").read_text()) == row
     assert len((out / "metrics.csv").read_text().splitlines()) == 4
-    page = (out / "report.html").read_text()
-    assert "Cel, made small" in page
-    assert "photos/train/broken.jpg" in page
     pictures = sorted(str(path.relative_to(out)) for path in (out / "pictures").rglob("*.jpg"))
     assert len(pictures) == 2 * 2 * 4
     assert pictures[0] == "pictures/faces/0000/int8.jpg"

@@ -1,4 +1,4 @@
-import csv
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from anime_model.pictures.arrays import write_picture
 from anime_model.report import charts
 from anime_model.report.report import write_report
+from anime_model.report.style_report import write_style_report
 
 EVIL = "<script>alert('x')</script>"
 VOID = {"meta", "link", "img", "input", "br", "hr", "circle", "line", "polyline"}
@@ -116,12 +117,17 @@ def test_missing_parts_are_left_out(tmp_path: Path, metrics: list):
     assert not {"dialog", "script", "img"} & set(page.tags)
 
 
-def test_metrics_as_csv(tmp_path: Path):
-    write_report(tmp_path, title="Cel", metrics=METRICS)
-    with (tmp_path / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["variant"] for row in rows] == ["teacher", "int8"]
-    assert [row["psnr"] for row in rows] == ["", "27.25"]
+def test_a_style_is_told_from_the_files_of_its_stages(tmp_path: Path):
+    style = tmp_path / "cel"
+    for name in ("photo", "teacher", "int8"):
+        write_picture(style / f"evaluation/pictures/faces/one/{name}.jpg", np.zeros((30, 40, 3), np.uint8))
+    aside = [{"file": "photos/train/broken.jpg", "reason": "damaged picture"}]
+    (style / "data").mkdir()
+    (style / "data/prepared.json").write_text(json.dumps({"photos": 4321, "set_aside": aside}))
+    page = write_style_report(style, METRICS)
+    read = Reader(page.read_text())
+    assert all(text in read.text for text in ("Cel, made small", "photos/train/broken.jpg", "4,321"))
+    assert len([address for address in read.addresses if address.startswith("data:image/jpeg")]) == 3 + 2  # row, hero
 
 
 def test_trade_off_places_by_logarithm_and_labels_apart():

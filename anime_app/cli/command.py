@@ -11,8 +11,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from anime_app.cli.stylize import cores_here, say, stylize
+from anime_app.cli.stylize import cores_here, stylize
 from anime_app.cli.tables import bench, info, list_styles
+from anime_app.terminal import say
 from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES

@@ -15,8 +15,9 @@ from PIL import Image
 from anime_app.cli.inputs import Found, Job, find_jobs
 from anime_app.cli.pipeline import Stages, Stopped, run
 from anime_app.cli.progress_bar import Progress
+from anime_app.terminal import one_line, say
 from anime_model.pictures import images
-from anime_model.runtime.models import ModelError
+from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look, Stylizer
 from anime_model.runtime.video import VideoError, stylize_video
 
@@ -199,13 +200,3 @@ def reason(source: Path, target: Path, error: Exception) -> str:
 def cores_here() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def one_line(text: str) -> str:
-    """A text with everything that a terminal would take as a command written out: names of files hold anything."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def say(text: str) -> None:
-    """One line for people, on standard error: standard output is for pictures and tables."""
-    print(one_line(text), file=sys.stderr)

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.pictures.atomic import whole_file
-from anime_model.runtime.models import first_line
+from anime_model.runtime.session import first_line
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}

@@ -143,6 +143,8 @@ def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[
         for style in styles:
             _log_curves(client, run.info.run_id, root / "artifacts" / style)
             client.log_artifacts(run.info.run_id, str(evaluation_folder(root, style)), style)
+            if (report := root / "artifacts" / style / "report.html").is_file():
+                client.log_artifact(run.info.run_id, str(report), style)
         code = _copy_runtime(Path(folder))
         return [
             _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)})

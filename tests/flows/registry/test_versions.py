@@ -57,9 +57,7 @@ def test_every_variant_becomes_a_version_with_metrics_and_tags(made: Path, store
 
 
 def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowClient):
-    assert write_reports(made, ["cel", "ink"]) == [
-        Path(f"artifacts/{s}/evaluation/report.html") for s in ("cel", "ink")
-    ]
+    assert write_reports(made, ["cel", "ink"]) == [Path(f"artifacts/{s}/report.html") for s in ("cel", "ink")]
     register(made, ["cel", "ink"], "demo")
     (run,) = runs(store)
     assert run.info.status == "FINISHED"

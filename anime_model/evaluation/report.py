@@ -34,6 +34,7 @@ def write_report(
     *,
     title: str,
     metrics: Sequence[Metrics],
+    baselines: Sequence[Metrics] = (),
     pictures: Mapping[str, Mapping[str, Mapping[str, Path]]] | None = None,
     curves: Mapping[str, Path] | None = None,
     tables: Mapping[str, Path] | None = None,
@@ -43,7 +44,8 @@ def write_report(
 ) -> None:
     """Writes metrics.csv and report.html into folder `out`.
 
-    `metrics` are the flat figures of every variant, the teacher's first and the one that ships last. `pictures` are
+    `metrics` are the flat figures of every variant, the teacher's first and the one that ships last; `baselines` those
+    of what they are compared with: the untouched photo, a filter, a published network. `pictures` are
     files by test set, photo and variant ("photo" is the photo itself), `curves` curve.csv files by stage, `tables` CSV
     files by name, `samples` one picture of the teacher's training or a folder of such. Parts that are missing are left
     out; all text is escaped.

@@ -245,9 +245,12 @@ class CheckSettings:
 class PromoteSettings:
     """The gates that a network passes before it becomes the champion; `null` takes a gate away.
 
-    At most: `bytes`, `latency_p95_ms`, `fid`, `lpips`, and as multiples of the champion's figures, measured beside it
-    on the same pictures, `latency_ratio`, `fid_ratio`, `lpips_ratio`. At least: `psnr` (dB) and, where people have
-    rated the network, `panel` (their mean, 1 to 5).
+    At most: `bytes`, `latency_p95_ms`, `fid`, `lpips`, `style_share` (FID to the frames as a share of the untouched
+    photos': of the test set "scenes", or of all sets where there is none of that name), and as multiples of the
+    champion's figures, measured beside it on the same pictures, `latency_ratio` (the median over pairs of runs; refused
+    where its whole interval is above), `fid_ratio`, `lpips_ratio`. At least: `psnr` (dB), `lpips_photo` (to the
+    untouched photo: nearer to it, a picture is still a photo) and, where people have rated the network, `panel` (their
+    mean, 1 to 5).
     """
 
     bytes: int | None = None
@@ -258,6 +261,8 @@ class PromoteSettings:
     lpips: float | None = None
     lpips_ratio: float | None = 1.05
     psnr: float | None = 20.0
+    style_share: float | None = 0.9
+    lpips_photo: float | None = 0.05
     panel: float | None = 3.0
 
 
@@ -454,6 +459,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "promote.lpips": (0, 10),
     "promote.lpips_ratio": (0.1, 100),
     "promote.psnr": (0, 100),
+    "promote.style_share": (0.01, 10),
+    "promote.lpips_photo": (0, 10),
     "promote.panel": (1, 5),
 }
 DISTILL_BOUNDS = {

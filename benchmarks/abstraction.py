@@ -29,7 +29,9 @@ def main() -> None:
     for style in sys.argv[1:]:
         palette = palette_of(Path("artifacts", style, "data"), recipe.teacher.abstraction.palette)
         rows += [{"style": style, **row} for row in measured(Path("artifacts", style, "data"), palette, recipe)]
-        shown[f"{style}: abstraction"] = [filtered(photo, recipe.teacher.abstraction, palette) for photo in shown["photo"]]
+        shown[f"{style}: abstraction"] = [
+            filtered(photo, recipe.teacher.abstraction, palette) for photo in shown["photo"]
+        ]
     common.write_json(RESULTS, {"features": recipe.evaluate.features, "rows": rows})
     page(shown).save(DOCS / "abstraction.jpg", quality=88)
     print(f"wrote {RESULTS} and {DOCS / 'abstraction.jpg'}")

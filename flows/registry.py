@@ -22,10 +22,12 @@ from mlflow.exceptions import MlflowException
 
 from flows.hashes import file_md5
 from flows.redact import redact
-from flows.results import Metrics, evaluation_folder, protocol, read_metrics
+from flows.results import Metrics, evaluation_folder, overall, protocol, read_metrics
 
 PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
+# What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
+PROTOCOL = ("fid_features", "fid_real", "fid_fake", "fid_resamples", "lpips_net", "pictures_md5")
 BATCH = 1000  # metrics that MLflow takes in one call
 REQUIREMENTS = ("numpy", "pillow", "onnxruntime")
 RUNTIME = Path(__file__).parent.parent / "anime_model" / "runtime"
@@ -45,7 +47,7 @@ def experiment_name() -> str:
 
 @dataclass(frozen=True)
 class Variant:
-    """One evaluated variant and what makes it itself: the file, and what was measured on it."""
+    """One evaluated variant and what makes it itself: the file, and how its pictures were judged."""
 
     style: str
     name: str
@@ -58,12 +60,12 @@ class Variant:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The tags by which a version is known again."""
-        figures = json.dumps(self.metrics, sort_keys=True).encode()
+        """The tags by which a version is known again: times are none of them, so measuring again makes no version."""
+        how = json.dumps({key: self.metrics.get(key) for key in PROTOCOL}).encode()
         return {
             "variant": self.name,
             "dvc_md5": file_md5(self.onnx),
-            "metrics_md5": hashlib.md5(figures, usedforsecurity=False).hexdigest(),
+            "protocol_md5": hashlib.md5(how, usedforsecurity=False).hexdigest(),
         }
 
 
@@ -174,7 +176,7 @@ def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, o
         variant.model,
         f"models:/{info.model_id}",
         run.info.run_id,
-        tags=tags | {key: f"{value:.10g}" for key, value in figures.items()},
+        tags=tags | {key: f"{value:.10g}" for key, value in overall(figures).items()},
         model_id=info.model_id,
         await_creation_for=30,
     )

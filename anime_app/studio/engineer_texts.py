@@ -167,7 +167,9 @@ TEXTS: Table = {
 GATES = {
     "bytes": "文件大小（字节）",
     "latency_p95_ms": "延迟 p95（毫秒）",
-    "latency_p95_ms_to_champion": "延迟 p95（相对冠军）",
+    "latency_ratio": "延迟（与冠军之比）",
+    "style_share": "FID（与原照片之比）",
+    "lpips_photo": "LPIPS（相对原照片）",
     "fid": "FID",
     "fid_to_champion": "FID（相对冠军）",
     "lpips": "LPIPS",

@@ -22,9 +22,17 @@ def variant(name: str, scale: float) -> dict[str, float | str]:
         "latency_machine_busy": 0.4, "cpu": "a processor", "instruction_set": "avx2", "peak_memory_mb": 600.0 * scale,
         "fid": 30.0 / scale, "kid": 0.1, "fid_features": "embedded", "fid_real": 80, "fid_fake": 48, "fid_photos": 90.0,
         "lpips": 1 - scale, "lpips_net": "embedded", "ssim": scale, "lpips_faces": 0.1, "lpips_scenes": 0.2,
+        "ssim_faces": 0.8, "ssim_scenes": 0.9, "fid_low": 28.0 / scale, "fid_high": 33.0 / scale, "fid_share": 0.7,
+        "fid_share_low": 0.62, "fid_share_high": 0.77, "kid_deviation": 0.012, "lpips_photo": 0.21, "fid_bias": 1.5,
+        "fid_resamples": 200, "lpips_photo_faces": 0.31,
     }  # fmt: skip
 
 
+BASELINES = [
+    {"variant": "photo", "fid": 90.0, "fid_share": 1.0, "lpips": 0.4, "lpips_photo": 0.0},
+    {"variant": "filter", "fid": 61.5, "fid_share": 0.683, "lpips": 0.3, "lpips_photo": 0.1},
+    {"variant": "reference", "fid": 55.0, "bytes": 4_229_672, "latency_p50_ms": 420.0, "latency_reference_ratio": 1.0},
+]
 METRICS = [variant("teacher", 1.0), variant("int8", 0.05) | {"psnr": 27.25}]
 
 
@@ -87,7 +95,7 @@ def test_complete_page_is_well_formed_and_self_contained(tmp_path: Path, story: 
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     styles = (tmp_path / "out/report.html").read_text()
     assert not re.search(r"https?://|@import|url\(", styles)
-    for text in ("20×", "1900 ms → 95 ms", "LPIPS (embedded)", "not comparable", "others used 40%", "plain photos"):
+    for text in ("20×", "1900 ms → 95 ms", "LPIPS (embedded)", "not comparable", "others used 40%", "untouched photo"):
         assert text in page.text
     assert "27.2" in page.text
     assert "–" in page.text  # the teacher's PSNR to itself
@@ -114,6 +122,35 @@ def test_missing_parts_are_left_out(tmp_path: Path, metrics: list):
     page = page_of(tmp_path)
     assert page.open == []
     assert not {"dialog", "script", "img"} & set(page.tags)
+
+
+def rows_of(page: str, table: int) -> dict[str, list[str]]:
+    """The cells of one table of the page, by the first cell of their row."""
+    body = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)[table]
+    rows = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)
+    ]
+    return {re.sub("<.*?>", "", cells[0]): [re.sub("<.*?>", " ", cell).split() for cell in cells[1:]] for cells in rows}
+
+
+def test_rows_to_compare_with_stand_above_the_networks(tmp_path: Path):
+    write_report(tmp_path, title="Cel", metrics=METRICS, baselines=BASELINES)
+    page = (tmp_path / "report.html").read_text()
+    costs, pictures, faces, _ = (rows_of(page, table) for table in range(4))
+    assert list(costs) == ["published network", "teacher", "int8"], "the others weigh nothing"
+    assert list(pictures) == ["untouched photo", "filter, no network", "published network", "teacher", "int8"]
+    assert pictures["teacher"][:3] == [["30", "28", "–", "33"], ["0.70", "0.62", "–", "0.77"], ["0.1", "±", "0.012"]]
+    assert pictures["untouched photo"][:2] == [["90"], ["1.00"]]
+    assert ["0.310"] in faces["int8"]
+    text = page_of(tmp_path).text
+    assert "FID of few pictures is too large" in text
+    assert "with half of these photos it would be 1.5 larger" in text
+    assert "95 % intervals" in text
+
+
+def test_an_evaluation_of_before_has_the_photos_row_that_it_kept(tmp_path: Path):
+    write_report(tmp_path, title="Cel", metrics=METRICS)
+    assert rows_of((tmp_path / "report.html").read_text(), 1)["untouched photo"][0] == ["90"]
 
 
 def test_metrics_as_csv(tmp_path: Path):

@@ -170,7 +170,8 @@ def _features(metrics: Metrics) -> str:
     return (
         f"Features of {network}: {metrics.get('fid_fake', '?')} square cuts of stylised photos against "
         f"{metrics.get('fid_real', '?')} of style frames{published}. {bias(metrics)} Small below: 95 % intervals and "
-        f"the standard deviation by a bootstrap over photos ({metrics.get('fid_resamples', '?')} resamples, frames kept)."
+        "the standard deviation by a bootstrap over photos "
+        f"({metrics.get('fid_resamples', '?')} resamples, frames kept)."
     )
 
 

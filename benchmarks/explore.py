@@ -22,6 +22,7 @@ from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import cut
 from anime_model.compression.quantization import quantize
 from anime_model.compression.separable import replace_convs
+from anime_model.evaluation.baselines import BASELINES
 from anime_model.evaluation.batches import pairs
 from anime_model.evaluation.fidelity import fidelity
 from anime_model.evaluation.latency import cpu_name, measure_onnx
@@ -193,7 +194,7 @@ def quantized(bench: Bench, student: Generator, steps: int, name: str, target: P
 
 def released(found: list[Row], style: str, teacher_ms: float) -> list[Row]:
     """The release's stages as rows: measured in a run of their own, so the latency is that share of the teacher's."""
-    rows = {row["variant"]: row for row in found if row["style"] == style}
+    rows = {row["variant"]: row for row in found if row["style"] == style and row["variant"] not in BASELINES}
     base, keys = (
         float(rows.pop("teacher")["latency_p50_ms"]),
         ("parameters", "macs_512", "bytes", "lpips", "psnr", "ssim"),

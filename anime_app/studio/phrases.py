@@ -59,9 +59,10 @@ CHINESE = {
     r"MLflow has no version (\S+) of (\S+?)(: `make mlflow` shows which)?": r"MLflow 中没有 \2 的版本 \1",
     r"(\S+) · trial ([^:]*)": r"\1 · 试验 \2",
     # how figures were measured
-    r"latency: (.*), (\S+) threads, (\S+) px, (.*) · FID: (.*), (\S+) frames, (\S+) pictures · "
-    r"LPIPS \((.*)\) and PSNR to the teacher": (
-        r"延迟：\1，\2 线程，\3 px，\4 · FID：\5，\6 帧真实画面，\7 张画作 · LPIPS（\8）与 PSNR 均相对教师模型"
+    r"latency: (.*), (\S+) threads, (\S+) px, (.*) · FID: (.*), (\S+) frames, (\S+) pictures"
+    r"(?:, too large by few pictures)? · LPIPS \((.*)\) and PSNR to the teacher": (
+        r"延迟：\1，\2 线程，\3 px，\4 · FID：\5，\6 帧真实画面，\7 张画作（图片少时偏大）"
+        r" · LPIPS（\8）与 PSNR 均相对教师模型"
     ),
     # promotion
     r"passed (\d+) gates": r"通过了全部 \1 项门槛",

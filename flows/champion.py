@@ -51,10 +51,11 @@ def candidate(
     get small files.
     """
     found = _asked_for(client, model, version)
-    variant = found.tags.get("variant", "of no known variant")
+    variant = found.tags.get("variant", "unknown")
     if variant != LITE and not any_variant:
         raise PromotionError(
-            f"{model} {found.version} is {variant}: only {LITE} versions are promoted; --any-variant takes it anyway"
+            f"{model} {found.version} is the variant {variant}: only {LITE} versions are promoted; "
+            "--any-variant takes it anyway"
         )
     return found
 

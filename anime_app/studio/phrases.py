@@ -69,7 +69,7 @@ CHINESE = {
     r"(\w+) failed: (\S+), at most (\S+)": r"\1 未通过：\2，上限为 \3",
     r"(\w+) failed: (\S+), at least (\S+)": r"\1 未通过：\2，下限为 \3",
     r"(\w+) failed: (\S+) \((\S+) to (\S+)\), at most (\S+)": r"\1 未通过：\2（\3 至 \4），上限为 \5",
-    r"(\S+) (\d+) is (.*): only (\S+) versions are promoted; --any-variant takes it anyway": (
+    r"(\S+) (\d+) is the variant (.*): only (\S+) versions are promoted; --any-variant takes it anyway": (
         r"\1 \2 是 \3：只晋升 \4 版本；加 --any-variant 可强制执行"
     ),
     r"it is the champion already": r"它已经是冠军版本",

@@ -100,7 +100,7 @@ def test_what_is_still_a_photo_is_refused_though_there_is_no_champion(
 
 def test_only_lite_versions_are_promoted_unless_a_person_says_so(made: Path, client: mlflow.MlflowClient):
     """Version 1 is the teacher's."""
-    said = r"animegan-cel 1 is teacher: only int8 versions are promoted; --any-variant takes it anyway"
+    said = r"animegan-cel 1 is the variant teacher: only int8 versions are promoted; --any-variant takes it anyway"
     with pytest.raises(PromotionError, match=said):
         champion.candidate(client, MODEL, 1)
     client.set_registered_model_alias(MODEL, CHALLENGER, "1")
@@ -110,7 +110,7 @@ def test_only_lite_versions_are_promoted_unless_a_person_says_so(made: Path, cli
         champion.candidate(client, MODEL, 1, any_variant=True).version == client.get_model_version(MODEL, "1").version
     )
     client.create_model_version(MODEL, "elsewhere", tags={})
-    with pytest.raises(PromotionError, match="is of no known variant"):
+    with pytest.raises(PromotionError, match="is the variant unknown"):
         champion.candidate(client, MODEL, 3)
 
 

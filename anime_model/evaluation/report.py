@@ -216,10 +216,10 @@ def _below(figure: Figure, row: Metrics, suffix: str) -> str:
     """What stands small below a figure: its interval, or a second figure."""
     if figure.interval:
         ends = [_number(row, f"{figure.key}_{end}{suffix}") for end in ("low", "high")]
-        return "" if None in ends else " – ".join(map(figure.text, ends))
+        return "" if None in ends or ends[0] == ends[1] else " – ".join(map(figure.text, ends))
     before, key = figure.also
     also = _number(row, key + suffix)
-    return "" if also is None else f"{before} {figure.text(also)}"
+    return "" if also is None else f"{before} {f'{also:.2g}' if before == '±' else figure.text(also)}"
 
 
 def _sets(figures: Sequence[Figure], rows: Sequence[Metrics], others: Sequence[Metrics]) -> list[dict[str, Any]]:

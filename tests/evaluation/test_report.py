@@ -174,6 +174,21 @@ def test_trade_off_places_by_logarithm_and_labels_apart():
     assert len(set(labels)) == 4
 
 
+def test_a_label_stands_on_no_other_words():
+    """Three bubbles in a heap just above the line, whose words leave no free side."""
+    places = [(86, 0.2385), (108, 0.2576), (102, 0.278), (80, 0.2459)]
+    bubbles = [charts.Bubble(f"variant {i}", x, y, 1) for i, (x, y) in enumerate([*places, (637, 0.136)])]
+    svg = str(charts.trade_off(bubbles, "ms", "FID", charts.Line(0.188, "untouched photos")))
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)" class="(?:label|axis)">(.*?)<', svg)
+    boxes = []
+    for x, y, anchor, text in found[2:]:  # after the axes' own
+        width = len(text) * charts.CHARACTER
+        left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        boxes.append((left, float(y) - 10, left + width, float(y)))
+    assert len(boxes) == 6
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if charts._overlap(a, b)]
+
+
 @pytest.mark.parametrize("values", [[0, 0], [5, 5], [-0.002, 0.001], [1e-9, 1e9]])
 def test_trade_off_of_awkward_values(values: list[float]):
     svg = charts.trade_off([charts.Bubble(str(i), 7, y, 0) for i, y in enumerate(values)], "x", "y")

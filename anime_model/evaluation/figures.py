@@ -69,7 +69,7 @@ FIGURES = (
         "How many times faster than the teacher it is.",
     ),
     Figure(
-        "latency_reference_ratio", "Reference", lambda value: f"{value:.1f}×", "latency", False,
+        "latency_reference_ratio", "Speed-up", lambda value: f"{value:.1f}×", "latency", False,
         "How many times faster than the published network it is, in the same run.",
     ),
     Figure(
@@ -118,7 +118,7 @@ FIGURES = (
 # Under the name in a table's head.
 UNITS = {
     "speed_up": "over the teacher",
-    "latency_reference_ratio": "times faster",
+    "latency_reference_ratio": "over the reference",
     "fid_share": "of the photos'",
     "lpips": "to the teacher",
     "lpips_photo": "to the photo",
@@ -137,7 +137,8 @@ def unit(figure: Figure, metrics: Metrics) -> str:
 
 def named(figure: Figure) -> str:
     """A figure's name in a list, where no column head tells it from its like."""
-    return f"{figure.name} {UNITS[figure.key]}" if figure.key.startswith("lpips") else figure.name
+    alike = figure.key.startswith("lpips") or figure.name == "Speed-up"
+    return f"{figure.name} {UNITS[figure.key]}" if alike else figure.name
 
 
 def protocol(metrics: Metrics) -> dict[str, str]:

@@ -3,7 +3,7 @@
 Without them a table flatters: a network that changes nothing is near to a teacher that changes little.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,13 @@ from anime_model.evaluation.footprint import footprint
 from anime_model.recipe import AbstractionSettings
 from anime_model.runtime.pictures import picture_files, read_picture
 from anime_model.training.abstraction import Palette, abstract
-from anime_model.training.data import to_float, to_uint8
+from anime_model.training.data import spread, to_float, to_uint8
 
 PHOTO, FILTER, REFERENCE = "photo", "filter", "reference"
 BASELINES = (PHOTO, FILTER, REFERENCE)  # in the order of a table
 # The same for all recipes, so that figures of two of them compare: those of recipes/teachers.yaml.
 ABSTRACTION = AbstractionSettings(rounds=3, range=0.05, lines=0.9, sharpen=1.0, palette=0.5)
+PICTURES = 400  # of which a palette is read
 
 Draw = Callable[[np.ndarray], np.ndarray]  # a uint8 RGB picture [H, W, 3] to another of the same size
 
@@ -35,10 +36,14 @@ class Reference:
 
 def filter_of(data: Path) -> Draw:
     """The filter of `anime_model/training/abstraction.py` in the palette of a prepared folder's frames."""
-    photos, frames = (
-        map(_tensor, map(read_picture, picture_files(data / name))) for name in ("photos/train", "frames")
-    )
+    photos, frames = (map(_tensor, _spread_over(data / name)) for name in ("photos/train", "frames"))
     return partial(filtered, settings=ABSTRACTION, palette=Palette.between(photos, frames, ABSTRACTION.palette))
+
+
+def _spread_over(folder: Path) -> Iterator[np.ndarray]:
+    """At most `PICTURES` pictures: more tell nothing new of a palette."""
+    files = picture_files(folder)
+    return (read_picture(files[index]) for index in spread(len(files), PICTURES))
 
 
 def weight_of(file: Path, threads: int) -> dict[str, float | int]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anime_model.recipes.recipe import AbstractionSettings, Recipe, load_recipe
+from anime_model.recipes.recipe import Recipe, load_recipe
+from anime_model.recipes.teacher import AbstractionSettings
 from anime_model.report.evaluate import Judge, photos_of, usual_side
 from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.data import Pictures, to_float, to_uint8

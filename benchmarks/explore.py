@@ -31,7 +31,8 @@ from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.pictures.sampling import spread
-from anime_model.recipes.recipe import DistillSettings, Recipe, load_recipe
+from anime_model.recipes.distillation import DistillSettings
+from anime_model.recipes.recipe import Recipe, load_recipe
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.loop import Training
 from tasks.quantize import kept_plan
@@ -129,7 +130,7 @@ def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
     scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint('distill', recipe, [teacher])}")
     training = Training(scratch / "resume", recipe.seed, fabric)
-    lesson = distilling.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
+    lesson = distilling.lesson(recipe.perceptual, recipe.distill.fine_tune, teacher, data, fabric.device)
     return Bench(recipe, steps, lesson, training, scratch)
 
 

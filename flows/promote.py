@@ -26,7 +26,9 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
-from anime_model.recipes.recipe import NAME, RecipeError, load_recipe
+from anime_model.recipes.fields import NAME
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.recipe import load_recipe
 from flows.machine.hashes import file_md5
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, run_python

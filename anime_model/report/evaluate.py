@@ -20,7 +20,7 @@ from anime_model.metrics.footprint import footprint
 from anime_model.metrics.latency import measure_onnx
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
 from anime_model.pictures.sampling import spread
-from anime_model.recipes.recipe import EvaluateSettings
+from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.runtime.network import Network
 
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order in which they are made

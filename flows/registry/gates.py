@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import inf, isfinite, nan
 
-from anime_model.recipes.recipe import PromoteSettings
+from anime_model.recipes.promote import PromoteSettings
 
 AT_MOST, AT_LEAST = "at most", "at least"
 Figures = Mapping[str, float | int | str]

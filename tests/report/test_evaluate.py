@@ -8,7 +8,7 @@ import torch
 from anime_model.metrics import fid, lpips
 from anime_model.metrics.downloads import EvaluationError
 from anime_model.pictures.arrays import write_picture
-from anime_model.recipes.recipe import EvaluateSettings
+from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.report import evaluate as module
 from anime_model.report.evaluate import Judge, evaluate, squares
 from tests.metrics.tiny_models import MACS_PER_PIXEL, PARAMETERS, tiny_onnx

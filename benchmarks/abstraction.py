@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
-from anime_model.evaluation.baselines import filtered
-from anime_model.evaluation.evaluate import Judge, photos_of, usual_side
-from anime_model.recipe import Recipe, load_recipe
-from anime_model.training.abstraction import Palette
+from anime_model.recipes.recipe import Recipe, load_recipe
+from anime_model.report.baselines import filtered
+from anime_model.report.evaluate import Judge, photos_of, usual_side
+from anime_model.training.abstraction import ColourTransfer
 from anime_model.training.data import Pictures
 from benchmarks.showcase import DOCS, fitted_photos, page
-from tasks import common
+from tasks.shared import common
 
 RESULTS = Path("results/abstraction.json")
 
@@ -37,11 +37,11 @@ def main() -> None:
     print(f"wrote {RESULTS} and {DOCS / 'abstraction.jpg'}")
 
 
-def palette_of(data: Path, share: float) -> Palette:
-    return Palette.between(Pictures(data / "photos/train").pictures, Pictures(data / "frames").pictures, share)
+def palette_of(data: Path, share: float) -> ColourTransfer:
+    return ColourTransfer.between(Pictures(data / "photos/train").pictures, Pictures(data / "frames").pictures, share)
 
 
-def measured(data: Path, palette: Palette, recipe: Recipe) -> list[dict[str, float | str]]:
+def measured(data: Path, palette: ColourTransfer, recipe: Recipe) -> list[dict[str, float | str]]:
     """FID of the test photos, and of their abstractions, to the frames: over all and for each test set."""
     photos = photos_of(data)
     judge = Judge(recipe.evaluate.features, recipe.evaluate.lpips, usual_side(photos), data / "frames")

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from anime_model.evaluation.baselines import BASELINES, FILTER, PHOTO, REFERENCE
-from anime_model.evaluation.figures import bias
-from anime_model.recipe import load_recipe
+from anime_model.recipes.recipe import load_recipe
+from anime_model.report.baselines import BASELINES, FILTER, PHOTO, REFERENCE
+from anime_model.report.figures import bias
 
 README = Path("README.md")
 ACCOUNT = Path("docs/results.md")

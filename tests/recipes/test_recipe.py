@@ -1,0 +1,232 @@
+import copy
+import re
+import subprocess
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+import yaml
+from dvc_data.hashfile.meta import Meta
+
+from anime_model.recipes.data import GenerateStage, PrepareStage
+from anime_model.recipes.distill import DistillStage
+from anime_model.recipes.evaluate import EvaluateStage
+from anime_model.recipes.prune import PruneStage
+from anime_model.recipes.quantize import QuantizeStage
+from anime_model.recipes.reading import RecipeError, parse
+from anime_model.recipes.recipe import load_recipe, parse_recipe
+from anime_model.recipes.replace_convs import ReplaceStage
+from anime_model.recipes.teacher import TeacherStage
+from tools import recipe_keys
+
+RECIPES = sorted(Path("recipes").glob("*.yaml"))
+DEMO = yaml.safe_load(Path("recipes/demo.yaml").read_text())
+
+
+def changed(key: str, value: object) -> dict:
+    content = copy.deepcopy(DEMO)
+    *path, last = key.split(".")
+    section = content
+    for part in path:
+        section = section[part]
+    section[last] = value
+    return content
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_shipped_recipes_are_right(path):
+    load_recipe(path)
+
+
+def test_the_active_recipe_is_the_demo():
+    assert Path("params.yaml").read_text() == Path("recipes/demo.yaml").read_text()
+
+
+def test_what_dvc_reads_has_no_default():
+    """A key that a recipe may leave out would stop DVC with a message about its own templates."""
+    declared = yaml.safe_load(Path("dvc.yaml").read_text())["stages"].values()
+    named = set(re.findall(r"\$\{([a-z_.]+)\}", str(declared))) - {"item.set", "item.style"}
+    for key in {name for stage in declared for name in stage.get("params", [])} | named:
+        content = copy.deepcopy(DEMO)
+        *path, last = key.split(".")
+        section = content
+        for part in path:
+            section = section[part]
+        if key == "data.generated":  # only the stage that draws reads it, and only the demo has that stage
+            continue
+        del section[last]
+        with pytest.raises(RecipeError, match=f"{key}: missing"):
+            parse_recipe(content)
+
+
+def test_what_distillations_share_reaches_every_stage():
+    recipe = parse_recipe(changed("prune.fine_tune", {"steps": 3, "weights": {"pixel": 9.0}}))
+    assert recipe.distill.fine_tune.kl_share == DEMO["distillation"]["kl_share"]
+    assert recipe.prune.fine_tune.batch == DEMO["distillation"]["batch"]
+    assert recipe.prune.fine_tune.weights == {"pixel": 9.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("teacher.stepz", 3),
+        ("teacher.steps", "many"),
+        ("teacher.steps", True),
+        ("teacher.steps", -1),
+        ("teacher.crop", 97),
+        ("teacher.crop", 4000),
+        ("teacher.weights.content", "heavy"),
+        ("teacher.weights.beauty", 1.0),
+        ("prune.budget", "money"),
+        ("prune.keep", 1.5),
+        ("prune.fine_tune.rate", 0),
+        ("distillation.kl_share", 1),
+        ("quantize.weight_bits", 4),
+        ("evaluate.features", "resnet"),
+        ("replace_convs.layers", "a2"),
+        ("replace_convs.kernels", {"e2": 4}),
+        ("replace_convs.kernels", {"e2": "x"}),
+        ("styles", []),
+        ("styles", ["../up"]),
+        ("styles", ["cel", "cel"]),
+        ("data", None),
+        ("training.devices", 0),
+        ("training.threads", True),
+        ("teacher.rate", -1e-4),
+        ("teacher.rate", float("nan")),
+        ("teacher.discriminator_rate", 0),
+        ("teacher.weights.content", -1),
+        ("teacher.weights.content", float("inf")),
+        ("teacher.content_layers", ["relu9_9"]),
+        ("teacher.width", True),
+        ("distillation.style_layers", ["conv1_1"]),
+        ("distill.fine_tune.rate", float("nan")),
+        ("replace_convs.layers", ["a0"]),
+        ("replace_convs.layers", ["zz"]),
+        ("replace_convs.kernels", {"zz": 3}),
+        ("replace_convs.kernels", {"e2": 9}),
+        ("replace_convs.norm", "group"),
+        ("quantize.keep_float", ["layers.z9"]),
+        ("evaluate.latency_threads", 0),
+        ("promote.fid_ratoi", 1.05),
+        ("promote.psnr", float("nan")),
+        ("checks.unusable", 2),
+        ("notify", ["slack"]),
+    ],
+)
+def test_wrong_values_are_named_by_their_key(key, value):
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(changed(key, value))
+    assert key.rpartition(".")[2] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_sections_and_files_are_named(tmp_path):
+    with pytest.raises(RecipeError, match="styles: missing"):
+        parse_recipe({key: value for key, value in DEMO.items() if key != "styles"})
+    with pytest.raises(RecipeError, match=r"absent\.yaml"):
+        load_recipe(tmp_path / "absent.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1,")
+    with pytest.raises(RecipeError, match=r"broken\.yaml: not YAML"):
+        load_recipe(tmp_path / "broken.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(RecipeError, match="mapping"):
+        load_recipe(tmp_path / "list.yaml")
+
+
+def test_numbers_may_be_written_as_people_write_them():
+    assert parse_recipe(changed("teacher.rate", "1e-3")).teacher.rate == 1e-3
+    assert parse_recipe(changed("teacher.rate", 1)).teacher.rate == 1.0
+
+
+def test_an_imported_teacher_is_pinned():
+    with pytest.raises(RecipeError, match="import_md5"):
+        parse_recipe(changed("teacher.import_file", {"cel": "x.pt"}))
+
+
+def test_no_key_has_a_name_that_dvc_leaves_out_of_its_cache():
+    """DVC's run cache takes `size` and `nfiles` at any depth for facts about files: it does not see them change."""
+    ignored = {Meta.PARAM_SIZE, Meta.PARAM_NFILES}
+
+    def names(section: object) -> set[str]:
+        if not is_dataclass(section):
+            return set()
+        return {field.name for field in fields(section)}.union(
+            *(names(getattr(section, field.name)) for field in fields(section))
+        )
+
+    assert {"short_side", "steps"} <= names(load_recipe(Path("recipes/demo.yaml")))
+    assert not names(load_recipe(Path("recipes/demo.yaml"))) & ignored
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("teacher.stepz", 3, "teacher.stepz: unknown key; did you mean steps? known here: width, discriminator"),
+        ("teacher.rate", -0.5, "teacher.rate: -0.5 is below 1e-09"),
+        ("teacher.rate", float("nan"), "teacher.rate: expected a number, found nan"),
+        ("teacher.content_layers", ["relu9_9"], "'relu9_9' is not one of 'relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'"),
+        ("teacher.weights", {"beauty": 1.0}, "teacher.weights.beauty: 'beauty' is not one of 'adversarial', 'content'"),
+        ("replace_convs.layers", ["a0"], "replace_convs.layers: 'a0' is not one of a1, a2, b0"),
+        ("training.threads", "two", "training.threads: expected a whole number, found 'two'"),
+        ("teacher.crop", 97, "teacher.crop: 97 must be a multiple of 4"),
+        ("data", None, "data: expected a section with keys of its own, found None"),
+    ],
+)
+def test_a_message_has_key_value_and_choices(key, value, message):
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(changed(key, value))
+    assert message in str(caught.value)
+
+
+def test_what_is_shared_is_named_where_it_stands():
+    with pytest.raises(RecipeError, match=r"^distillation\.kl_share: 2 is above 0\.95$"):
+        parse_recipe(changed("distillation.kl_share", 2))
+
+
+STAGES = {
+    "generate": GenerateStage,
+    "prepare": PrepareStage,
+    "train_teacher": TeacherStage,
+    "replace_convs": ReplaceStage,
+    "prune": PruneStage,
+    "distill": DistillStage,
+    "quantize": QuantizeStage,
+    "evaluate": EvaluateStage,
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_what_dvc_watches_for_it(stage):
+    """A number that a stage reads and DVC does not watch could change without the stage being made again."""
+    watched = set(yaml.safe_load(Path("dvc.yaml").read_text())["stages"][stage]["params"])
+    read: set[str] = set()
+    for item in fields(STAGES[stage]):
+        kind = get_type_hints(STAGES[stage])[item.name]
+        narrow = is_dataclass(kind) and kind.__pydantic_config__["extra"] == "ignore"
+        read |= {f"{item.name}.{inner.name}" for inner in fields(kind)} if narrow else {item.name}
+    assert read == watched
+
+
+def test_a_stage_takes_from_a_recipe_what_it_reads_and_looks_at_nothing_else():
+    content = changed("teacher.steps", "many") | {"promote": {"nonsense": 1}}
+    part = parse(content, PruneStage)
+    assert part.prune == parse_recipe(DEMO).prune
+    with pytest.raises(RecipeError, match="seed: missing"):
+        parse({key: value for key, value in content.items() if key != "seed"}, PruneStage)
+
+
+def test_every_key_is_told_on_the_page():
+    told = [row[0] for row in recipe_keys.rows()]
+    assert {"`teacher.abstraction.range`", "`promote.panel`", "`distillation.kl_share`"} <= set(told)
+    assert all(row[3] for row in recipe_keys.rows()), "a key that says nothing about itself"
+    page = recipe_keys.PAGE.read_text()
+    assert recipe_keys.BLOCK.search(page)
+    assert recipe_keys.filled(page) == page, "run python -m tools.recipe_keys"
+
+
+def test_recipes_load_without_a_network_library():
+    program = "import sys, anime_model.recipes.recipe; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

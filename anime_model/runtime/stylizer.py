@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.pictures import images
+from anime_model.pictures.cutouts import spread_colours
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import ModelError, find_model, first_line, open_session, receptive_radius
 from anime_model.runtime.palettes import LUMA, check_palette, grade
@@ -72,12 +73,17 @@ class Stylizer:
         Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
         Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
         """
+        self._made_of = (model, threads, memory, max_pixels)
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
         self._opening = threading.Lock()
         self._followed = Following(str(model), self._ready) if is_alias(model) else None
         self._path = None if self._followed else find_model(model)
+
+    def __reduce__(self) -> tuple:
+        """For pools of processes: the model is opened anew in each."""
+        return type(self), self._made_of
 
     def fixed(self) -> "Stylizer":
         """A stylizer that stays with the present version; itself where the model has no alias."""
@@ -142,6 +148,7 @@ class Stylizer:
         """
         if self._followed:
             return self.fixed().draw(image, look, tick)
+        spread_colours(image)
         cut = self._plan(*image.size[::-1])
         wide = cut is not None and image.width > image.height
         if cut is None:

@@ -8,7 +8,6 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
-import os
 import queue
 import signal
 import sys
@@ -23,6 +22,7 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.recipes.recipe import RecipeError, load_recipe
+from anime_model.runtime.cores import cores_here
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
 from flows.pipeline.cache import remove_damaged
@@ -95,7 +95,7 @@ def stages_at_once(threads: int) -> int:
     """Stages at once: styles run side by side as far as there are cores. Threads that wait for each other on the same
     core make both stages many times slower.
     """
-    return max(1, (os.cpu_count() or 1) // threads)
+    return max(1, cores_here() // threads)
 
 
 def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, State]:

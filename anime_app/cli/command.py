@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from anime_app.cli.streams import open_streams
 from anime_app.cli.stylize import cores_here, say, stylize
 from anime_app.cli.tables import bench, info, list_styles
 from anime_model.pictures.images import MAX_PIXELS
@@ -22,6 +23,7 @@ FAVOURITE = "shinkai"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
+    open_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # Pillow's remarks on damage that it could read past
     options = parser().parse_args(arguments)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageSequence
+from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 from PIL import features as pillow_features
 
 from anime_model.pictures.arrays import MAX_PIXELS, ORIENTATION, TURNS, PictureError, _reason
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.deep import gamma_levels, is_deep, to_eight_bits
 from anime_model.pictures.gif import COLOURS, on_one_palette
-from anime_model.pictures.opening import check_file, load, open_picture
+from anime_model.pictures.opening import check_file, load, open_picture, why_not_read
 
 LARGE = 16_000_000  # pixels from which a turned copy in memory is avoided
 BAND = 128  # rows or columns of such a picture that are turned at once
@@ -81,7 +81,8 @@ def decode(
     except PictureError:
         raise
     except Exception as error:  # decoders raise almost anything on broken data
-        raise PictureError(f"{name}: {_reason(error)}") from error
+        why = why_not_read(Path(name)) if isinstance(error, UnidentifiedImageError) else None
+        raise PictureError(f"{name}: {why or _reason(error)}") from error
 
 
 def normalise(image: Image.Image) -> Image.Image:

@@ -21,7 +21,7 @@ from PIL import Image
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.cutouts import spread_colours
 from anime_model.runtime.film_filters import BT709, HDR_NAMES, MATRICES, Filters, Wanted
-from anime_model.runtime.film_streams import Notes, Others, about_stream
+from anime_model.runtime.film_streams import MICRO, Notes, Others, about_stream
 from anime_model.runtime.models import first_line
 
 SUFFIXES = (
@@ -34,7 +34,9 @@ VP9 = ("libvpx-vp9", {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used
 BLOCK = 4  # pixels
 ALPHA = ("webm", "matroska")  # hold a film with transparency, as VP9
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave it out
-LOOKED_AT = 5  # frames that tell whether a film is interlaced
+CUT_OFF = 0.2  # seconds that are missing at the end before it is said
+SAY_THEIR_LENGTH = ("mov", "matroska")  # of other kinds it is a guess
+LOOKED_AT = 5  # frames that tell whether a film is interlaced or has transparency
 HOLD = 0.8  # of the frame before, where nothing moves
 MOVES = 6.0  # levels of 255 by which a block's colours change from which on it is left as it was drawn
 STILL = 2.0  # levels under which a block counts as still when flicker is measured
@@ -110,8 +112,10 @@ class _Film:
         self, av, stack: ExitStack, source: Path, file: BinaryIO, kind: str, max_size: int | None, compare: bool
     ) -> None:
         self.av, self.source, self.compare, self.notes = av, source, compare, Notes()
-        first, interlaced = self._first_frames()
-        self.first = first
+        found = self._first_frames()
+        self.first = first = found[0]
+        interlaced = any(frame.interlaced_frame for frame in found)
+        self.clear = any(_is_clear(frame) for frame in found)
         self.quarter_turns = round((first.rotation or 0) / 90) % 4  # counterclockwise, as numpy turns
         self.stored = _size(first.width, first.height, max_size)
         self.hdr = HDR_NAMES.get(int(first.color_trc))
@@ -119,7 +123,9 @@ class _Film:
         self.input = stack.enter_context(av.open(str(source)))
         self.video = self.input.streams.best("video")
         self.video.thread_type = "SLICE"  # with frames in parallel, a damaged one takes others with it
-        self.output = stack.enter_context(av.open(file, "w", format=kind))
+        # a sound begins before 0, by what its encoder needs to start; AVI would move pictures by a frame for it
+        options = {"avoid_negative_ts": "disabled"} if kind == "avi" else {}
+        self.output = stack.enter_context(av.open(file, "w", format=kind, options=options))
         self.alpha = self._holds_alpha(kind)
         self.drawn = self._add_video(kind)
         self.others = Others(av, self.input, self.output, kind, self.video, self.notes)
@@ -145,21 +151,22 @@ class _Film:
         self.others.finish()
         return FilmReport(done, steadied.flicker_drawn, steadied.flicker_kept, self.notes.all())
 
-    def _first_frames(self) -> tuple:
-        """The first frame that can be read, and whether it or one of those behind it is interlaced."""
+    def _first_frames(self) -> list:
+        """The first frames that can be read: the film's marks stand in each."""
         found = []
         with self.av.open(str(self.source)) as film:
             stream = film.streams.best("video")
             if stream is None:
                 raise VideoError(f"{self.source}: holds no film")
+            decoder = self._decoder(stream)
             for packet in film.demux(stream):
                 with suppress(self.av.error.InvalidDataError):
-                    found += self._decoder(stream).decode(packet) if found == [] else packet.decode()
+                    found += decoder.decode(packet)
                 if len(found) >= LOOKED_AT:
                     break
         if not found:
             raise VideoError(f"{self.source}: holds no frame that can be read")
-        return found[0], any(frame.interlaced_frame for frame in found)
+        return found
 
     def _decoder(self, stream):
         """What turns packets into frames: a decoder that knows transparency where the film has some."""
@@ -178,11 +185,9 @@ class _Film:
         return marked if marked in MATRICES else 1 if max(first.height, 0) >= HD else 5
 
     def _holds_alpha(self, kind: str) -> bool:
-        clear = any(part.is_alpha for part in self.first.format.components) and self.first.format.name != "pal8"
-        if clear and kind not in ALPHA:
+        if self.clear and kind not in ALPHA:
             self.notes.add("transparency is left out, on black: H.264 holds none (.webm and .mkv keep it)")
-        self.clear = clear
-        return clear and kind in ALPHA
+        return self.clear and kind in ALPHA
 
     def _say(self, interlaced: bool) -> None:
         if self.hdr:
@@ -230,12 +235,16 @@ class _Film:
 
     def _frames(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
         """Upright frames, their transparency and their times; packets of sound are copied on the way."""
-        last = None
+        last, past = None, 0
         for frame in self._filtered():
             pts = frame.pts if frame.pts is not None else (last or 0) + 1
-            if last is None or pts > last:  # an encoder takes no frame of the past
-                last = pts
-                yield *self._photo(frame), pts
+            if last is not None and pts <= last:  # an encoder takes no frame of the past
+                past += 1
+                continue
+            last = pts
+            yield *self._photo(frame), pts
+        if past:
+            self.notes.add(f"{past} frames are left out: their times lie before those of the frames ahead of them")
 
     def _filtered(self) -> Iterator:
         decoder, shift, guessed = self._decoder(self.video), self.others.offset(self.video.time_base), 0
@@ -251,7 +260,7 @@ class _Film:
 
     def _packets(self) -> Iterator:
         """All packets of the streams that are used, to the end of the file or to where it cannot be read."""
-        packets = self.input.demux(self.video, *self.others.streams)
+        packets, end = self.input.demux(self.video, *self.others.streams), 0.0
         while True:
             try:
                 packet = next(packets, None)
@@ -259,8 +268,13 @@ class _Film:
                 self.notes.add("the file is damaged: the film ends where it cannot be read")
                 return
             if packet is None:
-                return
+                break
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             yield packet
+        whole = ((self.input.duration or 0) + max(0, self.input.start_time or 0)) / MICRO
+        if end < whole - CUT_OFF and any(name in self.input.format.name for name in SAY_THEIR_LENGTH):
+            self.notes.add(f"the file is cut off: it ends at {end:.1f} s of {whole:.1f} s")
 
     def _decoded(self, decoder, packet) -> list:
         try:
@@ -355,6 +369,12 @@ def _least_of_neighbours(values: np.ndarray) -> np.ndarray:
     padded = np.pad(values, 1, mode="edge")
     rows = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
     return np.ascontiguousarray(np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
+
+
+def _is_clear(frame) -> bool:
+    """Whether a frame has transparency, and not only room for it."""
+    room = any(part.is_alpha for part in frame.format.components)
+    return room and frame.to_ndarray(format="rgba")[..., 3].min() < 255
 
 
 def _size(width: int, height: int, max_size: int | None) -> tuple[int, int]:

@@ -52,7 +52,7 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
     """
     found = Found()
     suffixes = {style, *styles()}
-    wanted = [(path, out, len(inputs) > 1) for text in inputs for path in _expanded(text, suffixes, found)]
+    wanted = [(path, out, len(inputs) > 1) for text in inputs for path in _expanded(text, out, suffixes, found)]
     for path, where, several in wanted:
         if path.is_dir():
             root = _folder_for(path, where, several, style)
@@ -66,7 +66,7 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
     return found
 
 
-def _expanded(text: str, suffixes: set[str], found: Found) -> list[Path]:
+def _expanded(text: str, out: Path | None, suffixes: set[str], found: Found) -> list[Path]:
     if os.path.lexists(text) or not glob.has_magic(text):
         if not os.path.lexists(text):
             found.failures.append(f"{text}: no such file or folder")
@@ -76,7 +76,9 @@ def _expanded(text: str, suffixes: set[str], found: Found) -> list[Path]:
         matching = list(_below(base, pattern, suffixes, found))
     else:
         matching = [Path(path) for path in sorted(glob.glob(os.path.join(glob.escape(str(base)), *pattern)))]
-    files = [path for path in matching if not path.is_dir() and _wanted(path, found)]
+    inside = Path(os.path.realpath(out)) if out and not _same(out, base) else None  # results of an earlier run
+    matching = [path for path in matching if not path.is_dir() and not (inside and _place(path).is_relative_to(inside))]
+    files = [path for path in matching if _wanted(path, found)]
     if not files:
         found.failures.append(f"{text}: matches no picture and no video")
     return _without_earlier(files, suffixes, found)
@@ -218,9 +220,9 @@ def _named(path: Path) -> Path:
 
 
 def _settle(found: Found) -> None:
-    """Takes out what would overwrite a photo or another result, and results of an earlier run."""
+    """Takes out what would overwrite a photo or another result."""
     targets: dict[Path, Path] = {}
-    results = {_place(job.target) for job in found.jobs}
+    sources = {_place(job.source) for job in found.jobs}
     kept = []
     for job in found.jobs:
         target = _place(job.target)
@@ -228,7 +230,9 @@ def _settle(found: Found) -> None:
             found.failures.append(f"{job.source}: the result would overwrite the photo itself")
         elif targets.get(target, job.source) != job.source:
             found.failures.append(f"{job.source}: its result would overwrite that of {targets[target]}")
-        elif _place(job.source) not in results and target not in targets:
+        elif target in sources:
+            found.failures.append(f"{job.source}: its result would overwrite the photo {job.target}")
+        elif target not in targets:
             targets[target] = job.source
             kept.append(job)
     found.jobs = kept

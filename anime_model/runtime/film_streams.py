@@ -137,7 +137,7 @@ class Others:
 def about_stream(source, target) -> None:
     """Language, title and whether players choose it, of one stream."""
     target.metadata.update(_kept(source.metadata))
-    target.disposition = source.disposition
+    target.disposition = getattr(source.disposition, "value", source.disposition)  # a number in some of PyAV's releases
 
 
 def _kept(metadata: dict[str, str]) -> dict[str, str]:

@@ -30,9 +30,9 @@ from anime_model.networks.checkpoint import load_generator, read_notes, save_gen
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import picture_files, read_picture
+from anime_model.pictures.sampling import spread
 from anime_model.recipes.recipe import DistillSettings, Recipe, load_recipe
 from anime_model.runtime.stylizer import Stylizer
-from anime_model.training.data import spread
 from anime_model.training.loop import Training
 from tasks.quantize import kept_plan
 from tasks.shared import common, distilling, learning

@@ -20,7 +20,8 @@ from PIL import Image
 
 from anime_app.cli.tables import table
 from anime_model.metrics.latency import cpu_name, instruction_set
-from anime_model.runtime.models import find_model, open_session
+from anime_model.runtime.models import find_model
+from anime_model.runtime.session import open_session
 from anime_model.runtime.stylizer import Stylizer
 
 RESULTS, PAGE = Path("results/runtime.json"), Path("docs/runtime-figures.md")

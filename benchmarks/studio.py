@@ -32,7 +32,8 @@ import psutil
 
 from anime_app.cli.tables import table
 from anime_model.metrics.latency import cpu_name, instruction_set
-from anime_model.runtime.models import find_model, open_session
+from anime_model.runtime.models import find_model
+from anime_model.runtime.session import open_session
 from benchmarks.runtime import photo
 
 RESULTS, PAGE = Path("results/studio.json"), Path("docs/studio-figures.md")

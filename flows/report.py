@@ -14,7 +14,7 @@ from flows.pipeline.results import evaluation_folder, read_metrics
 
 
 def write_reports(root: Path, styles: Sequence[str]) -> list[Path]:
-    """Writes `evaluation/report.html` of every style that is evaluated; the pages, as seen from `root`.
+    """Writes `report.html` into the folder of every style that is evaluated; the pages, as seen from `root`.
 
     Raises `OSError` where the disk refuses.
     """

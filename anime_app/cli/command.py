@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anime_app.cli.streams import open_streams
-from anime_app.cli.stylize import cores_here, say, stylize
+from anime_app.cli.stylize import stylize
 from anime_app.cli.tables import bench, info, list_styles
+from anime_app.terminal import say
+from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES

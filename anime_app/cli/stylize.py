@@ -15,9 +15,10 @@ from PIL import Image
 from anime_app.cli.inputs import Found, Job, find_jobs
 from anime_app.cli.pipeline import Stages, Stopped, run
 from anime_app.cli.progress_bar import Progress
+from anime_app.terminal import one_line, say
 from anime_model.pictures import images
-from anime_model.runtime.cores import cores_here
-from anime_model.runtime.models import ModelError
+from anime_model.pictures.cores import cores_here
+from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look, Stylizer
 from anime_model.runtime.video import stylize_video
 
@@ -204,13 +205,3 @@ def reason(source: Path, target: Path, error: Exception) -> str:
         return f"{source}: not enough memory"
     text = str(error) or type(error).__name__
     return text if text.startswith((str(source), str(target))) else f"{source}: {text}"
-
-
-def one_line(text: str) -> str:
-    """A text with everything that a terminal would take as a command written out: names of files hold anything."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def say(text: str) -> None:
-    """One line for people, on standard error: standard output is for pictures and tables."""
-    print(one_line(text), file=sys.stderr)

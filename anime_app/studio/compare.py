@@ -19,7 +19,7 @@ from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
 from anime_app.studio.versions import Version, tracking_uri
 from anime_model.pictures.arrays import SUFFIXES
-from anime_model.runtime.models import first_line
+from anime_model.runtime.session import first_line
 
 HERE = Path(__file__).parent
 TOGETHER = 6  # versions beside each other; a label says so

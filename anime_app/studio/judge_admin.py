@@ -22,7 +22,7 @@ from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
 from anime_app.studio.versions import Shelf, Version, model_file, read_shelf, tracking_uri
 from anime_model.pictures.arrays import SUFFIXES
-from anime_model.runtime.models import first_line
+from anime_model.runtime.session import first_line
 
 VERSIONS = 8  # of one panel at most
 PHOTOS = 40

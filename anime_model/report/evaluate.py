@@ -19,9 +19,9 @@ from anime_model.metrics.fidelity import fidelity
 from anime_model.metrics.footprint import footprint
 from anime_model.metrics.latency import measure_onnx
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
+from anime_model.pictures.sampling import spread
 from anime_model.recipes.recipe import EvaluateSettings
-from anime_model.runtime.stylizer import Stylizer
-from anime_model.training.data import spread
+from anime_model.runtime.network import Network
 
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order in which they are made
 MOST_FRAMES = 600  # square cuts of style frames on the real side of FID; more change it little and take minutes
@@ -54,7 +54,7 @@ def evaluate(
     tick()
     wanted: Sets = {}
     for variant, path in files.items():
-        made = _stylized(photos, Stylizer(path, settings.latency_threads))
+        made = _stylized(photos, Network(path, settings.latency_threads))
         wanted = wanted or made
         quality = judge.figures(made, wanted) | plain
         figures[variant] = {"style": style, "variant": variant, **figures[variant], **quality}
@@ -83,11 +83,11 @@ def compare(
     tick = _ticker(on_step, settings.latency_repeats + len(files) + 1)
     times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
     judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    wanted = _stylized(photos, Stylizer(teacher, settings.latency_threads))
+    wanted = _stylized(photos, Network(teacher, settings.latency_threads))
     tick()
     found = {}
     for name, path in files.items():
-        quality = judge.figures(_stylized(photos, Stylizer(path, settings.latency_threads)), wanted)
+        quality = judge.figures(_stylized(photos, Network(path, settings.latency_threads)), wanted)
         found[name] = _finite({"bytes": path.stat().st_size, **times[name], **quality})
         tick()
     return found
@@ -198,8 +198,8 @@ def usual_side(photos: Sets) -> int:
     return int(np.median([min(photo.shape[:2]) for found in photos.values() for photo in found.values()]))
 
 
-def _stylized(photos: Sets, stylize: Stylizer) -> Sets:
-    return {name: {stem: stylize(photo) for stem, photo in found.items()} for name, found in photos.items()}
+def _stylized(photos: Sets, network: Network) -> Sets:
+    return {name: {stem: network(photo) for stem, photo in found.items()} for name, found in photos.items()}
 
 
 def _finite(metrics: Metrics) -> Metrics:

@@ -13,24 +13,23 @@ TABLES = {"Pruning, round by round": "pruned/rounds.csv", "INT8, layer by layer"
 
 
 def write_style_report(artifacts: Path, metrics: Sequence[Metrics]) -> Path:
-    """Writes `evaluation/report.html` of the style's folder; its path. `metrics` are those of all variants, in order.
+    """Writes `report.html` into the style's folder; its path. `metrics` are those of all variants, in order.
 
     What a stage has not left is left out of the report. Raises `OSError` where the disk refuses.
     """
-    out = artifacts / "evaluation"
     prepared = _read(artifacts / "data/prepared.json")
     write_report(
-        out,
+        artifacts,
         title=f"{artifacts.name.capitalize()}, made small",
         metrics=metrics,
-        pictures=pictures(out / "pictures", [str(row["variant"]) for row in metrics]),
+        pictures=pictures(artifacts / "evaluation/pictures", [str(row["variant"]) for row in metrics]),
         curves={stage: artifacts / stage / "curve.csv" for stage in CURVES},
         tables={name: artifacts / file for name, file in TABLES.items()},
         samples=artifacts / "teacher/samples.jpg",
         set_aside=prepared.get("set_aside", []),
         facts=facts(artifacts, prepared),
     )
-    return out / "report.html"
+    return artifacts / "report.html"
 
 
 def pictures(folder: Path, variants: Sequence[str]) -> dict[str, dict[str, dict[str, Path]]]:

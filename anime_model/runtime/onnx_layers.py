@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from anime_model.runtime.models import ModelError
+from anime_model.runtime.session import ModelError
 
 FLOAT, UINT8, INT8, INT32, FLOAT16 = 1, 2, 3, 6, 10
 KINDS = {FLOAT: "float32", UINT8: "uint8", INT8: "int8", INT32: "int32", FLOAT16: "float16"}

@@ -22,7 +22,7 @@ from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.cutouts import spread_colours
 from anime_model.runtime.film_filters import BT709, HDR_NAMES, MATRICES, Filters, Wanted
 from anime_model.runtime.film_streams import MICRO, Notes, Others, about_stream
-from anime_model.runtime.models import first_line
+from anime_model.runtime.session import first_line
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".mpe"),

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture, write_picture
+from anime_model.pictures.cores import cores_here
 from anime_model.pictures.opening import why_not_read
-from anime_model.runtime.cores import cores_here
 
 LEAST = {"train": 4, "test": 2, "frames": 4}  # fewer pictures than these are a mistake, not a data set
 CANNY = 100, 200  # weak and strong gradient, L1 norm of the Sobel operator on 8 bits

@@ -1,7 +1,6 @@
 """The record in MLflow: a run for a pipeline run that made something new, a model version for every new variant."""
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -59,13 +58,8 @@ class Variant:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The tags by which a version is known again."""
-        figures = json.dumps(self.metrics, sort_keys=True).encode()
-        return {
-            "variant": self.name,
-            "dvc_md5": file_md5(self.onnx),
-            "metrics_md5": hashlib.md5(figures, usedforsecurity=False).hexdigest(),
-        }
+        """The tags by which a version is known again: its file and how it was measured; times never repeat."""
+        return {"variant": self.name, "dvc_md5": file_md5(self.onnx), "protocol": protocol(self.metrics)}
 
 
 def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[str]:
@@ -125,9 +119,10 @@ def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[V
 
 
 def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
-    """Asked of the store by the tags: reading all versions takes seconds where there are a thousand."""
-    tags = "".join(f" and tags.{key} = '{value}'" for key, value in variant.identity.items())
-    return bool(client.search_model_versions(f"name = '{variant.model}'{tags}", max_results=1))
+    """Asked of the store by the file's tag: reading all versions takes seconds where there are a thousand."""
+    wanted = variant.identity
+    same_file = f"name = '{variant.model}' and tags.dvc_md5 = '{wanted['dvc_md5']}'"
+    return any(wanted.items() <= version.tags.items() for version in client.search_model_versions(same_file))
 
 
 def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:
@@ -148,6 +143,8 @@ def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[
         for style in styles:
             _log_curves(client, run.info.run_id, root / "artifacts" / style)
             client.log_artifacts(run.info.run_id, str(evaluation_folder(root, style)), style)
+            if (report := root / "artifacts" / style / "report.html").is_file():
+                client.log_artifact(run.info.run_id, str(report), style)
         code = _copy_runtime(Path(folder))
         return [
             _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)})
@@ -160,7 +157,7 @@ def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, o
     numbers = {key: value for key, value in variant.metrics.items() if isinstance(value, int | float)}
     figures = {key: value for key, value in numbers.items() if isfinite(value)}
     words = {key: value for key, value in variant.metrics.items() if isinstance(value, str)}
-    tags = origin | words | variant.identity | {"protocol": protocol(variant.metrics)}
+    tags = origin | words | variant.identity
     with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
         info = mlflow.pyfunc.log_model(
             name=f"{variant.style}-{variant.name}",

@@ -16,7 +16,7 @@ def publish(root: Path, styles: Sequence[str]) -> None:
     """Table and pictures of the evaluated `styles` to Prefect; the table and where to go on to stdout."""
     variants = [metrics for style in styles for metrics in read_metrics(root, style)]
     rows, how = table(variants), protocol(variants[0])
-    reports = [evaluation_folder(root, style).relative_to(root) / "report.html" for style in styles]
+    reports = [Path("artifacts", style, "report.html") for style in styles]
     create_table_artifact(rows, key="results", description=f"{how}. Reports: {', '.join(map(str, reports))}")
     for style in styles:
         names = ["photo", *(metrics["variant"] for metrics in variants if metrics["style"] == style)]

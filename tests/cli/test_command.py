@@ -16,8 +16,8 @@ from PIL import Image
 
 from anime_app.cli.command import main
 from anime_model.runtime import models
-from anime_model.runtime.models import ModelError
 from anime_model.runtime.onnx_layers import read_graph
+from anime_model.runtime.session import ModelError
 from tests.tiny_onnx import negative_model, reaching_model, save_model, shipped
 
 ROOT = Path(__file__).parents[2]

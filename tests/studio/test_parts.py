@@ -16,9 +16,9 @@ from anime_app.studio.folder import ABANDONED, PREFIX, own_folder, sweep
 from anime_app.studio.guard import READ, WRITE, Guard, Refused, _files_of
 from anime_app.studio.launch import without_stubs
 from anime_model.pictures.arrays import PictureError
-from anime_model.runtime import models, stylizer
-from anime_model.runtime.models import ModelError
+from anime_model.runtime import models, network, session
 from anime_model.runtime.palettes import PALETTES
+from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look
 from tests.tiny_onnx import negative_model
 
@@ -97,7 +97,7 @@ def test_a_longest_side_and_a_look_are_followed(painter, tmp_path):
 
 def test_every_look_is_made_by_one_session_that_opens_with_the_first_picture(painter, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(stylizer, "open_session", lambda *a: opened.append(a) or models.open_session(*a))
+    monkeypatch.setattr(network, "open_session", lambda *a: opened.append(a) or session.open_session(*a))
     photo(tmp_path / "a.png")
     painter.stylizer("ink")
     assert not opened
@@ -107,11 +107,11 @@ def test_every_look_is_made_by_one_session_that_opens_with_the_first_picture(pai
     assert len({pixels(path).tobytes() for path in made}) == len(looks)
 
 
-@pytest.mark.parametrize("network", ["water", "../ink", "models:/ink@champion", "/etc/passwd"])
-def test_only_networks_that_ship_are_opened(painter, tmp_path, network):
+@pytest.mark.parametrize("name", ["water", "../ink", "models:/ink@champion", "/etc/passwd"])
+def test_only_networks_that_ship_are_opened(painter, tmp_path, name):
     photo(tmp_path / "a.png")
     with pytest.raises(ModelError, match="there is ink, oil"):
-        painter.draw(tmp_path / "a.png", tmp_path / "results", Order(network))
+        painter.draw(tmp_path / "a.png", tmp_path / "results", Order(name))
 
 
 def test_a_bomb_is_refused_in_both_languages(painter, tmp_path):

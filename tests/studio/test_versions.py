@@ -21,7 +21,7 @@ from anime_app.studio.versions import (
     trial_versions,
 )
 from anime_model.pictures.arrays import PictureError
-from anime_model.runtime.models import ModelError
+from anime_model.runtime.session import ModelError
 from tests.flows.pipeline.test_run_stage import gone
 from tests.studio.project import STEPS, make_project
 

@@ -11,7 +11,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from anime_model.runtime.models import ModelError
+from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Stylizer
 from flows.machine.group import end_group, start_group
 from flows.runs.server import free_port

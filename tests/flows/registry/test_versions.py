@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from flows.registry.versions import RegistryError, flatten, register
+from flows.report import write_reports
 
 pytestmark = [
     pytest.mark.slow,
@@ -56,6 +57,7 @@ def test_every_variant_becomes_a_version_with_metrics_and_tags(made: Path, store
 
 
 def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowClient):
+    assert write_reports(made, ["cel", "ink"]) == [Path(f"artifacts/{s}/report.html") for s in ("cel", "ink")]
     register(made, ["cel", "ink"], "demo")
     (run,) = runs(store)
     assert run.info.status == "FINISHED"
@@ -73,10 +75,15 @@ def test_nothing_is_registered_twice(made: Path, store: mlflow.MlflowClient):
     assert len(versions(store)) == 2
 
 
-def test_a_new_evaluation_of_the_same_file_is_a_new_version(made: Path, store: mlflow.MlflowClient):
+def test_another_protocol_for_the_same_file_is_a_new_version_and_another_time_is_none(
+    made: Path, store: mlflow.MlflowClient
+):
     register(made, ["cel"])
     metrics = made / "artifacts" / "cel" / "evaluation" / "int8.json"
-    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"fid": 11.0}))
+    measured = json.loads(metrics.read_text())
+    metrics.write_text(json.dumps(measured | {"latency_p50_ms": 123.0}))
+    assert register(made, ["cel"]) == []
+    metrics.write_text(json.dumps(measured | {"fid_features": "inception-2048"}))
     assert register(made, ["cel"]) == ["animegan-cel 3 (int8)"]
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from anime_model.runtime import cores
-from anime_model.runtime.cores import cores_here, quota_here
+from anime_model.pictures import cores
+from anime_model.pictures.cores import cores_here, quota_here
 
 
 def group(tmp_path: Path, lines: str, files: dict[str, str]) -> tuple[Path, Path]:

@@ -18,14 +18,14 @@ lint: .venv/installed
 	@ruff check . && ruff format --check .
 
 repro: .venv/installed  ## the same pipeline without Prefect
-	@python -m flows.recipe_file && python -m flows.environment dvc repro
+	@python -m flows.pipeline.recipe_file && python -m flows.machine.environment dvc repro && python -m flows.report
 
 prefect: .venv/installed
-	@python -m flows.environment prefect server start
+	@python -m flows.machine.environment prefect server start
 
 mlflow: .venv/installed
-	@test -e mlflow.db || python -m flows.environment python -m flows.registry
-	@python -m flows.environment mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
+	@test -e mlflow.db || python -m flows.machine.environment python -m flows.registry.versions
+	@python -m flows.machine.environment mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
 
 web:  ## the page, as files for any static host: web/dist (needs node 20 and npm)
 	@cd web && npm ci && npm run build

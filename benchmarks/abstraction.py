@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anime_model.evaluation.evaluate import Judge, photos_of, usual_side
-from anime_model.recipe import AbstractionSettings, Recipe, load_recipe
-from anime_model.training.abstraction import Palette, abstract
+from anime_model.recipes.recipe import AbstractionSettings, Recipe, load_recipe
+from anime_model.report.evaluate import Judge, photos_of, usual_side
+from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.data import Pictures, to_float, to_uint8
 from benchmarks.showcase import DOCS, fitted_photos, page
-from tasks import common
+from tasks.shared import common
 
 RESULTS = Path("results/abstraction.json")
 
@@ -35,11 +35,11 @@ def main() -> None:
     print(f"wrote {RESULTS} and {DOCS / 'abstraction.jpg'}")
 
 
-def palette_of(data: Path, share: float) -> Palette:
-    return Palette.between(Pictures(data / "photos/train").pictures, Pictures(data / "frames").pictures, share)
+def palette_of(data: Path, share: float) -> ColourTransfer:
+    return ColourTransfer.between(Pictures(data / "photos/train").pictures, Pictures(data / "frames").pictures, share)
 
 
-def measured(data: Path, palette: Palette, recipe: Recipe) -> list[dict[str, float | str]]:
+def measured(data: Path, palette: ColourTransfer, recipe: Recipe) -> list[dict[str, float | str]]:
     """FID of the test photos, and of their abstractions, to the frames: over all and for each test set."""
     photos = photos_of(data)
     judge = Judge(recipe.evaluate.features, recipe.evaluate.lpips, usual_side(photos), data / "frames")
@@ -56,7 +56,7 @@ def measured(data: Path, palette: Palette, recipe: Recipe) -> list[dict[str, flo
     return rows
 
 
-def drawn(photo: np.ndarray, settings: AbstractionSettings, palette: Palette) -> np.ndarray:
+def drawn(photo: np.ndarray, settings: AbstractionSettings, palette: ColourTransfer) -> np.ndarray:
     """[H, W, 3] of bytes to the same."""
     picture = to_float(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])
     return to_uint8(abstract(picture, settings, palette))[0].permute(1, 2, 0).numpy()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anime_model.evaluation.latency import cpu_name, instruction_set, measure
+from anime_model.metrics.latency import cpu_name, instruction_set, measure
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_parameters
 from benchmarks.latency import torch_run

@@ -22,20 +22,20 @@ from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import cut
 from anime_model.compression.quantization import quantize
 from anime_model.compression.separable import replace_convs
-from anime_model.evaluation.batches import pairs
-from anime_model.evaluation.fidelity import fidelity
-from anime_model.evaluation.latency import cpu_name, measure_onnx
-from anime_model.evaluation.lpips import load_distance, lpips_distance
+from anime_model.metrics.batches import pairs
+from anime_model.metrics.fidelity import fidelity
+from anime_model.metrics.latency import cpu_name, measure_onnx
+from anime_model.metrics.lpips import load_distance, lpips_distance
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
-from anime_model.recipe import DistillSettings, Recipe, load_recipe
-from anime_model.runtime.pictures import picture_files, read_picture
+from anime_model.pictures.arrays import picture_files, read_picture
+from anime_model.pictures.sampling import spread
+from anime_model.recipes.recipe import DistillSettings, Recipe, load_recipe
 from anime_model.runtime.stylizer import Stylizer
-from anime_model.training.data import spread
 from anime_model.training.loop import Training
-from tasks import common, learning
 from tasks.quantize import kept_plan
+from tasks.shared import common, distilling, learning
 
 RESULTS = Path("results/explore.json")
 RELEASE = Path("results/release.json")
@@ -127,9 +127,9 @@ def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     fabric = Fabric(accelerator=recipe.training.accelerator, devices=1, precision=learning.precision(recipe.training))
     fabric.launch()
     teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
-    scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint(recipe, [teacher])}")
+    scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint('distill', recipe, [teacher])}")
     training = Training(scratch / "resume", recipe.seed, fabric)
-    lesson = learning.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
+    lesson = distilling.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
     return Bench(recipe, steps, lesson, training, scratch)
 
 

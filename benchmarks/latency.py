@@ -23,11 +23,11 @@ import torch
 
 from anime_model.compression.export import OPSET, export_onnx
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
-from anime_model.evaluation.latency import cpu_name, instruction_set, measure, onnx_run
+from anime_model.metrics.latency import cpu_name, instruction_set, measure, onnx_run
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs, count_traffic
 from anime_model.networks.generator import Generator
-from flows.hashes import file_md5
+from flows.machine.hashes import file_md5
 
 SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024), "1080p": (1080, 1920)}
 THREADS = (1, 2)

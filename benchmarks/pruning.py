@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from anime_model.compression.importance import Evidence, observe
 from anime_model.compression.norms import gather_statistics, mixed, settle_norms
 from anime_model.compression.pruning import CALIBRATION, least_widths, prune_to
-from anime_model.evaluation.fidelity import psnr, ssim
+from anime_model.metrics.fidelity import psnr, ssim
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
-from anime_model.recipe import PruneSettings, load_recipe
+from anime_model.recipes.recipe import PruneSettings, load_recipe
 from anime_model.training.data import Pictures
 from anime_model.training.losses import to_yuv
-from tasks import common
+from tasks.shared import common
 
 RESULTS = Path("results/pruning.json")
 PHOTOS = 12  # of each test set

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from anime_model.recipe import load_recipe
+from anime_model.recipes.recipe import load_recipe
 
 README = Path("README.md")
 ACCOUNT = Path("docs/results.md")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from anime_model.evaluation.latency import cpu_name
+from anime_model.metrics.latency import cpu_name
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path("results/rerun.json")

@@ -18,9 +18,10 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from anime_app.tables import table
-from anime_model.evaluation.latency import cpu_name, instruction_set
-from anime_model.runtime.models import find_model, open_session
+from anime_app.cli.tables import table
+from anime_model.metrics.latency import cpu_name, instruction_set
+from anime_model.runtime.models import find_model
+from anime_model.runtime.session import open_session
 from anime_model.runtime.stylizer import Stylizer
 
 RESULTS, PAGE = Path("results/runtime.json"), Path("docs/runtime-figures.md")
@@ -55,7 +56,7 @@ def start_up(model: Path, folder: Path) -> Figures:
     nothing = seconds_of(["-c", "pass"])
     return {
         "import of the runtime, s": seconds_of(["-c", "import anime_model.runtime.stylizer"]) - nothing,
-        "anime stylize photo.jpg, whole process, s": seconds_of(["-m", "anime_app.cli", *line]),
+        "anime stylize photo.jpg, whole process, s": seconds_of(["-m", "anime_app.cli.command", *line]),
     }
 
 
@@ -104,7 +105,7 @@ def eager(checkpoint: Path, batch: np.ndarray) -> Callable[[], object]:
 
 def throughput(model: Path, folder: Path) -> Figures:
     """Pictures a second: the session alone, and `anime stylize` on a folder of JPEG files, with one worker and two."""
-    from anime_app.cli import main as anime
+    from anime_app.cli.command import main as anime
 
     (folder / "in").mkdir()
     for index in range(PICTURES):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from anime_model.runtime.pictures import read_picture
+from anime_model.pictures.arrays import read_picture
 from anime_model.runtime.stylizer import Stylizer
 from benchmarks.readme import VARIANTS
 

@@ -30,9 +30,10 @@ import aiohttp
 import numpy as np
 import psutil
 
-from anime_app.tables import table
-from anime_model.evaluation.latency import cpu_name, instruction_set
-from anime_model.runtime.models import find_model, open_session
+from anime_app.cli.tables import table
+from anime_model.metrics.latency import cpu_name, instruction_set
+from anime_model.runtime.models import find_model
+from anime_model.runtime.session import open_session
 from benchmarks.runtime import photo
 
 RESULTS, PAGE = Path("results/studio.json"), Path("docs/studio-figures.md")
@@ -106,7 +107,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 @contextmanager
 def server(*options: str, **environment: str) -> Iterator[Server]:
     """A studio on a free port, on two cores, with these variables besides its own; ended as Ctrl-C would."""
-    line = [sys.executable, "-m", "anime_app.cli", "studio", "--port", "0", *options]
+    line = [sys.executable, "-m", "anime_app.cli.command", "studio", "--port", "0", *options]
     started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=os.environ | environment)
     try:
         process = psutil.Process(started.pid)

@@ -23,7 +23,7 @@ from anime_model.networks.checkpoint import load_generator
 from benchmarks.browser import CHROMIUM, FLAGS, PHONE, save
 from benchmarks.showcase import photo_files
 from benchmarks.studio import server
-from flows.registry import register
+from flows.registry.versions import register
 
 DOCS = Path("docs")
 TOKEN = "for these pictures"

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from anime_model.evaluation.latency import cpu_name, instruction_set
+from anime_model.metrics.latency import cpu_name, instruction_set
 from anime_model.runtime.stylizer import Stylizer
 
 RESULTS, PAGE = Path("results/web.json"), Path("docs/web.md")

@@ -3,7 +3,7 @@
 `python -m flows.compress [--recipe FILE] [--targets STAGE ...]`
 """
 
-from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
 
 # isort: split
 
@@ -22,18 +22,19 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed, State
 
-from anime_model.recipe import RecipeError, load_recipe
-from flows.cache import remove_damaged
-from flows.console import quiet, say
-from flows.graph import GraphError, Stage, load_stages
-from flows.lock import Busy, hold, only_flow
-from flows.progress import Progress
-from flows.publish import publish
-from flows.recipe_file import recipe_name, use_recipe
-from flows.redact import redact
-from flows.reproduce import StageError, reproduce
-from flows.runs import own_run
-from flows.server import ServerError, ensure_server
+from anime_model.recipes.recipe import RecipeError, load_recipe
+from flows.machine.lock import Busy, hold, only_flow
+from flows.machine.redact import redact
+from flows.pipeline.cache import remove_damaged
+from flows.pipeline.graph import GraphError, Stage, load_stages
+from flows.pipeline.recipe_file import recipe_name, use_recipe
+from flows.pipeline.run_stage import StageError, reproduce
+from flows.report import write_reports
+from flows.runs.console import quiet, say
+from flows.runs.own_run import own_run
+from flows.runs.progress import Progress
+from flows.runs.publish import publish
+from flows.runs.server import ServerError, ensure_server
 
 ALONE = "evaluate"  # measures latency: nothing else may run, of any style
 
@@ -76,8 +77,8 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
 @task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
 def record(styles: Sequence[str]) -> State:
     """What was evaluated, into MLflow: Cached where it has everything already."""
-    from flows.champion import nominate_all
-    from flows.registry import RegistryError, register  # MLflow takes two seconds to import
+    from flows.registry.champion import nominate_all
+    from flows.registry.versions import RegistryError, register  # MLflow takes two seconds to import
 
     logger = get_run_logger()
     try:
@@ -163,6 +164,7 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     finished = {name for name, state in states.items() if state.is_completed()}
     styles = [stage.style for stage in stages if stage.kind == ALONE and stage.name in finished]
     if styles and not stop.is_set():
+        write_reports(WORKSPACE, styles)
         recorded = record(styles, return_state=True)
         publish(WORKSPACE, styles)
         if not recorded.is_completed():

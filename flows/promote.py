@@ -4,7 +4,7 @@
 `python -m flows.promote STYLE --rollback --reason TEXT [--json]`
 """
 
-from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
 
 # isort: split
 
@@ -26,8 +26,11 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
-from anime_model.recipe import NAME, RecipeError, load_recipe
-from flows.champion import (
+from anime_model.recipes.recipe import NAME, RecipeError, load_recipe
+from flows.machine.hashes import file_md5
+from flows.pipeline.results import aligned_text
+from flows.pipeline.run_stage import StageError, run_python
+from flows.registry.champion import (
     CHAMPION,
     LITE,
     ChampionChanged,
@@ -40,14 +43,11 @@ from flows.champion import (
     roll_back,
     tag,
 )
-from flows.console import guarded, quiet
-from flows.gates import Gate, gates
-from flows.hashes import file_md5
-from flows.progress import Progress, artifact_key
-from flows.registry import RegistryError, model_name, registry_error
-from flows.reproduce import StageError, run_python
-from flows.results import aligned_text
-from flows.server import ServerError, ensure_server
+from flows.registry.gates import Gate, gates
+from flows.registry.versions import RegistryError, model_name, registry_error
+from flows.runs.console import guarded, quiet
+from flows.runs.progress import Progress, artifact_key
+from flows.runs.server import ServerError, ensure_server
 
 PROMOTED, REFUSED, WOULD, ROLLED_BACK = "promoted", "refused", "would promote", "rolled back"
 ATTEMPTS = 3  # measurements, where other promotions change the champion meanwhile
@@ -209,7 +209,7 @@ def _measured(
     """The figures of both, by a process of its own."""
     out, log = files["challenger"].parent / "figures.json", root / "scratch" / "logs" / f"promote@{style}.log"
     named = json.dumps({name: str(path) for name, path in files.items()})
-    command = ["-m", "tasks.compare", f"artifacts/{style}", str(teacher), str(out), named]
+    command = ["-m", "flows.registry.compare", f"artifacts/{style}", str(teacher), str(out), named]
     with Progress(f"promote@{style}", get_run_logger(), log) as progress:
         run_python(command, root, stop, timeout, progress.line)
     return json.loads(out.read_text())

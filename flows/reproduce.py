@@ -1,112 +1,246 @@
-"""One stage through DVC, in a process group of its own that never outlives the flow.
+"""A registered version made again from its commit, its recipe and its data, and compared with what was recorded.
 
-As a command, `python -m flows.reproduce MODEL_VERSION`, a whole registered version: see `flows.reproduction`.
+`python -m flows.reproduce animegan-shinkai/7 [--tolerance 0.01] [--keep]`
 """
 
+from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
+
+# isort: split
+
+import argparse
+import contextlib
+import csv
+import json
 import os
 import re
-import selectors
-import signal
+import shutil
 import subprocess
 import sys
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from threading import Event
 
-from flows.group import end_group, start_group
+import mlflow
+import yaml
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
-POLL = 0.5  # seconds between two looks at the clock and at `stop`
-UNCHANGED = re.compile(r"Stage '.*' (didn't change, skipping|is cached - skipping run)")
-DVC_TALK = re.compile(
-    r"\s*$|> |ERROR: |WARNING: |Running stage '|Stage '.*' (didn't|is cached)|(Updating|Generating) lock file|"
-    r"Use `dvc push`|To (track|enable)|\s+(git add|dvc config) |Data and pipelines are up to date"
-)
-EXITED = re.compile(r"exited with (-?\d+)")
-LOCKED = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
-ERROR_LINE = re.compile(r"^\s*(error\b|[\w.]*(Error|Exception|Interrupt)\b).*", re.IGNORECASE)
+from anime_model.recipes.recipe import RecipeError, load_recipe
+from flows.machine.hashes import file_md5
+from flows.pipeline.graph import GraphError, load_stages
+from flows.pipeline.results import aligned_text
+from flows.pipeline.run_stage import StageError, reproduce, run_python
+from flows.pipeline.source_data import folders, tracked_data
+from flows.registry.champion import NO_ALIAS, holder, now_text
+from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
+from flows.runs.console import guarded
 
-
-class StageError(RuntimeError):
-    """A stage that failed; the message is one line. `transient` where running it again may help."""
-
-    def __init__(self, message: str, transient: bool = False) -> None:
-        super().__init__(message)
-        self.transient = transient
+TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
+SAME, NEAR, OTHER = "bit for bit", "within tolerance", "differs"
 
 
-def reproduce(name: str, root: Path, stop: Event, timeout: float, on_line: Callable[[str], None]) -> bool:
-    """Bring stage `name` of the project at `root` up to date; whether DVC found it unchanged or in its cache.
-
-    `on_line` gets every line of the stage's own output as it comes. Raises `StageError` where the stage fails, takes
-    longer than `timeout` seconds, or `stop` is set meanwhile; on any way out the process group is gone.
-    """
-    command = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    tail = run_python(command, root, stop, timeout, on_line)
-    return any(UNCHANGED.search(line) for line in tail)
+class ReproductionError(RuntimeError):
+    """A version that cannot be made again; the message is one line."""
 
 
-def run_python(
-    arguments: Sequence[str], root: Path, stop: Event, timeout: float, on_line: Callable[[str], None]
-) -> deque[str]:
-    """The running Python with `arguments` in `root`; its last lines. As for `reproduce`, whatever the command is."""
-    process = start_group([sys.executable, *arguments], root)
-    tail: deque[str] = deque(maxlen=50)
+KNOWN = (GraphError, RecipeError, RegistryError, ReproductionError, StageError)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """`stages` says for each whether its files are the recorded ones; `figures` are (name, recorded, now)."""
+
+    verdict: str
+    stages: dict[str, bool]
+    figures: list[tuple[str, float, float]]
+    notes: list[str]
+
+
+def reproduce_version(
+    root: Path, version: ModelVersion, folder: Path, tolerance: float, timeout: float
+) -> Reproduction:
+    """Makes the version again below `folder`, which is emptied first. Raises one of `KNOWN`."""
+    style, variant = version.name.removeprefix(PREFIX), version.tags["variant"]
+    state = _recorded_state(version, folder.with_suffix(".state"))
+    clone = folder / "work"
+    _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
+    notes = _use_recipe(clone, state, style)
+    _bring_data(root, clone, timeout)
+    with contextlib.chdir(clone):  # DVC names stages as they are seen from the current folder
+        stages = load_stages(clone, [f"evaluate@{style}"])
+    for stage in stages:
+        print(f"{stage.name}", flush=True)
+        reproduce(stage.name, clone, Event(), timeout, lambda line: print(f"  {line}", flush=True))
+    made = clone / "artifacts" / style
+    same_file = file_md5(made / "exports" / f"{variant}.onnx") == version.tags["dvc_md5"]
+    figures = list(_figures(version.tags, json.loads((made / "evaluation" / f"{variant}.json").read_text())))
+    judged = [pair for name, *pair in figures if not name.startswith(TIMED)]
+    near = all(isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) for then, now in judged)
+    same, changed = _compare_locks(state / "dvc.lock", clone / "dvc.lock")
+    notes += [f"{path}: other data than recorded" for path in changed]
+    return Reproduction(SAME if same_file and near else NEAR if near else OTHER, same, figures, notes)
+
+
+def find_version(name: str) -> ModelVersion:
+    """`animegan-cel/2` or `animegan-cel@champion`, with or without `models:/`. Raises `ReproductionError`."""
+    found = re.fullmatch(r"(?:models:/)?([\w-]+)(?:/(\d+)|@([\w-]+))", name)
+    if not found:
+        raise ReproductionError(f"{name!r} names no version: write animegan-shinkai/7 or animegan-shinkai@champion")
+    model, number, alias = found.groups()
+    client = mlflow.MlflowClient()
     try:
-        for line in _lines(process, stop, time.monotonic() + timeout):
-            tail.append(line)
-            if not DVC_TALK.match(line):
-                on_line(line)
-        if process.wait() != 0:
-            raise _failure(process.returncode, tail)
-        return tail
-    finally:
-        end_group(process)
+        version = client.get_model_version(model, number) if number else holder(client, model, alias)
+    except MlflowException as error:
+        if error.error_code not in NO_ALIAS:
+            raise registry_error(error) from error
+        version = None
+    if version is None:
+        raise ReproductionError(f"MLflow has no {name}: `make mlflow` shows which there are")
+    if not {"variant", "git_commit", "dvc_md5"} <= version.tags.keys():
+        raise ReproductionError(f"{name} was not registered by this project: its tags do not say how it was made")
+    return version
 
 
-def _lines(process: subprocess.Popen, stop: Event, deadline: float) -> Iterator[str]:
-    """Lines as they come, until the process has ended and its pipe is empty. A carriage return ends a line too."""
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while True:
-            if stop.is_set():
-                raise StageError("stopped")
-            if time.monotonic() > deadline:
-                raise StageError("took longer than its timeout")
-            chunk = os.read(process.stdout.fileno(), 65536) if selector.select(POLL) else None
-            if chunk == b"" or (chunk is None and process.poll() is not None):
-                break
-            *lines, rest = re.split(rb"[\r\n]+", rest + (chunk or b""))
-            yield from (line.decode(errors="replace") for line in lines)
-    if rest:
-        yield rest.decode(errors="replace")
+def _recorded_state(version: ModelVersion, folder: Path) -> Path:
+    """The `state/` of the pipeline's run, which is the parent of the variant's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        parent = mlflow.MlflowClient().get_run(version.run_id).data.tags.get("mlflow.parentRunId", version.run_id)
+        mlflow.artifacts.download_artifacts(run_id=parent, artifact_path="state", dst_path=str(folder))
+    except (MlflowException, OSError) as error:
+        raise ReproductionError(
+            f"{version.name} {version.version}: its run has kept no recipe and no dvc.lock ({reason_of(error)})"
+        ) from error
+    return folder / "state"
 
 
-def _failure(status: int, tail: deque[str]) -> StageError:
-    """One line on what went wrong: the stage's own error line, else its last line, else DVC's."""
-    text = "\n".join(tail)
-    own = [line.strip() for line in tail if not DVC_TALK.match(line)]
-    if LOCKED.search(text):
-        return StageError("another DVC process holds its files: wait until it ends", transient=True)
-    if killed := _signal(status, text):
-        last = f", after {own[-1]!r}" if own else ""
-        return StageError(f"killed by {killed} (out of memory?){last}", transient=True)
-    errors = [line for line in own if ERROR_LINE.match(line)]
-    said = (errors or own or [line for line in tail if line.strip()] or ["DVC failed without a word"])[-1]
-    return StageError(f"{re.sub(r'^(?i:error): ', '', said)}")
+def _check_out(root: Path, clone: Path, commit: str, changes: Path) -> None:
+    shutil.rmtree(clone.parent, ignore_errors=True)
+    clone.parent.mkdir(parents=True)
+    _git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(clone))
+    _git(clone, "checkout", "--quiet", "--detach", commit)
+    if changes.exists():
+        _git(clone, "apply", "--whitespace=nowarn", str(changes.resolve()))
 
 
-def _signal(status: int, text: str) -> str:
-    """The name of the signal that ended DVC or the stage's command; empty where it ended by itself."""
-    exited = EXITED.search(text)
-    code = int(exited[1]) if exited and status > 0 else status
-    number = -code if code < 0 else code - 128  # a shell adds 128 to its child's signal
-    return signal.Signals(number).name if number in set(signal.Signals) else ""
+def _git(folder: Path, *arguments: str) -> None:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no word"]
+        raise ReproductionError(f"git {arguments[0]}: {said[-1]}")
+
+
+def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
+    """The recorded recipe as `params.yaml`, with the layers in float that were so; what was done, in words."""
+    content = yaml.safe_load((state / "params.yaml").read_text())
+    content["styles"] = [style]  # the others' stages are not needed
+    notes, measured = [], state / style / "sensitivity.csv"
+    if measured.exists():
+        with measured.open(newline="") as file:
+            kept = [row["layer"] for row in csv.DictReader(file) if row["runs_in"] == "float"]
+        content["quantize"]["keep_float"] = kept
+        notes.append(f"quantize: {len(kept)} layers stay float as recorded; they were chosen by times")
+    (clone / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    load_recipe(clone / "params.yaml")
+    (clone / "dvc.lock").unlink(missing_ok=True)  # everything is made anew
+    return notes
+
+
+def _bring_data(root: Path, clone: Path, timeout: float) -> None:
+    """Data as the commit's `.dvc` files name them, from the workspace's cache or else the project's remotes; folders
+    that DVC does not track are the workspace's own, through a link.
+    """
+    recipe = load_recipe(clone / "params.yaml")
+    cache = root / ".dvc" / "cache"
+    run_python(["-m", "dvc", "remote", "add", "--local", "workspace", str(cache)], clone, Event(), timeout, print)
+    for file, verb in tracked_data(clone, recipe):
+        if verb:
+            try:
+                run_python(["-m", "dvc", "pull", "-r", "workspace", file], clone, Event(), timeout, print)
+            except StageError:
+                run_python(["-m", "dvc", "pull", file], clone, Event(), timeout, print)
+    made = tuple(f"data/{name}" for name in recipe.data.generate)
+    for name in folders(recipe):
+        here, there = Path(os.path.normpath(clone / name)), root / name
+        if not here.is_relative_to(clone.parent):
+            raise ReproductionError(f"{name}: too far outside the project to be linked beside a copy of it")
+        if not here.exists() and not name.startswith(made) and there.exists():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.symlink_to(there.resolve())
+
+
+def _figures(tags: Mapping[str, str], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
+    for name, now in metrics.items():
+        if isinstance(now, int | float) and name in tags:
+            yield name, float(tags[name]), float(now)
+
+
+def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, bool], list[str]]:
+    """By stage whether all its files are the recorded ones; and the data that are others, which stages started from."""
+    then, now = (yaml.safe_load(path.read_text())["stages"] if path.exists() else {} for path in (recorded, made))
+    stages, changed = {}, {}
+    outs = {out["path"] for stage in now.values() for out in stage.get("outs", [])}
+    for name, stage in now.items():
+        before = then.get(name, {})
+        stages[name] = _hashes(stage, "outs") == _hashes(before, "outs")
+        known = _hashes(before, "deps")
+        for path, md5 in _hashes(stage, "deps").items():
+            if path not in outs and path in known and known[path] != md5:
+                changed[path] = None
+    return stages, list(changed)
+
+
+def _hashes(stage: Mapping, kind: str) -> dict[str, str]:
+    return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
+
+
+def main() -> int:
+    """0 where the version was made again, bit for bit or within the tolerance; 1 where it was not; 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description="Make a registered version again.")
+    parser.add_argument(
+        "version", metavar="MODEL_VERSION", help="such as animegan-shinkai/7 or animegan-shinkai@champion"
+    )
+    parser.add_argument("--tolerance", type=float, default=0.01, help="relative, of figures (default: 0.01)")
+    parser.add_argument("--keep", action="store_true", help="keep the copy below scratch/reproduced/")
+    parser.add_argument("--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    arguments = parser.parse_args()
+    return guarded(lambda: _main(arguments), KNOWN, arguments.debug)
+
+
+def _main(arguments: argparse.Namespace) -> int:
+    version = find_version(arguments.version)
+    folder = WORKSPACE / "scratch" / "reproduced" / f"{version.name}-{version.version}"
+    report = reproduce_version(WORKSPACE, version, folder, arguments.tolerance, arguments.timeout_hours * 3600)
+    print(told(report, arguments.tolerance))
+    print(f"{version.name} {version.version} ({version.tags['variant']}): {report.verdict}")
+    mlflow.MlflowClient().set_model_version_tag(
+        version.name, version.version, "reproduced", f"{report.verdict}, {now_text()}"
+    )
+    if not arguments.keep and report.verdict != OTHER:
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder.with_suffix(".state"), ignore_errors=True)
+    return 1 if report.verdict == OTHER else 0
+
+
+def told(report: Reproduction, tolerance: float) -> str:
+    """The report as text: stages, figures, notes."""
+
+    def verdict(name: str, then: float, now: float) -> str:
+        if name.startswith(TIMED):
+            return "not judged"
+        return "equal" if then == now else NEAR if isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) else OTHER
+
+    rows = [
+        {"figure": name, "recorded": f"{then:.6g}", "now": f"{now:.6g}", "verdict": verdict(name, then, now)}
+        for name, then, now in report.figures
+    ]
+    stages = [f"{name}: {'the recorded files' if same else 'other files'}" for name, same in report.stages.items()]
+    return "\n".join([*stages, "", aligned_text(rows, right=("recorded", "now")), "", *report.notes])
 
 
 if __name__ == "__main__":
-    from flows.reproduction import main
-
     sys.exit(main())

@@ -4,7 +4,7 @@
 `python -m flows.retrain --serve --cron "0 3 * * 1"` every Monday at three.
 """
 
-from flows.environment import WORKSPACE  # first: the tools read their settings when they are imported
+from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
 
 # isort: split
 
@@ -22,21 +22,22 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Completed, Failed, State
 
-from anime_model.recipe import Recipe, load_recipe
-from flows import data
+from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.compress import REFUSED as PIPELINE_REFUSED
 from flows.compress import STOPPED, check, run_pipeline
-from flows.console import guarded, quiet, say
-from flows.graph import load_stages
-from flows.lock import Busy, only_flow
-from flows.notify import tell
-from flows.progress import Progress
+from flows.machine.lock import Busy, only_flow
+from flows.pipeline import source_data
+from flows.pipeline.graph import load_stages
+from flows.pipeline.recipe_file import use_recipe
 from flows.promote import KNOWN as PROMOTION_KNOWN
 from flows.promote import decide, waiting
-from flows.recipe_file import use_recipe
-from flows.registry import RegistryError
-from flows.runs import own_run
-from flows.server import ensure_server
+from flows.registry import surveys
+from flows.registry.versions import RegistryError
+from flows.runs.console import guarded, quiet, say
+from flows.runs.notify import tell
+from flows.runs.own_run import own_run
+from flows.runs.progress import Progress
+from flows.runs.server import ensure_server
 
 KNOWN = (*PIPELINE_REFUSED, *PROMOTION_KNOWN)  # said in one line
 
@@ -44,7 +45,7 @@ KNOWN = (*PIPELINE_REFUSED, *PROMOTION_KNOWN)  # said in one line
 @task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False)
 def pull_data(recipe: Recipe, stop: Event, timeout: float) -> State:
     """The newest version of what DVC tracks of the recipe's data: Cached where it tracks none of them."""
-    return _step("pull data", lambda line: data.pull(WORKSPACE, recipe, stop, timeout, line), _pulled)
+    return _step("pull data", lambda line: source_data.pull(WORKSPACE, recipe, stop, timeout, line), _pulled)
 
 
 def _pulled(files: list[str]) -> State:
@@ -57,7 +58,7 @@ def check_data(recipe: Recipe, accept: bool, stop: Event, timeout: float) -> Sta
     """Every check as a table; Failed where a bound is broken, unless a person accepts the data as they are."""
     return _step(
         "check data",
-        lambda line: data.check(WORKSPACE, recipe, stop, timeout, line),
+        lambda line: surveys.check(WORKSPACE, recipe, stop, timeout, line),
         lambda rows: _judged(rows, recipe, accept),
     )
 
@@ -79,7 +80,7 @@ def _judged(rows: list[dict], recipe: Recipe, accept: bool) -> State:
     if failed and not accept:
         return Failed(message="\n".join(line.removesuffix(" ()") for line in failed))
     try:
-        data.keep(WORKSPACE, recipe)
+        surveys.keep(WORKSPACE, recipe)
     except RegistryError as error:  # it is kept in the workspace
         get_run_logger().warning("the survey is not in MLflow: %s", error)
     return Completed(message=f"{len(rows)} checks" + (f", {len(failed)} failed and accepted" if failed else " passed"))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from anime_model.compression.export import export_int8_onnx, export_onnx
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
 from anime_model.networks.checkpoint import load_generator, read_notes
-from tasks import common
+from tasks.shared import common
 
 CHECKPOINTS = {
     "teacher": "teacher/teacher.safetensors",

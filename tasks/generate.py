@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from anime_model.training.scenes import generate_demo
-from tasks import common
+from anime_model.demo.scenes import generate_demo
+from tasks.shared import common
 
 
 def main(arguments: list[str]) -> None:

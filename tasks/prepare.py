@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anime_model.training.preparation import prepare
-from tasks import common
+from tasks.shared import common
 
 
 def main(arguments: list[str]) -> None:

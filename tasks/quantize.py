@@ -3,15 +3,15 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from anime_model.compression.quantization import Plan, quantize
+from anime_model.compression.quantization import Int8Plan, quantize
 from anime_model.compression.timing import plan
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.tensors import write_tensors
-from anime_model.recipe import Recipe
+from anime_model.recipes.recipe import Recipe
 from anime_model.training.data import Pictures
 from anime_model.training.loop import write_curve
-from tasks import common, learning
+from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> None:
     recipe = common.recipe()
     settings = recipe.quantize
     training = learning.training(recipe, "quantize", [source, teacher, data])
-    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    lesson = distilling.lesson(recipe, settings.fine_tune, teacher, data, training.device)
     student = load_generator(source)
     decided = kept_plan(recipe, student, lesson.photos, training.scratch)
     quantized = quantize(student, lesson, settings, decided, training)
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> None:
     learning.finish(training.scratch)
 
 
-def kept_plan(recipe: Recipe, student: Generator, photos: Pictures, scratch: Path) -> Plan:
+def kept_plan(recipe: Recipe, student: Generator, photos: Pictures, scratch: Path) -> Int8Plan:
     """Which units run in INT8, decided once by measuring: a resumed run decides as the broken one did."""
     file, settings = scratch / "plan.json", recipe.quantize
     if not file.exists():
@@ -44,7 +44,7 @@ def kept_plan(recipe: Recipe, student: Generator, photos: Pictures, scratch: Pat
         scratch.mkdir(parents=True, exist_ok=True)
         common.write_json(file, asdict(made))
     kept = common.read_json(file)
-    return Plan(kept["times"], kept["alone"], tuple(kept["int8"]))
+    return Int8Plan(kept["times"], kept["alone"], tuple(kept["int8"]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
 from anime_model.training.loop import write_curve
 from anime_model.training.sheets import render, write_sheet
-from tasks import common, learning
+from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> None:
     recipe = common.recipe()
     settings = recipe.replace_convs
     training = learning.training(recipe, "replace_convs", [teacher, data])
-    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    lesson = distilling.lesson(recipe, settings.fine_tune, teacher, data, training.device)
     student = replace_convs(lesson.teacher.cpu(), settings)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
     gather_statistics(student, photos.split(4))

@@ -7,12 +7,12 @@ from pathlib import Path
 from anime_model.networks.checkpoint import read_notes, save_generator
 from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.recipe import Recipe, RecipeError
+from anime_model.recipes.recipe import Recipe, RecipeError
 from anime_model.training.data import Pictures
 from anime_model.training.loop import Training, write_curve
 from anime_model.training.sheets import render, write_sheet
 from anime_model.training.teacher import TeacherData, train_teacher
-from tasks import common, learning
+from tasks.shared import common, learning
 
 
 def main(arguments: list[str]) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from anime_model.recipe import load_recipe
-from benchmarks import latency, perceptual
+from anime_model.recipes.recipe import load_recipe
+from benchmarks import latency
+from benchmarks import perceptual_card as perceptual
 from benchmarks.readme import ACCOUNT, BLOCK, EXPLORE, RECIPE, account, filled, main, table
 
 README = Path("README.md").read_text()

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from anime_app.panel.store import Drawn
-from anime_model.runtime.pictures import read_picture
+from anime_model.pictures.arrays import read_picture
 from anime_model.runtime.stylizer import Stylizer
 
 SIDE = 640  # pixels of the longer side: two fit beside each other on a screen, and 50 pairs into a session

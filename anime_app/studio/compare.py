@@ -10,15 +10,16 @@ import gradio as gr
 import numpy as np
 from gradio.context import Context
 
-from anime_app.studio import charts, promotion, sheet
+from anime_app.studio import promotion, sheet
+from anime_app.studio import version_charts as charts
 from anime_app.studio.desk import Desk
 from anime_app.studio.engineer_texts import named, said
 from anime_app.studio.samples import data_url, read_photo
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
 from anime_app.studio.versions import Version, tracking_uri
-from anime_model.runtime.models import first_line
-from anime_model.runtime.pictures import SUFFIXES
+from anime_model.pictures.arrays import SUFFIXES
+from anime_model.runtime.session import first_line
 
 HERE = Path(__file__).parent
 TOGETHER = 6  # versions beside each other; a label says so

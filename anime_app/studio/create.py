@@ -14,10 +14,10 @@ from gradio.utils import get_upload_folder
 from anime_app.studio.drawing import Drawing, Order, Painter, pack, reason
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import both, label
-from anime_model.runtime.images import MAX_PIXELS
+from anime_model.pictures.arrays import SUFFIXES
+from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
-from anime_model.runtime.pictures import SUFFIXES
 from anime_model.runtime.stylizer import Look
 
 PLAIN = "plain"

@@ -13,7 +13,7 @@ from anime_app.studio.engineer_texts import said
 from anime_app.studio.samples import Sample, data_url, read_photo, run_photos, spread, thumbnail
 from anime_app.studio.settings import Studio
 from anime_app.studio.versions import Shelf, Version, model_file, read_shelf
-from anime_model.runtime.pictures import PictureError
+from anime_model.pictures.arrays import PictureError
 from anime_model.runtime.stylizer import Stylizer
 
 DRAWN = 40  # pictures that are kept, about 0.5 MB each

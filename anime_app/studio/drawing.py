@@ -11,8 +11,9 @@ from threading import Lock
 from PIL import Image
 
 from anime_app.studio.phrases import spoken
-from anime_model.runtime import images
-from anime_model.runtime.models import ModelError, styles
+from anime_model.pictures import images
+from anime_model.runtime.models import styles
+from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look, Stylizer
 
 SHOWN = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")  # what a browser shows as it is

@@ -12,7 +12,8 @@ from anime_app.panel.export import panel_metrics, ratings_csv, summary_csv
 from anime_app.panel.pictures import REPEATS, SIDE, draw_panel
 from anime_app.panel.ranking import OVERALL, Mean, means, rank, wins
 from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
-from anime_app.studio import charts, sheet
+from anime_app.studio import sheet
+from anime_app.studio import version_charts as charts
 from anime_app.studio.compare import NETWORK, allowed, script
 from anime_app.studio.engineer_texts import named, rater_count, said, told
 from anime_app.studio.phrases import spoken
@@ -20,8 +21,8 @@ from anime_app.studio.samples import Sample, run_photos, spread
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
 from anime_app.studio.versions import Shelf, Version, model_file, read_shelf, tracking_uri
-from anime_model.runtime.models import first_line
-from anime_model.runtime.pictures import SUFFIXES
+from anime_model.pictures.arrays import SUFFIXES
+from anime_model.runtime.session import first_line
 
 VERSIONS = 8  # of one panel at most
 PHOTOS = 40

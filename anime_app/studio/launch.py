@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from anime_app.studio.folder import own_folder
 from anime_app.studio.settings import Studio
-from anime_app.stylize import say
+from anime_app.terminal import say
 
 GRACE = 2  # seconds that open connections get at the end
 

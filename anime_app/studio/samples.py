@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from anime_model.runtime import images
-from anime_model.runtime.pictures import PictureError
+from anime_model.pictures import images
+from anime_model.pictures.arrays import PictureError
 
 SIDE = 1024  # pixels of the longer side that is drawn
 THUMB = 148

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from html import escape
 
-from anime_app.studio.charts import COLOURS, OTHER
 from anime_app.studio.engineer_texts import TEXTS, gate, said, told
 from anime_app.studio.promotion import Verdict
+from anime_app.studio.version_charts import COLOURS, OTHER
 from anime_app.studio.versions import Version
 
 # Column: key, how it is written, and whether less is better (None: no winner).

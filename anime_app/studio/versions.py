@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 
 from anime_app.studio.settings import Studio
-from anime_model.runtime.models import ModelError, find_model, first_line
+from anime_model.runtime.models import find_model
+from anime_model.runtime.session import ModelError, first_line
 
 STEPS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order of the pipeline
 PREFIX = "animegan-"  # of registered models

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anime_model.compression.norms import batch_norms
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
-from anime_model.recipe import DistillSettings
+from anime_model.recipes.recipe import DistillSettings
 from anime_model.training import losses
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, cosine, set_rate

@@ -14,7 +14,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from torch import Tensor
 
 from anime_model.compression.rounding import rounded
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
 

@@ -14,12 +14,12 @@ from torch.nn.utils import prune as torch_prune
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.importance import Evidence, followed_by_norm, observe
 from anime_model.compression.norms import batch_norms, gather_statistics, mixed, settle_norms
-from anime_model.evaluation.fidelity import psnr, ssim
+from anime_model.metrics.fidelity import psnr, ssim
 from anime_model.networks.architecture import WIDTH_STEP, Architecture, Layer
 from anime_model.networks.checkpoint import CheckpointError, load_generator, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, InvertedResidual, Separable
-from anime_model.recipe import PruneSettings
+from anime_model.recipes.recipe import PruneSettings
 from anime_model.training.loop import Scalars, Training
 
 Measure = Callable[[Architecture], int]

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from anime_model.compression.distillation import Lesson, distill
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import ConvUnit, Generator, fold_batch_norm
-from anime_model.recipe import QuantizeSettings
+from anime_model.recipes.recipe import QuantizeSettings
 from anime_model.training.loop import Scalars, Training
 
 Ranges = dict[str, tuple[float, float]]
@@ -19,7 +19,7 @@ Row = dict[str, float | str]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Int8Plan:
     """Which units run in INT8, and why: for every quantizable unit its milliseconds (float, INT8) in the engine that
     ships, and the PSNR (dB, to the float network's) of the picture with it alone in INT8.
     """
@@ -151,7 +151,7 @@ def _harm(alone: float, float_ms: float, int8_ms: float) -> float:
 
 
 def quantize(
-    student: Generator, lesson: Lesson, settings: QuantizeSettings, plan: Plan, training: Training
+    student: Generator, lesson: Lesson, settings: QuantizeSettings, plan: Int8Plan, training: Training
 ) -> Quantized:
     """Folds `student` and fine-tunes it with fake quantization where `plan` has INT8 (Jacob et al., CVPR 2018).
 
@@ -171,7 +171,7 @@ def quantize(
     return Quantized(folded, sensitivity(plan, settings), curve, figures)
 
 
-def sensitivity(plan: Plan, settings: QuantizeSettings) -> list[Row]:
+def sensitivity(plan: Int8Plan, settings: QuantizeSettings) -> list[Row]:
     """One row a unit: PSNR (dB, to the float network) with it alone in INT8, its times, where it runs and why."""
     return [
         {

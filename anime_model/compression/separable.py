@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from anime_model.networks.architecture import Architecture, Layer
 from anime_model.networks.generator import ConvUnit, Generator, Separable
-from anime_model.recipe import ReplaceSettings
+from anime_model.recipes.recipe import ReplaceSettings
 
 CRITICAL = ("a0",)  # the first layer; the last, `out`, is a 1x1 convolution and has nothing to separate
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from anime_model.compression.export import deployable, export_onnx, quantize_onnx
-from anime_model.compression.quantization import Int8Trial, Plan, protected, quantizable
-from anime_model.evaluation.latency import measure, onnx_run
+from anime_model.compression.quantization import Int8Plan, Int8Trial, protected, quantizable
+from anime_model.metrics.latency import measure, onnx_run
 from anime_model.networks.generator import Generator
-from anime_model.recipe import QuantizeSettings
+from anime_model.recipes.recipe import QuantizeSettings
 
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 TIMING_PICTURES = 4  # give the INT8 networks that are timed their ranges
@@ -25,7 +25,7 @@ GAIN = 0.985  # of the time that a change must leave, so that noise is not taken
 Choice = frozenset[str]  # names of the units that run in INT8
 
 
-def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threads: int) -> Plan:
+def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threads: int) -> Int8Plan:
     """The INT8 units for which the whole network is fastest while `pictures` [N, 3, H, W] in [-1, 1] stay near enough.
 
     The search starts from the units whose own INT8 time is short enough, less those that the picture does not bear.
@@ -36,13 +36,13 @@ def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threa
     trial = Int8Trial(deployable(student), pictures, settings.weight_bits)
     alone = {name: trial.psnr([name]) for name in times}
     if settings.keep_float is not None:
-        return Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
+        return Int8Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
 
     def bears(names: Collection[str]) -> bool:
         return not names or trial.psnr(names) >= settings.psnr
 
     start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
-    return Plan(times, alone, fastest_int8(student, *how, protected(start, times, alone, bears), bears))
+    return Int8Plan(times, alone, fastest_int8(student, *how, protected(start, times, alone, bears), bears))
 
 
 def unit_times(

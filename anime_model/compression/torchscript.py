@@ -10,7 +10,7 @@ from torch.ao.quantization import QConfigMapping, get_default_qconfig
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from anime_model.compression.export import INT8_PSNR, ExportError, deployable, verify
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
 
 ENGINE = "fbgemm"

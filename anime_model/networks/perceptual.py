@@ -1,7 +1,7 @@
 """Networks that see as people do: the small one that ships here, and VGG-19 with its own download.
 
 Both are frozen and give feature maps under VGG's names. The embedded one also gives a global embedding (for FID) and
-a distance between two pictures (LPIPS). How it is trained: `anime_model/training/perceptual.py`; how well it follows
+a distance between two pictures (LPIPS). How it is trained: `anime_model/training/embedded.py`; how well it follows
 the real networks: `anime_model/weights/perceptual.md`.
 """
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from anime_model.runtime.models import REGISTRY, ModelError, asking_mlflow, find_model
+from anime_model.runtime.models import REGISTRY, asking_mlflow, find_model
+from anime_model.runtime.session import ModelError
 
 EVERY = 5.0  # seconds between two questions to the registry at least
 Made = TypeVar("Made")

@@ -1,18 +1,14 @@
-"""Model files: the styles that ship, what a name stands for, and an ONNX Runtime session with clear errors."""
+"""Model files: the styles that ship, what a name stands for, and the figures inside a file."""
 
 import json
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from anime_model.runtime.session import ModelError, first_line
+
 WEIGHTS = Path(__file__).parent.parent / "weights"
 REGISTRY = "models:/"
-
-
-class ModelError(ValueError):
-    """A file that cannot be used as a model; the message is one line: the file and the reason."""
 
 
 def styles(folder: Path | None = None) -> dict[str, Path]:
@@ -58,38 +54,6 @@ def asking_mlflow(uri: str) -> Iterator[None]:
         raise ModelError(f"{uri}: MLflow does not give it ({first_line(error)})") from error
 
 
-def open_session(path: Path, threads: int):
-    """An ONNX Runtime session on the CPU with `threads` threads. Raises `ModelError`."""
-    # From 1.29 on ONNX Runtime reports every model that is opened, and keeps a device id in the home folder.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime  # half a second: only who stylizes pays for it
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False  # a plan for each size of picture would keep a third more memory, no faster
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # each kind of bad file has a class of its own, none of them public
-        raise ModelError(f"{path}: ONNX Runtime cannot open it as a model ({_engine_says(error)})") from error
-    _check_ends(path, session)
-    return session
-
-
-def _check_ends(path: Path, session) -> None:
-    ends = [(end.name, end.type, end.shape[1:2]) for end in (*session.get_inputs(), *session.get_outputs())]
-    if ends != [(name, "tensor(float)", [3]) for name in ("photo", "anime")]:
-        found = ", ".join(f"{name} {kind}" for name, kind, _ in ends)
-        raise ModelError(f"{path}: a model takes `photo` and makes `anime`, float [1, 3, H, W]; this one has {found}")
-
-
-def receptive_radius(session) -> int | None:
-    """Pixels by which tiles must overlap to equal the whole; None where the file does not say: then no tiles."""
-    said = session.get_modelmeta().custom_metadata_map.get("receptive_radius", "")
-    return int(said) if said.isdecimal() else None
-
-
 def card(metadata: dict[str, str]) -> dict:
     """The figures inside a shipped file, by name; empty where there are none or they cannot be read."""
     try:
@@ -97,17 +61,3 @@ def card(metadata: dict[str, str]) -> dict:
     except json.JSONDecodeError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _engine_says(error: Exception) -> str:
-    """ONNX Runtime's message without its error code, the file's name and the place in its own source code:
-    `[ONNXRuntimeError] : 1 : FAIL : Load model from m.onnx failed:/src/a.h:46 void f(int) Opset 99 is ...`."""
-    text = " ".join(str(error).split()).split(" : ")[-1]
-    text = re.sub(r"^Load model from .*? failed: ?", "", text)
-    return first_line(ValueError(re.sub(r"^/\S+:\d+ .*?\) (?=[A-Z])", "", text)))
-
-
-def first_line(error: Exception) -> str:
-    """What an exception says, in one line of at most 200 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:197] + "..."

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anime_model.runtime.pictures import read_picture
+from anime_model.pictures.arrays import read_picture
 from anime_model.runtime.stylizer import Stylizer
 
 

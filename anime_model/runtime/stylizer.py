@@ -1,26 +1,21 @@
 """Photo to anime with ONNX Runtime: a picture in, a picture of the same kind out. Knows nothing of PyTorch."""
 
 import io
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from anime_model.runtime import images
+from anime_model.pictures import images
 from anime_model.runtime.following import Following, is_alias
-from anime_model.runtime.models import ModelError, find_model, first_line, open_session, receptive_radius
+from anime_model.runtime.models import find_model
+from anime_model.runtime.network import MEMORY, Network, to_levels, turned
 from anime_model.runtime.palettes import LUMA, check_palette, grade
-from anime_model.runtime.tiles import MULTIPLE, Plan, plan, stylize_tiles, stylize_whole
+from anime_model.runtime.tiles import MULTIPLE, stylize_tiles, stylize_whole
 
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
-MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
-BASE = 90_000_000  # of them, for Python, the engine and a band of the picture
-HELD, RUN = 4, 420  # bytes for each pixel of the picture, and for each in one run of a network (the lite ones)
-SMALLEST = 100_000  # pixels in one run, however little memory there is: below it overlaps are most of the work
 STRIP = 64  # rows
 
 
@@ -47,10 +42,10 @@ class Look:
             return anime
         made = anime
         if self.keep_colour:  # equal steps of R, G and B are a step of luma at the same chroma
-            made = _levels(photo + (made @ LUMA - photo @ LUMA)[..., None])
+            made = to_levels(photo + (made @ LUMA - photo @ LUMA)[..., None])
         if self.palette:
             made = grade(made, self.palette)
-        return _levels(photo + self.strength * (made - photo.astype(np.float32)))
+        return to_levels(photo + self.strength * (made - photo.astype(np.float32)))
 
 
 class Stylizer:
@@ -75,9 +70,8 @@ class Stylizer:
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
-        self._opening = threading.Lock()
         self._followed = Following(str(model), self._ready) if is_alias(model) else None
-        self._path = None if self._followed else find_model(model)
+        self._network = None if self._followed else Network(find_model(model), threads, memory)
 
     def fixed(self) -> "Stylizer":
         """A stylizer that stays with the present version; itself where the model has no alias."""
@@ -86,12 +80,12 @@ class Stylizer:
     def _ready(self, path: Path) -> "Stylizer":
         """A stylizer of a file, its session open."""
         stylizer = Stylizer(path, self.threads, self.memory, self.max_pixels)
-        stylizer._session  # noqa: B018
+        stylizer._network.session  # noqa: B018
         return stylizer
 
     @property
     def path(self) -> Path:
-        return self.fixed()._path
+        return self.fixed()._network.path
 
     @property
     def version(self) -> str | None:
@@ -142,12 +136,12 @@ class Stylizer:
         """
         if self._followed:
             return self.fixed().draw(image, look, tick)
-        cut = self._plan(*image.size[::-1])
+        cut = self._network.plan(*image.size[::-1])
         wide = cut is not None and image.width > image.height
         if cut is None:
             tick()
             pixels = np.asarray(image)
-            anime = look.apply(pixels[..., :3], self._untiled(pixels[..., :3]))
+            anime = look.apply(pixels[..., :3], stylize_whole(pixels[..., :3], self._network.run))
             image.paste(Image.fromarray(np.concatenate([anime, pixels[..., 3:]], axis=2)))
             return
 
@@ -156,14 +150,14 @@ class Stylizer:
                 stop = min(row + STRIP, len(into))
                 box = (0, start + row, image.width, start + stop)
                 box = (start + row, 0, start + stop, image.height) if wide else box
-                into[row:stop] = _turned(np.asarray(image.crop(box)), wide)
+                into[row:stop] = turned(np.asarray(image.crop(box)), wide)
 
         def write(start: int, first: int, tile: np.ndarray) -> None:
-            image.paste(Image.fromarray(_turned(tile, wide)), (start, first) if wide else (first, start))
+            image.paste(Image.fromarray(turned(tile, wide)), (start, first) if wide else (first, start))
 
         def run(photo: np.ndarray) -> np.ndarray:
             tick()
-            return self._tile(photo, look, wide)
+            return self._network.tile(photo, look.apply, wide)
 
         stylize_tiles(read, write, cut, run, len(image.mode))
 
@@ -175,77 +169,10 @@ class Stylizer:
     def _array(self, picture: np.ndarray, look: Look) -> np.ndarray:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3 or 0 in picture.shape:
             raise ValueError(f"expected a uint8 picture [H, W, 3], got {picture.dtype} {list(picture.shape)}")
-        cut = self._plan(*picture.shape[:2])
-        if cut is None:
-            return look.apply(picture, self._untiled(picture))
-        wide = picture.shape[1] > picture.shape[0]
-        made = np.empty_like(picture)
-        source, target = _turned(picture, wide), _turned(made, wide)
-
-        def write(start: int, first: int, tile: np.ndarray) -> None:
-            target[start : start + tile.shape[0], first : first + tile.shape[1]] = tile
-
-        def read(start: int, into: np.ndarray) -> None:
-            into[:] = source[start : start + len(into)]
-
-        stylize_tiles(read, write, cut, lambda photo: self._tile(photo, look, wide))
-        return made
-
-    def _plan(self, height: int, width: int) -> Plan | None:
-        """How to cut a picture, None where it goes through the network whole."""
-        most = max(SMALLEST, (self.memory - BASE - HELD * height * width) // RUN)
-        if height * width <= most or (radius := self._radius) is None:
-            return None
-        return plan(max(height, width), min(height, width), radius, most)
-
-    def _tile(self, photo: np.ndarray, look: Look, wide: bool) -> np.ndarray:
-        """One padded tile, with its transparency if it has any, as it lies in the band."""
-        upright = _turned(photo, wide)
-        made = look.apply(upright[..., :3], self._run(upright[..., :3]))
-        return _turned(np.concatenate([made, upright[..., 3:]], axis=2), wide)
-
-    def _untiled(self, picture: np.ndarray) -> np.ndarray:
-        return stylize_whole(picture, self._run)
-
-    def _run(self, photo: np.ndarray) -> np.ndarray:
-        """uint8 RGB [H, W, 3], H and W multiples of 4, through the network."""
-        batch = np.empty((1, 3, *photo.shape[:2]), np.float32)
-        np.multiply(photo.transpose(2, 0, 1), np.float32(1 / 127.5), out=batch[0])
-        batch -= 1
-        try:
-            (anime,) = self._session.run(["anime"], {"photo": batch})
-        except Exception as error:  # the engine's own classes are not public
-            raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
-        if anime.shape != batch.shape:
-            raise ModelError(f"{self.path}: made {list(anime.shape)} of a photo {list(batch.shape)}")
-        if np.isnan(anime.min()):
-            raise ModelError(f"{self.path}: made values that are no numbers (NaN)")
-        return _levels((anime[0].transpose(1, 2, 0) + 1) * 127.5)
+        return self._network(picture, look.apply)
 
     def _to_file(self, found: images.Picture, source: Path, out: Path | str | None) -> Path:
         suffix = source.suffix if images.kind_of(source) else ".png"
         target = Path(out) if out else source.with_name(f"{source.stem}-{self.style}{suffix}")
         images.write(found, target)
         return target
-
-    @cached_property
-    def _radius(self) -> int | None:
-        return receptive_radius(self._session)
-
-    @cached_property
-    def _session(self):
-        with self._opening:  # one thread opens the file, the others wait for it
-            if "_session" not in vars(self):
-                vars(self)["_session"] = open_session(self.path, self.threads)
-            return vars(self)["_session"]
-
-
-def _levels(values: np.ndarray) -> np.ndarray:
-    """Values of any range to the nearest of 0 to 255, uint8, contiguous."""
-    values = np.rint(values, out=values)
-    return np.clip(values, 0, 255, out=values).astype(np.uint8, order="C")
-
-
-def _turned(array: np.ndarray, turned: bool) -> np.ndarray:
-    """[H, W, C] as it is, or as [W, H, C]; a view."""
-    return array.transpose(1, 0, 2) if turned else array

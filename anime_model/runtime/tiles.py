@@ -18,7 +18,7 @@ Write = Callable[[int, int, np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Cut:
     """How a picture [length, breadth] is cut: cores of `long` x `short` pixels, each read with `overlap` around it."""
 
     length: int
@@ -42,7 +42,7 @@ class Plan:
         return max(0, span[0] - self.overlap), min(size, span[1] + self.overlap)
 
 
-def plan(length: int, breadth: int, radius: int, most: int) -> Plan:
+def plan(length: int, breadth: int, radius: int, most: int) -> Cut:
     """The cut that computes the fewest pixels with at most `most` in one run of the network.
 
     `radius`: pixels to each side that a colour depends on. A tile's core is at least 64 x 64 pixels, whatever `most`.
@@ -54,7 +54,7 @@ def plan(length: int, breadth: int, radius: int, most: int) -> Plan:
         across = min(breadth, short + 2 * overlap) + 2 * MARGIN
         long = (most // across - 2 * overlap) // MULTIPLE * MULTIPLE
         if long >= 64 or short <= 64:
-            found.append(Plan(length, breadth, overlap, max(64, long), short))
+            found.append(Cut(length, breadth, overlap, max(64, long), short))
     return min(found, key=lambda plan: plan.pixels)
 
 
@@ -70,7 +70,7 @@ def stylize_whole(photo: np.ndarray, run: Run, edges: tuple[bool, bool, bool, bo
     return made[above : above + height, left : left + width]
 
 
-def stylize_tiles(read: Read, write: Write, cut: Plan, run: Run, channels: int = 3) -> None:
+def stylize_tiles(read: Read, write: Write, cut: Cut, run: Run, channels: int = 3) -> None:
     """A picture in bands along its first side, each in tiles along its second.
 
     `read(start, into)` fills `into`, uint8 [rows, breadth, channels], from row `start` on; `write(start, first, tile)`

@@ -17,8 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from anime_model.runtime.models import first_line
-from anime_model.runtime.whole import whole_file
+from anime_model.pictures.atomic import whole_file
+from anime_model.runtime.session import first_line
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}
@@ -37,7 +37,7 @@ class VideoError(ValueError):
 
 
 @dataclass(frozen=True)
-class Report:
+class FilmReport:
     """What was made. Flicker: how much more a drawing changes from frame to frame than the film, where that is still,
     in levels of 255 (mean absolute difference); None where no pixel is ever still."""
 
@@ -55,7 +55,7 @@ def stylize_video(
     max_size: int | None = None,
     compare: bool = False,
     tick: Callable[[int, int], None] = lambda done, total: None,
-) -> Report:
+) -> FilmReport:
     """Draws the film `source` with `draw` (uint8 [H, W, 3] to the same) into `target`, which appears whole or not.
 
     `compare` writes before | after. At most `workers` + 2 frames are in memory. `tick(done, total)` hears of each; what
@@ -102,7 +102,7 @@ class _Film:
         self.sound = {stream.index: self.output.add_stream_from_template(stream) for stream in self.input.streams.audio}
         self.to_rgb, self.to_yuv = av.video.reformatter.VideoReformatter(), av.video.reformatter.VideoReformatter()
 
-    def make(self, draw: Draw, workers: int, steady: bool, tick: Callable[[int, int], None]) -> Report:
+    def make(self, draw: Draw, workers: int, steady: bool, tick: Callable[[int, int], None]) -> FilmReport:
         steadied, pending, done = Steady(HOLD if steady else 0), deque(), 0
         total = self.video.frames or round(float((self.input.duration or 0) / 1e6 * (self.video.average_rate or 0)))
         with ThreadPoolExecutor(workers) as pool:
@@ -115,7 +115,7 @@ class _Film:
                 self._write(steadied, *item)
                 tick(done := done + 1, max(total, done))
         self.output.mux(self.drawn.encode(None))
-        return Report(done, steadied.flicker_drawn, steadied.flicker_kept)
+        return FilmReport(done, steadied.flicker_drawn, steadied.flicker_kept)
 
     def _first_frame(self):
         with self.av.open(str(self.source)) as film:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anime_model.recipe import AbstractionSettings
+from anime_model.recipes.recipe import AbstractionSettings
 from anime_model.training.data import to_float
 from anime_model.training.losses import from_yuv, to_yuv
 
@@ -26,7 +26,7 @@ EVERY = 8  # rows and columns of a picture that its palette is read from
 
 
 @dataclass(frozen=True)
-class Palette:
+class ColourTransfer:
     """What brings the mean and the spread of photos' U and V to those of frames: UV * scale + shift, each [2, 1, 1].
 
     Reinhard et al., *Color Transfer between Images* (2001), between two collections and in YUV: one and the same map
@@ -44,7 +44,7 @@ class Palette:
         return cls(scale, mean + share * (to_mean - mean) - mean * scale)
 
 
-def abstract(photo: Tensor, settings: AbstractionSettings, palette: Palette) -> Tensor:
+def abstract(photo: Tensor, settings: AbstractionSettings, palette: ColourTransfer) -> Tensor:
     """Pictures [N, 3, H, W] in [-1, 1] to such pictures; unchanged where `settings.rounds` is 0."""
     if not settings.rounds:
         return photo

@@ -1,6 +1,5 @@
 """Pictures decoded once into memory, and crops of them that depend on the seed and the step alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anime_model.runtime.pictures import picture_files, read_picture
+from anime_model.pictures.arrays import picture_files, read_picture
+from anime_model.pictures.sampling import spread
 
 
 class DataError(ValueError):
@@ -64,11 +64,6 @@ class Sampler:
     def __call__(self, step: int) -> Tensor:
         draw = np.random.default_rng([self.seed, self.stream, self.rank, step])
         return self.pictures.crops(self.batch, self.size, draw)
-
-
-def spread(total: int, count: int) -> Sequence[int]:
-    """`count` indices spread evenly over `total`, all of them where there are fewer."""
-    return np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
 
 
 def to_float(pictures: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy.stats import ks_2samp
 
-from anime_model.recipe import CheckSettings
-from anime_model.runtime.pictures import PictureError, picture_files, read_picture
+from anime_model.pictures.arrays import PictureError, picture_files, read_picture
+from anime_model.recipes.recipe import CheckSettings
 from anime_model.training.preparation import test_sets
 
 TRAIN, TEST, FRAMES = "photos/train", "photos/test/", "frames/"

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from anime_model.runtime.pictures import PictureError, picture_files, read_picture, write_picture
+from anime_model.pictures.arrays import PictureError, picture_files, read_picture, write_picture
 
 LEAST = {"train": 4, "test": 2, "frames": 4}  # fewer pictures than these are a mistake, not a data set
 CANNY = 100, 200  # weak and strong gradient, L1 norm of the Sobel operator on 8 bits

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from anime_model.networks.generator import Generator
-from anime_model.runtime.pictures import write_picture
+from anime_model.pictures.arrays import write_picture
 from anime_model.training.data import to_uint8
 
 

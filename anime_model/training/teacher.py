@@ -13,9 +13,9 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
 from anime_model.networks.generator import Generator
-from anime_model.recipe import TeacherSettings
+from anime_model.recipes.recipe import TeacherSettings
 from anime_model.training import losses
-from anime_model.training.abstraction import Palette, abstract
+from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.colours import carry_colours
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
@@ -134,7 +134,7 @@ class _Trainer:
     ) -> None:
         self.players, self.settings, self.fabric = players, settings, training.fabric
         self.perceptual = torch.compile(perceptual) if settings.compile else perceptual
-        palette = Palette.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
+        palette = ColourTransfer.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
         self.anchor_of = partial(abstract, settings=settings.abstraction, palette=palette)
         self.projected = settings.discriminator == "projected"
         self.photos, self.frames, self.smooth = (

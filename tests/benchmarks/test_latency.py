@@ -8,7 +8,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import conv_costs, count_macs, count_traffic
 from anime_model.networks.generator import Generator
 from benchmarks.latency import SIZES, THREADS, best_seconds, is_former, kept, roofline_ms
-from flows.hashes import file_md5
+from flows.machine.hashes import file_md5
 
 ARCH = animeganv2(0.125)
 

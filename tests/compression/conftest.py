@@ -5,7 +5,7 @@ from anime_model.compression.distillation import Lesson
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.generator import Generator
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.runtime.pictures import write_picture
+from anime_model.pictures.arrays import write_picture
 from anime_model.training.data import Pictures
 
 

@@ -22,12 +22,12 @@ from anime_model.compression.quantization import Int8Trial, quantizable
 from anime_model.compression.rounding import rounded
 from anime_model.compression.timing import fastest_int8, plan, search, unit_times
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
-from anime_model.evaluation.fidelity import psnr
-from anime_model.evaluation.footprint import count_macs, count_parameters
+from anime_model.metrics.fidelity import psnr
+from anime_model.metrics.footprint import count_macs, count_parameters
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator
-from anime_model.recipe import QuantizeSettings
+from anime_model.recipes.recipe import QuantizeSettings
 from tests.support import lite
 
 WEIGHTS = Path(__file__).parents[2] / "anime_model/weights"

@@ -13,11 +13,11 @@ from anime_model.compression.importance import Evidence, observe
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import ChannelGroup, channel_groups, prune_to
 from anime_model.compression.separable import replace_convs
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs
 from anime_model.networks.generator import Generator
-from anime_model.recipe import ReplaceSettings
+from anime_model.recipes.recipe import ReplaceSettings
 from benchmarks.pruning import Alone, Chance, colour_error
 
 

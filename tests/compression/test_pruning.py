@@ -13,11 +13,11 @@ from anime_model.compression.pruning import (
     sparsity_penalty,
 )
 from anime_model.compression.separable import replace_convs
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, convolutions
-from anime_model.recipe import DistillSettings, PruneSettings, ReplaceSettings
+from anime_model.recipes.recipe import DistillSettings, PruneSettings, ReplaceSettings
 from anime_model.training.loop import Training
 
 

@@ -3,17 +3,17 @@ import torch
 
 from anime_model.compression.quantization import (
     FakeQuantizedWeight,
+    Int8Plan,
     Int8Trial,
-    Plan,
     calibrate,
     fake_quantized,
     protected,
     quantizable,
     sensitivity,
 )
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator, fold_batch_norm
-from anime_model.recipe import QuantizeSettings
+from anime_model.recipes.recipe import QuantizeSettings
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_time_that_is_saved_weighs_against_harm(folded):
 
 
 def test_the_table_says_why_a_layer_runs_in_float():
-    plan = Plan(dict.fromkeys("abc", (1.0, 0.5)), {"a": 60.0, "b": 40.0, "c": 60.0}, int8=("c",))
+    plan = Int8Plan(dict.fromkeys("abc", (1.0, 0.5)), {"a": 60.0, "b": 40.0, "c": 60.0}, int8=("c",))
     rows = {row["layer"]: row for row in sensitivity(plan, QuantizeSettings(psnr=52))}
     assert {name: row["runs_in"] for name, row in rows.items()} == {"a": "float", "b": "float", "c": "int8"}
     assert "not faster" in rows["a"]["reason"]

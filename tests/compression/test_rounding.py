@@ -6,7 +6,7 @@ from torch import nn
 
 from anime_model.compression.export import deployable
 from anime_model.compression.rounding import LIMIT, round_kernel, rounded, second_moments
-from anime_model.evaluation.fidelity import psnr
+from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import convolutions
 
 

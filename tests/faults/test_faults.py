@@ -16,9 +16,9 @@ from threading import Event
 import pytest
 import yaml
 
-from flows.cache import damaged_objects, object_folder, remove_damaged
-from flows.graph import load_stages
-from flows.reproduce import reproduce
+from flows.pipeline.cache import damaged_objects, object_folder, remove_damaged
+from flows.pipeline.graph import load_stages
+from flows.pipeline.run_stage import reproduce
 from tests.faults import harness
 from tests.flows.test_compress import post
 

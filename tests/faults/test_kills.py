@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.server import free_port
+from flows.runs.server import free_port
 from tests.faults import harness
 from tests.flows.test_compress import post
 

@@ -16,11 +16,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from anime_model.networks.checkpoint import CheckpointError, load_generator
-from anime_model.recipe import RecipeError, load_recipe, parse_recipe
-from anime_model.runtime.pictures import write_picture
+from anime_model.pictures.arrays import write_picture
+from anime_model.recipes.recipe import RecipeError, load_recipe, parse_recipe
 from anime_model.training.preparation import prepare
-from flows.recipe_file import use_recipe
-from flows.server import free_port
+from flows.pipeline.recipe_file import use_recipe
+from flows.runs.server import free_port
 from tests.faults import harness
 from tests.flows.conftest import ROOT
 
@@ -173,7 +173,7 @@ def test_an_evil_recipe_starts_nothing(project: Path):
     assert harness.run(project, "--recipe", "evil.yaml") == 2
     assert "styles: 'cel; touch pwned' must be a folder name" in harness.said(project)
     (project / "params.yaml").write_text(yaml.safe_dump(toy_recipe(data__photos="$(touch pwned)")))
-    checked = [sys.executable, "-m", "flows.recipe_file"]  # what `make repro` does first
+    checked = [sys.executable, "-m", "flows.pipeline.recipe_file"]  # what `make repro` does first
     done = subprocess.run(checked, cwd=project, env=harness.environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
@@ -361,7 +361,7 @@ def test_no_secret_reaches_a_log_a_tag_a_database_or_a_report(project: Path):
 def test_an_address_with_a_password_is_told_without_it(evaluated: Path, monkeypatch: pytest.MonkeyPatch):
     import mlflow
 
-    from flows.registry import RegistryError, register
+    from flows.registry.versions import RegistryError, register
 
     address = "http://robot:p%40ss-hunter3@127.0.0.1:9"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -377,7 +377,7 @@ def test_an_address_with_a_password_is_told_without_it(evaluated: Path, monkeypa
 def test_redaction_knows_secrets_by_name_and_by_place(monkeypatch: pytest.MonkeyPatch):
     import logging
 
-    from flows.redact import redact
+    from flows.machine.redact import redact
 
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)

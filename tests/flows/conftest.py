@@ -76,8 +76,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prefect_api() -> Iterator[str]:
     """The API of one Prefect server with a database of its own."""
-    from flows.group import end_group, start_group
-    from flows.server import answers
+    from flows.machine.group import end_group, start_group
+    from flows.runs.server import answers
 
     with socket.socket() as probe:  # never the usual port: other sessions of tests may run on this machine
         probe.bind(("127.0.0.1", 0))

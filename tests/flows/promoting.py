@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, save
 from PIL import Image
 
-from flows.registry import register
+from flows.registry.versions import register
 from tests.flows.conftest import ROOT
 
 

@@ -14,7 +14,7 @@ import mlflow
 import pytest
 
 from tests.flows.conftest import ROOT
-from tests.flows.test_reproduce import gone, hanging
+from tests.flows.pipeline.test_run_stage import gone, hanging
 
 pytestmark = pytest.mark.slow
 STAGES = [f"{kind}@{style}" for kind in ("train_teacher", "export", "evaluate") for style in ("cel", "ink")]
@@ -87,7 +87,7 @@ def test_the_first_run_does_everything_and_the_second_nothing(toy: Path, prefect
     assert versions(toy) == 4
 
     assert "int8      2,143,552" in first.stdout
-    assert "Report:  artifacts/ink/evaluation/report.html" in first.stdout
+    assert "Report:  artifacts/ink/report.html" in first.stdout
     assert "make mlflow" in first.stdout
     kinds = {artifact["key"]: artifact["type"] for artifact in post(prefect_api, "artifacts/filter", {})}
     assert kinds["results"] == "table"

@@ -7,12 +7,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from flows import champion
-from flows.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
 from flows.promote import _parser, check, panel_score, rollback
+from flows.registry import champion
+from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
 from tests.flows.promoting import draw_pictures, register_lite, relax_latency, run, start
+from tests.flows.registry.test_versions import store  # noqa: F401  a fixture
 from tests.flows.test_compress import post
-from tests.flows.test_registry import store  # noqa: F401  a fixture
 
 pytestmark = [
     pytest.mark.slow,

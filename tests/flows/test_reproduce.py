@@ -1,112 +1,72 @@
-import os
-import signal
+"""A registered version made again from its commit, recipe and data."""
+
 import subprocess
 import sys
-import time
 from pathlib import Path
-from threading import Event, Timer
 
-import psutil
+import mlflow
 import pytest
 
-from flows.reproduce import StageError, reproduce
+from flows.registry.versions import register
+from flows.reproduce import ReproductionError, find_version, reproduce_version
+from tests.flows.promoting import make_retrainable, run
+from tests.flows.registry.test_versions import store  # noqa: F401  a fixture
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
+]
 
 
-def run(root: Path, name: str, timeout: float = 60, stop: Event | None = None) -> tuple[bool, list[str]]:
-    lines: list[str] = []
-    return reproduce(name, root, stop or Event(), timeout, lines.append), lines
+def make(root: Path) -> None:
+    """The project with photos, of which DVC tracks the train ones only as `dvc add` leaves it."""
+    make_retrainable(root)
+    subprocess.run([sys.executable, "-m", "dvc", "add", "-q", "photos"], cwd=root, check=True, capture_output=True)
+    commit = "git -c user.name=toy -c user.email=toy@example.org commit -qam data"
+    for command in ("git add -A .", commit, f"{sys.executable} -m dvc repro -q"):
+        subprocess.run(command.split(), cwd=root, check=True, capture_output=True)
 
 
-def hanging(root: Path, patience: float = 30) -> list[int]:
-    """The stage's process and its child, once both are there."""
-    deadline = time.monotonic() + patience
-    while not (root / "pids.txt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.1)
-    return [int(pid) for pid in (root / "pids.txt").read_text().split()]
-
-
-def lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def gone(pids: list[int]) -> bool:
-    """Whether all have ended; one that its new parent has not asked after yet has ended too."""
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        if not any(lives(pid) for pid in pids):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def test_only_the_stage_itself_is_heard(toy: Path):
-    cached, lines = run(toy, "train_teacher@cel")
-    assert not cached
-    assert lines == ["step 1/3 loss=1.000", "step 2/3 loss=0.500", "step 3/3 loss=0.333"]
-
-
-def test_an_unchanged_stage_and_one_from_the_run_cache_are_cached(made: Path):
-    assert run(made, "train_teacher@cel") == (True, [])
-    (made / "artifacts" / "cel" / "teacher" / "curve.csv").unlink()
-    (made / "dvc.lock").unlink()
-    assert run(made, "train_teacher@cel") == (True, [])
-    assert (made / "artifacts" / "cel" / "teacher" / "curve.csv").exists()
-
-
-@pytest.fixture
-def changed(made: Path) -> Path:
-    """A made project with one stage to run again."""
+def test_a_version_is_made_again_after_everything_has_changed(made: Path, store: mlflow.MlflowClient):  # noqa: F811
+    (made / ".gitignore").write_text((made / ".gitignore").read_text() + "/frames/\n")
+    make(made)
+    work = made / "work.py"
+    work.write_text(work.read_text() + "# not committed\n")
+    register(made, ["cel"])
+    for name in ("0.png", "1.png"):  # other data, another recipe, other code
+        (made / "photos" / "train" / name).unlink()
     recipe = made / "params.yaml"
-    recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 2"))
-    return made
+    recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 9"))
+    work.write_text("broken")
+
+    done = run("flows.reproduce", "animegan-cel/2", "--keep")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "animegan-cel 2 (int8): bit for bit"
+    assert "train_teacher@cel: the recorded files" in done.stdout
+    clone = made / "scratch" / "reproduced" / "animegan-cel-2" / "work"
+    assert len(list((clone / "photos" / "train").iterdir())) == 20, "the data of that time"
+    assert (clone / "work.py").read_text().endswith("# not committed\n")
+    assert store.get_model_version("animegan-cel", "2").tags["reproduced"].startswith("bit for bit, ")
+    assert recipe.read_text().count("rounds: 9") == 1, "the workspace is left alone"
+
+    (made / "frames" / "cel" / "0.png").unlink()  # DVC does not track them: what they were is gone
+    store.set_model_version_tag("animegan-cel", "2", "dvc_md5", "0" * 32)
+    store.set_model_version_tag("animegan-cel", "2", "fid", "99")
+    report = reproduce_version(made, find_version("animegan-cel/2"), clone.parent, 0.01, 600)
+    assert report.verdict == "differs"
+    assert "frames/cel: other data than recorded" in report.notes
+    assert ("fid", 99.0, 12.25) in report.figures
 
 
-def test_a_failure_is_the_stages_own_last_word(changed: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TOY", "fail train_teacher@cel")
-    with pytest.raises(StageError, match=r"^ValueError: the toy breaks$") as error:
-        run(changed, "train_teacher@cel")
-    assert not error.value.transient
-
-
-def test_a_failure_of_dvc_itself_is_told_too(toy: Path):
-    with pytest.raises(StageError, match="nothing"):
-        run(toy, "nothing")
-
-
-def test_a_killed_stage_may_be_tried_again(changed: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TOY", "die train_teacher@cel")
-    with pytest.raises(StageError, match="killed by SIGKILL") as error:
-        run(changed, "train_teacher@cel")
-    assert error.value.transient
-    run(changed, "train_teacher@cel")
-
-
-def test_a_timeout_ends_the_whole_group(changed: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TOY", "hang train_teacher@cel")
-    with pytest.raises(StageError, match="longer than its timeout"):
-        run(changed, "train_teacher@cel", timeout=3)
-    assert gone(hanging(changed))
-
-
-def test_a_stop_ends_the_whole_group(changed: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TOY", "hang train_teacher@cel")
-    stop = Event()
-    Timer(2, stop.set).start()
-    with pytest.raises(StageError, match="stopped"):
-        run(changed, "train_teacher@cel", stop=stop)
-    assert gone(hanging(changed))
-
-
-def test_the_group_dies_with_its_killed_parent(changed: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("TOY", "hang train_teacher@cel")
-    program = "from flows.reproduce import *; reproduce('train_teacher@cel', Path(), Event(), 60, print)"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    parent = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.DEVNULL)
-    pids = hanging(changed)
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    assert gone(pids)
+def test_what_cannot_be_made_again_is_one_line(made: Path, store: mlflow.MlflowClient):  # noqa: F811
+    with pytest.raises(ReproductionError, match="'x y' names no version: write animegan-shinkai/7"):
+        find_version("x y")
+    with pytest.raises(ReproductionError, match="MLflow has no animegan-cel/7"):
+        find_version("animegan-cel/7")
+    register(made, ["cel"])
+    store.set_model_version_tag("animegan-cel", "2", "git_commit", "f" * 40)
+    with pytest.raises(ReproductionError, match="git checkout: "):
+        reproduce_version(made, find_version("models:/animegan-cel/2"), made / "scratch" / "again", 0.01, 60)
+    store.delete_model_version_tag("animegan-cel", "2", "git_commit")
+    with pytest.raises(ReproductionError, match="was not registered by this project"):
+        find_version("animegan-cel/2")

@@ -14,10 +14,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from flows.champion import CHALLENGER, CHAMPION, PREVIOUS, holder
+from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, holder
+from tests.flows.pipeline.test_run_stage import gone, hanging
 from tests.flows.promoting import draw_pictures, make_retrainable, run, start
 from tests.flows.test_compress import last_run, post, trace
-from tests.flows.test_reproduce import gone, hanging
 
 pytestmark = [
     pytest.mark.long,

@@ -114,7 +114,6 @@ def export():
 
 def evaluate():
     (folder / "evaluation").mkdir(parents=True, exist_ok=True)
-    (folder / "evaluation" / "report.html").write_text("<p>report</p>")
     shown = folder / "evaluation" / "pictures" / "faces" / "one"
     shown.mkdir(parents=True, exist_ok=True)
     for name in ("photo", "teacher", "int8"):

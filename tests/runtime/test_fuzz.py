@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from anime_model.runtime.graph import read_graph
-from anime_model.runtime.models import ModelError, open_session
-from anime_model.runtime.pictures import ORIENTATION
+from anime_model.pictures.arrays import ORIENTATION
+from anime_model.runtime.onnx_layers import read_graph
+from anime_model.runtime.session import ModelError, open_session
 from anime_model.runtime.stylizer import Stylizer
 from tests.tiny_onnx import identity_model, reaching_model
 

@@ -9,7 +9,8 @@ import pytest
 from onnx import helper
 
 from anime_model.runtime import models
-from anime_model.runtime.models import ModelError, card, find_model, open_session, receptive_radius, styles
+from anime_model.runtime.models import card, find_model, styles
+from anime_model.runtime.session import ModelError, open_session, receptive_radius
 from tests.tiny_onnx import identity_model, save_model, shipped
 
 

@@ -9,10 +9,10 @@ import pytest
 from onnx import helper
 from PIL import Image
 
-from anime_model.runtime.models import ModelError
+from anime_model.pictures.arrays import PictureError
 from anime_model.runtime.palettes import LUMA
-from anime_model.runtime.pictures import PictureError
 from anime_model.runtime.pyfunc import _load_pyfunc
+from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import MULTIPLE, Look, Stylizer
 from tests.tiny_onnx import identity_model, negative_model, reaching_model, save_model
 
@@ -51,7 +51,7 @@ def test_the_network_sees_a_reflected_margin_and_sizes_that_it_can_halve_twice(i
             return [feeds["photo"]]
 
     stylizer = Stylizer(identity)
-    stylizer.__dict__["_session"] = Session()
+    stylizer._network.__dict__["session"] = Session()
     picture = noise(21, 30, 3)
     stylizer(picture)
     (photo,) = seen
@@ -79,9 +79,9 @@ def test_a_missing_model_is_named_at_once(tmp_path: Path):
 
 def test_threads_are_explicit_and_the_session_waits_for_the_first_picture(identity: Path):
     stylizer = Stylizer(identity, threads=1)
-    assert "_session" not in vars(stylizer)
+    assert "session" not in vars(stylizer._network)
     stylizer(noise(4, 4, 3))
-    assert stylizer._session.get_session_options().intra_op_num_threads == 1
+    assert stylizer._network.session.get_session_options().intra_op_num_threads == 1
 
 
 def test_nothing_is_written_to_the_home_folder(identity: Path, tmp_path: Path):
@@ -117,12 +117,12 @@ def test_the_generic_model_takes_arrays_paths_and_tables(identity: Path, tmp_pat
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_tiled_equals_untiled(tmp_path: Path, monkeypatch, size: tuple[int, int], mode: str):
     """Arrays and Pillow images, of which the second are overwritten as the tiles are made."""
-    monkeypatch.setattr("anime_model.runtime.stylizer.SMALLEST", 20_000)
+    monkeypatch.setattr("anime_model.runtime.network.SMALLEST", 20_000)
     model = reaching_model(tmp_path / "m.onnx")
     picture = noise(*size, len(mode))
     whole, tiled = Stylizer(model), Stylizer(model, memory=0)
-    assert whole._plan(*size) is None
-    assert tiled._plan(*size).pixels > picture[..., 0].size
+    assert whole._network.plan(*size) is None
+    assert tiled._network.plan(*size).pixels > picture[..., 0].size
     wanted = whole(picture[..., :3].copy())
     assert wanted.std() > 20, "an empty picture would prove nothing"
     assert np.abs(tiled(picture[..., :3].copy()).astype(int) - wanted).max() <= 1
@@ -132,12 +132,12 @@ def test_tiled_equals_untiled(tmp_path: Path, monkeypatch, size: tuple[int, int]
 
 
 def test_a_model_that_does_not_say_how_far_it_sees_gets_the_picture_whole(tmp_path: Path):
-    assert Stylizer(reaching_model(tmp_path / "m.onnx", say=False), memory=0)._plan(4000, 4000) is None
+    assert Stylizer(reaching_model(tmp_path / "m.onnx", say=False), memory=0)._network.plan(4000, 4000) is None
 
 
 def test_a_large_picture_is_cut_so_that_the_process_stays_under_its_bound(tmp_path: Path):
     stylizer = Stylizer(reaching_model(tmp_path / "m.onnx"))
-    cut = stylizer._plan(10_000, 10_000)
+    cut = stylizer._network.plan(10_000, 10_000)
     assert 400_000_000 + 360 * (cut.long + 32) * (cut.short + 32) < 470_000_000
 
 

@@ -30,7 +30,7 @@ def address(project: Path) -> Iterator[str]:
     options = ["--project", project, "--database", project / "panel.db", "--port", "0"]
     environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN, "TMPDIR": str(project.parent)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, "-m", "anime_app.cli", "studio", *map(str, options)]
+    command = [sys.executable, "-m", "anime_app.cli.command", "studio", *map(str, options)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for line in process.stdout:

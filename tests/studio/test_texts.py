@@ -26,7 +26,7 @@ SAYS = {"label", "page_label", "both", "said", "say", "empty", "_head", "_t", "_
 BELOW = (
     "anime_app/panel/store.py", "anime_app/panel/ranking.py", "anime_app/studio/versions.py",
     "anime_app/studio/promotion.py", "anime_app/studio/judge_admin.py", "anime_model/runtime/models.py",
-    "anime_model/runtime/stylizer.py", "flows/champion.py", "flows/promote.py",
+    "anime_model/runtime/stylizer.py", "flows/registry/champion.py", "flows/promote.py",
 )  # fmt: skip
 MADE_OF = re.compile(r"StoreError|UnknownKeyError|ModelError|PromotionError|ValueError|Verdict|append|Ranking")
 NEVER_SEEN = ("expected a uint8 picture",)  # a mistake of a program, not of a person

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anime_app.studio import charts, promotion, samples
+from anime_app.studio import promotion, samples
+from anime_app.studio import version_charts as charts
 from anime_app.studio.promotion import Verdict, promote, roll_back
 from anime_app.studio.settings import Studio
 from anime_app.studio.sheet import figures_table, pane, verdict
@@ -19,9 +20,9 @@ from anime_app.studio.versions import (
     tracking_uri,
     trial_versions,
 )
-from anime_model.runtime.models import ModelError
-from anime_model.runtime.pictures import PictureError
-from tests.flows.test_reproduce import gone
+from anime_model.pictures.arrays import PictureError
+from anime_model.runtime.session import ModelError
+from tests.flows.pipeline.test_run_stage import gone
 from tests.studio.project import STEPS, make_project
 
 

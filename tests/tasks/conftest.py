@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from anime_model.demo.scenes import generate_demo
 from anime_model.training.preparation import prepare
-from anime_model.training.scenes import generate_demo
 
 ROOT = Path(__file__).parents[2]
 SMALL = {

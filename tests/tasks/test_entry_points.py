@@ -10,7 +10,7 @@ import yaml
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import read_notes, save_generator
 from anime_model.networks.generator import Generator
-from anime_model.runtime.pictures import write_picture
+from anime_model.pictures.arrays import write_picture
 from tests.tasks.conftest import merged
 
 

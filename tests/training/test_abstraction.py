@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from anime_model.recipe import AbstractionSettings
-from anime_model.training.abstraction import Palette, abstract
+from anime_model.recipes.recipe import AbstractionSettings
+from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.losses import from_yuv, to_yuv
 
-SAME = Palette(torch.ones(2, 1, 1), torch.zeros(2, 1, 1))
+SAME = ColourTransfer(torch.ones(2, 1, 1), torch.zeros(2, 1, 1))
 PLAIN = AbstractionSettings(rounds=3, lines=0, sharpen=0)
 
 
@@ -71,7 +71,7 @@ def test_a_palette_brings_photos_to_the_frames_mean_and_spread():
     frames = [torch.randint(60, 200, (3, 64, 64), generator=draw, dtype=torch.uint8) for _ in range(3)]
     chroma = [to_yuv(torch.stack(side)[..., ::8, ::8].float() / 127.5 - 1)[:, 1:] for side in (photos, frames)]
     for share in (0.0, 0.5, 1.0):
-        palette = Palette.between(photos, frames, share)
+        palette = ColourTransfer.between(photos, frames, share)
         moved = chroma[0] * palette.scale + palette.shift
         for statistic in (torch.mean, torch.std):
             start, end, found = (statistic(values, (0, 2, 3)) for values in (*chroma, moved))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from anime_model.runtime.pictures import write_picture
+from anime_model.pictures.arrays import write_picture
 from anime_model.training.data import DataError, Pictures, Sampler, to_float, to_uint8
 from anime_model.training.loop import Training, TrainingError, cosine, update_average, write_curve
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anime_model.runtime.pictures import picture_files, read_picture, write_picture
+from anime_model.pictures.arrays import picture_files, read_picture, write_picture
 from anime_model.training.preparation import prepare, scale_down, smooth_edges
 
 SIZES = {"photo_size": 48, "test_size": 64, "frame_size": 60, "smallest": 32}

@@ -1,0 +1,124 @@
+"""The command `anime`: stylize, styles, info, bench, studio. An error is one line on standard error, no traceback.
+
+Exit status: 0 all went well, 1 something was not made, 2 the command was wrong, 130 stopped by Ctrl-C.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from anime_app.cli.stylize import cores_here, stylize
+from anime_app.cli.tables import bench, info, list_styles
+from anime_app.terminal import say
+from anime_model.pictures.images import MAX_PIXELS
+from anime_model.runtime.models import styles
+from anime_model.runtime.palettes import PALETTES
+
+FAVOURITE = "shinkai"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit status."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # Pillow's remarks on damage that it could read past
+    options = parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read the output has gone; Python would complain once more when it closes it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        say(f"anime: {f'{error.filename}: ' if error.filename else ''}{(error.strerror or str(error))}")
+    except (ValueError, MemoryError) as error:  # PictureError, ModelError and VideoError are among them
+        say(f"anime: {error or 'not enough memory'}")
+    return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="anime", description="Photos and videos to anime, on any CPU.")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+    _add_stylize(commands.add_parser("stylize", help="turn pictures, folders and videos into anime"))
+    _command(commands, "styles", "the styles that ship, and the palettes", lambda options: list_styles())
+    shown = _command(commands, "info", "what a model is: layers, parameters, bytes, figures", lambda o: info(o.model))
+    shown.add_argument("model", help="a style, an ONNX file, or models:/NAME@ALIAS")
+    timed = _command(commands, "bench", "a quick latency table for this machine", lambda o: bench(o.model, o.threads))
+    timed.add_argument("model", nargs="?", default=default_style(), help="as for info (default: %(default)s)")
+    timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
+    _add_studio(commands)
+    return root
+
+
+def _add_stylize(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(run=stylize)
+    add = command.add_argument
+    add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns in quotes, or - for standard input")
+    add("-o", "--out", help="the result's file or folder, or - for standard output (default: beside the input)")
+    add("--style", default=default_style(), help="a style, an ONNX file, or models:/NAME@ALIAS (default: %(default)s)")
+    add("--palette", choices=PALETTES, help="grade the colours afterwards")
+    add("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the drawing (default)")
+    add("--keep-colour", action="store_true", help="the photo's colours with the drawing's light and lines")
+    add("--threads", type=_positive, help="cores for one picture (default: chosen from the number of pictures)")
+    add("--workers", type=_positive, help="pictures in the network at once (default: likewise)")
+    add("--max-size", type=_positive, help="shrink so that the longer side has at most this many pixels")
+    add("--max-pixels", type=_positive, default=MAX_PIXELS, help="refuse pictures with more (default: %(default)s)")
+    add("--compare", action="store_true", help="write before | after")
+    add("--no-steady", action="store_true", help="videos: do not hold still what does not move")
+    add("--force", action="store_true", help="make results again that are already there")
+
+
+def _add_studio(commands) -> None:
+    command = _command(commands, "studio", "a page to make, compare and judge pictures, on this computer", _studio)
+    add = command.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on (default: this computer only)")
+    add("--port", type=int, default=7860, help="0 takes a free one (default: %(default)s)")
+    add("--open", action="store_true", help="open the page in the browser")
+    add("--threads", type=_positive, default=1, help="cores of one picture (default: %(default)s)")
+    add("--concurrency", type=_positive, default=cores_here(), help="pictures drawn at once (default: all cores)")
+    add("--queue", type=_positive, default=32, help="requests that may wait; more are told to come back (%(default)s)")
+    add("--max-pixels", type=_positive, default=50_000_000, help="refuse pictures with more (default: %(default)s)")
+    add("--max-upload", type=_positive, default=40, metavar="MB", help="refuse files with more (default: %(default)s)")
+    add("--project", type=Path, help="root of a pipeline project to compare (default: none)")
+    add("--tracking-uri", help="MLflow's, for the versions of its registry (default: none)")
+    token = os.environ.get("ANIME_STUDIO_TOKEN")  # a command line can be read by everyone on the machine
+    add("--token", default=token, help="unlocks promote and roll back (default: $ANIME_STUDIO_TOKEN, else off)")
+    add("--database", type=Path, default=Path("panel.db"), help="the panel's ratings (default: %(default)s)")
+
+
+def _studio(options: argparse.Namespace) -> int:
+    try:
+        from anime_app.studio.launch import studio
+
+        return studio(options)
+    except ModuleNotFoundError as error:
+        if error.name not in ("gradio", "uvicorn", "fastapi"):
+            raise
+        raise ValueError("the studio needs Gradio: pip install 'animegan-lite[studio]'") from error
+
+
+def _command(commands, name: str, about: str, run) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=about, description=about)
+    command.set_defaults(run=run)
+    return command
+
+
+def default_style() -> str:
+    """The favourite where it ships, else the first that does."""
+    shipped = list(styles())
+    return FAVOURITE if FAVOURITE in shipped or not shipped else shipped[0]
+
+
+def _positive(text: str) -> int:
+    value = int(text.replace("_", ""))
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""`anime stylize`: files, folders, patterns, films, standard input and output."""
+
+import argparse
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from anime_app.cli.inputs import Found, Job, find_jobs
+from anime_app.cli.pipeline import Stages, Stopped, run
+from anime_app.cli.progress_bar import Progress
+from anime_app.terminal import one_line, say
+from anime_model.pictures import images
+from anime_model.runtime.session import ModelError
+from anime_model.runtime.stylizer import Look, Stylizer
+from anime_model.runtime.video import VideoError, stylize_video
+
+STANDARD = "-"
+PARALLEL = 2  # pictures for each core from which on each picture gets one core
+
+
+@dataclass
+class Result:
+    """How the jobs ended; `failures` are lines for people."""
+
+    made: int = 0
+    there: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def stylize(options: argparse.Namespace) -> int:
+    """The exit status: 0 where every result is there, 1 where one is not. Raises `ModelError`, `KeyboardInterrupt`."""
+    look = Look(options.palette, options.strength, options.keep_colour)
+    if options.inputs == [STANDARD] or options.out == STANDARD:
+        return _stream(options, look)
+    if STANDARD in options.inputs:
+        raise ValueError("standard input (-) stands alone")
+    style = _style_name(options.style)
+    found = find_jobs(options.inputs, Path(options.out) if options.out else None, style)
+    result = _make(found, options, look)
+    for failure in result.failures:
+        say(failure)
+    counts = [(result.made, "made"), (result.there, "already there (--force makes them again)")]
+    counts.append((len(result.failures), "failed"))
+    say(", ".join(f"{count} {what}" for count, what in counts if count) or "nothing to make: no pictures and no videos")
+    return 1 if result.failures or not (result.made or result.there) else 0
+
+
+def _make(found: Found, options: argparse.Namespace, look: Look) -> Result:
+    result = Result(failures=found.failures)
+    open_jobs = [job for job in found.jobs if options.force or not os.path.exists(job.target)]
+    result.there = len(found.jobs) - len(open_jobs)
+    pictures = [job for job in open_jobs if not job.is_video]
+    threads, workers = _shares(options, len(pictures))
+    stylizer = Stylizer(options.style, threads, max_pixels=options.max_pixels).fixed()
+    try:
+        _pictures(pictures, stylizer, look, workers, options, result)
+        for job in (job for job in open_jobs if job.is_video):
+            _film(job, look, options, result)
+    except KeyboardInterrupt:
+        left = len(open_jobs) - result.made
+        say(f"stopped: {result.made} made, {left} left; the same command goes on from here")
+        raise
+    return result
+
+
+def _shares(options: argparse.Namespace, pictures: int) -> tuple[int, int]:
+    """Threads for one picture, and pictures at once: many pictures share the cores best with one core each."""
+    cores = cores_here()
+    many = pictures >= PARALLEL * cores
+    threads = options.threads or (max(1, cores // options.workers) if options.workers else 1 if many else cores)
+    return threads, options.workers or (max(1, cores // threads) if many else 1)
+
+
+def _pictures(
+    jobs: list[Job], stylizer: Stylizer, look: Look, workers: int, options: argparse.Namespace, result: Result
+) -> None:
+    progress, stop = Progress(len(jobs), "pictures"), threading.Event()
+
+    def read(job: Job, admit: Callable[[int], None]) -> images.Picture:
+        # the same picture once more stands beside it while before and after are put together
+        return images.decode(
+            job.source, options.max_pixels, options.max_size, lambda n: admit(3 * n if options.compare else n)
+        )
+
+    def tick() -> None:
+        if stop.is_set():
+            raise Stopped
+
+    def draw(job: Job, picture: images.Picture) -> images.Picture:
+        picture.frames = [_drawn(frame, stylizer, look, options.compare, tick) for frame in picture.frames]
+        return picture
+
+    def report(job: Job, error: Exception | None) -> None:
+        if isinstance(error, ModelError):
+            raise error
+        if error is None:
+            result.made += 1
+        else:
+            result.failures.append(reason(job.source, job.target, error))
+        progress.step()
+
+    try:
+        stages = Stages(read, draw, lambda job, picture: images.write(picture, job.target))
+        run(jobs, stages, workers, report, stop=stop)
+    finally:
+        progress.clear()
+
+
+def _drawn(
+    frame: Image.Image, stylizer: Stylizer, look: Look, compare: bool, tick: Callable[[], None] = lambda: None
+) -> Image.Image:
+    """The frame drawn in place, or a new one with the photo on the left and the drawing on the right."""
+    photo = frame.copy() if compare else None
+    stylizer.draw(frame, look, tick)
+    return frame if photo is None else beside(photo, frame)
+
+
+def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
+    """Before | after: one picture of twice the width."""
+    both = Image.new(photo.mode, (photo.width * 2, photo.height))
+    both.paste(photo, (0, 0))
+    both.paste(drawing, (photo.width, 0))
+    return both
+
+
+def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> None:
+    workers = options.workers or cores_here()
+    stylizer = Stylizer(options.style, options.threads or 1, max_pixels=options.max_pixels).fixed()
+    progress = Progress(1, f"frames of {one_line(job.source.name)}")
+
+    def draw(photo: np.ndarray) -> np.ndarray:
+        return stylizer(photo, palette=look.palette, strength=look.strength, keep_colour=look.keep_colour)
+
+    def tick(done: int, total: int) -> None:
+        progress.total = total
+        progress.step()
+
+    try:
+        steady = not options.no_steady
+        made = stylize_video(job.source, job.target, draw, workers, steady, options.max_size, options.compare, tick)
+        result.made += 1
+        progress.clear()
+        if made.flicker_drawn is not None:
+            after = f", held still: {made.flicker_kept:.2f}" if steady else ""
+            say(f"{job.target}: {made.frames} frames; flicker in levels of 255: {made.flicker_drawn:.2f}{after}")
+    except (VideoError, OSError) as error:
+        result.failures.append(reason(job.source, job.target, error))
+    finally:
+        progress.clear()
+
+
+def _stream(options: argparse.Namespace, look: Look) -> int:
+    """One picture from standard input or a file to standard output or a file."""
+    if len(options.inputs) != 1:
+        raise ValueError("one picture only goes to standard output")
+    source = options.inputs[0]
+    data = sys.stdin.buffer.read() if source == STANDARD else Path(source)
+    stylizer = Stylizer(options.style, options.threads or cores_here(), max_pixels=options.max_pixels).fixed()
+    if source == STANDARD:
+        data = io.BytesIO(data)
+        data.name = "standard input"
+    picture = images.decode(data, options.max_pixels, options.max_size)
+    picture.frames = [_drawn(frame, stylizer, look, options.compare) for frame in picture.frames]
+    if options.out and options.out != STANDARD:
+        if Path(options.out).exists() and not options.force:
+            say(f"{options.out}: already there (--force makes it again)")
+            return 0
+        images.write(picture, Path(options.out))
+        return 0
+    buffer = io.BytesIO()
+    images.encode(picture, buffer, picture.kind)
+    sys.stdout.buffer.write(buffer.getbuffer())
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _style_name(style: str) -> str:
+    """What a result's name gets: the style, a model file's stem, or a registered model's name."""
+    name = style.removeprefix("models:/").split("@")[0].split("/")[0] if style.startswith("models:/") else style
+    return Path(name).stem
+
+
+def reason(source: Path, target: Path, error: Exception) -> str:
+    """One line for one picture that was not made."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{target}: {error.strerror.lower()}"
+    if isinstance(error, MemoryError):
+        return f"{source}: not enough memory"
+    text = str(error) or type(error).__name__
+    return text if text.startswith((str(source), str(target))) else f"{source}: {text}"
+
+
+def cores_here() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

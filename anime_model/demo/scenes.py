@@ -1,0 +1,74 @@
+"""The generated demo pictures: photo-like scenes, and the same kind of scenes as cel drawings, unpaired.
+
+One description of a scene feeds two ways of painting it (`canvas.py`): the same seed gives the photo and its drawing,
+so a person can see what a network should learn. The demo set takes its photos and its frames from different seeds.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from anime_model.demo.canvas import CEL, PHOTO, Canvas
+from anime_model.demo.landscapes import WEATHERS, landscape
+from anime_model.demo.portraits import portrait
+from anime_model.pictures.arrays import read_picture, write_picture
+
+SUBJECTS = {"scenes": landscape, "faces": portrait}
+WIDTHS = {"scenes": 4 / 3, "faces": 1.0}  # of a photo; a film frame is 3 : 2 whatever it shows
+TRAIN, FRAMES, TEST = 0, 400_000, 700_000  # where each set's seeds begin: the sets share no scene
+
+
+def render(seed: int, size: tuple[int, int], subject: str, style: str) -> np.ndarray:
+    """One picture, uint8 [H, W, 3]; `size` is (height, width), `subject` scenes or faces, `style` photo or cel."""
+    draw = np.random.default_rng([seed, list(SUBJECTS).index(subject)])
+    weather = WEATHERS[draw.choice(list(WEATHERS), p=[0.45, 0.2, 0.2, 0.15])]
+    light = (draw.choice([-1, 1]) * draw.uniform(0.4, 0.9), -draw.uniform(0.5, 1.0), draw.uniform(0.5, 0.9))
+    canvas = Canvas(size, style, weather, light, [seed, 7])
+    SUBJECTS[subject](canvas, draw)
+    return canvas.picture()
+
+
+def generate_demo(
+    out: Path,
+    *,
+    photos: int,
+    frames: int,
+    test: int,
+    size: int,
+    seed: int,
+    on_step: Callable[[int, int, dict[str, float]], None] = lambda step, total, scalars: None,
+) -> None:
+    """Writes photos/train/*.jpg, photos/test/{faces,scenes}/*.jpg and frames/cel/*.png under `out`.
+
+    `photos`, `frames` and `test` (for each test set) count pictures, `size` is a photo's short side in pixels; frames
+    are 1.6 times as high. Half of the photos and of the frames show faces. The test scenes end with the real photos
+    that scikit-learn ships, where it is installed: a first look at what the model makes of reality.
+    """
+    plan = []
+    for odd, subject in enumerate(SUBJECTS):
+        plan += [(out / "photos/train", PHOTO, TRAIN, subject, i) for i in range(odd, photos, 2)]
+        plan += [(out / "frames/cel", CEL, FRAMES, subject, i) for i in range(odd, frames, 2)]
+    plan += [(out / "photos/test" / subject, PHOTO, TEST, subject, i) for subject in SUBJECTS for i in range(test)]
+    for step, (folder, style, first, subject, i) in enumerate(plan, 1):
+        shape = (round(size * 1.6), round(size * 2.4)) if style == CEL else (size, round(size * WIDTHS[subject]))
+        picture = render(seed * 1_000_000 + first + i, shape, subject, style)
+        write_picture(folder / f"{subject}-{i:04d}.{'png' if style == CEL else 'jpg'}", picture)
+        on_step(step, len(plan), {})
+    for path in real_photos()[:test]:
+        write_picture(out / "photos/test/scenes" / f"real-{path.name}", _shrink(read_picture(path), size))
+
+
+def real_photos() -> list[Path]:
+    """The two photos inside scikit-learn's wheel, or none."""
+    package = find_spec("sklearn")
+    folder = Path(package.submodule_search_locations[0]) / "datasets/images" if package else None
+    return [folder / name for name in ("china.jpg", "flower.jpg") if (folder / name).is_file()] if folder else []
+
+
+def _shrink(picture: np.ndarray, short: int) -> np.ndarray:
+    scale = short / min(picture.shape[:2])
+    size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))

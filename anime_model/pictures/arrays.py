@@ -1,0 +1,108 @@
+"""Pictures of any kind in, uint8 RGB arrays out, and back to files. numpy and Pillow only."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from anime_model.pictures.atomic import whole_file
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
+# nothing else is opened: for EPS Pillow would run Ghostscript
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+ORIENTATION = 0x0112
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class PictureError(ValueError):
+    """A file that cannot be used as a picture; the message is one line: the file and the reason."""
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """All files below `folder` with a picture's suffix, sorted; hidden files and folders are left out."""
+    folder = Path(folder)
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """The picture as uint8 RGB [H, W, 3], upright (EXIF), transparency on white, the first frame of an animation.
+
+    Raises `PictureError` where the file is missing, broken, too large to be a picture or of no kind that Pillow reads.
+    """
+    try:
+        Image.init()
+        with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
+            image.load()
+            return np.array(_to_rgb(_upright(image)))
+    except Exception as error:  # decoders raise almost anything on broken data
+        raise PictureError(f"{path}: {_reason(error)}") from error
+
+
+def write_picture(path: Path, array: np.ndarray, quality: int = 95) -> None:
+    """Writes uint8 RGB [H, W, 3] in the format of the suffix; whole or not at all. `quality` is for JPEG and WebP.
+
+    Raises `ValueError` for an array or a suffix that cannot be written, `OSError` where the disk refuses.
+    """
+    path = Path(path)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+        raise ValueError(f"{path}: a picture to write is uint8 [H, W, 3], not {array.dtype} {list(array.shape)}")
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise ValueError(f"{path}: cannot write pictures as {path.suffix or 'a file with no suffix'}; use .png or .jpg")
+    # 4:4:4: colour edges of a drawing bleed when chroma is halved
+    options = {"subsampling": 0} if kind == "JPEG" else {}
+    encoded = io.BytesIO()  # at the end of a full disk, Pillow takes a part of its last block for the whole
+    Image.fromarray(array).save(encoded, format=kind, quality=quality, **options)
+    with whole_file(path) as file:
+        file.write(encoded.getbuffer())
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = TURNS.get(image.getexif().get(ORIENTATION))
+    except Exception:  # a broken EXIF block is no reason to refuse the pixels
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _from_deep(np.asarray(image)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_deep(values: np.ndarray) -> Image.Image:
+    """Grey levels of 16 or 32 bits or floating point, to 8 bits (Pillow's own conversion clips them to white)."""
+    top = np.nan_to_num(values).max(initial=0)
+    usual = (65535,) if values.dtype.kind in "iu" else (1, 255, 65535)
+    white = next((level for level in usual if top <= level), top)
+    return Image.fromarray((np.nan_to_num(values) / white * 255).clip(0, 255).round().astype(np.uint8))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture that can be read (damaged, empty or of an unknown kind)"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"too many pixels to be an honest picture (more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million)"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"damaged picture ({first})"

@@ -1,0 +1,355 @@
+"""Pictures as files have them (frames, transparency, colour profile, camera data) in, and back to files.
+
+`pictures.py` gives training plain RGB arrays; this module loses nothing that a person would miss. Pixels stay in
+Pillow's own memory, 4 bytes each, where they are replaced tile by tile: a big picture is never held twice.
+"""
+
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, ImageCms, ImageSequence
+from PIL import features as pillow_features
+
+from anime_model.pictures.arrays import FORMATS, ORIENTATION, TURNS, PictureError, _from_deep, _reason
+from anime_model.pictures.atomic import whole_file
+
+MAX_PIXELS = 200_000_000  # of all frames together; a picture of 100 million must pass, a bomb must not
+LARGE = 16_000_000  # pixels from which a turned copy in memory is avoided
+BAND = 128  # rows or columns of such a picture that are turned at once
+SRGB = "sRGB"
+WRITTEN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM", "JPEG2000")
+ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # written with every frame; of others the first is written
+READ_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # further pictures of an MPO are previews and depth maps
+NO_PROFILE = ("GIF", "BMP", "PPM", "JPEG2000")  # cannot carry a colour profile: colours are made sRGB instead
+NO_ALPHA = ("JPEG", "BMP", "PPM")
+# what a TIFF says about the photo; its other tags say how the old file stored it
+TIFF_ABOUT = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825, *range(0x9C9B, 0x9CA0)}
+EXIF_BLOCK, GPS_BLOCK, EXIF_WIDTH, EXIF_HEIGHT = 0x8769, 0x8825, 0xA002, 0xA003
+Size = tuple[int, int]
+_opening = threading.Lock()
+
+
+@dataclass
+class Picture:
+    """A decoded file. `frames` are upright, RGB or RGBA, each in memory that nobody else uses; `kind` is Pillow's name.
+
+    `durations` in milliseconds and `loop` (times, 0 for ever, None not said) are those of an animation.
+    """
+
+    frames: list[Image.Image]
+    kind: str
+    icc: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    durations: list[int] = field(default_factory=list)
+    loop: int | None = None
+    default_image: bool = False  # the first frame is what viewers without animation show, and not part of it
+
+
+def decode(
+    source: Path | str | bytes | BinaryIO,
+    max_pixels: int = MAX_PIXELS,
+    max_size: int | None = None,
+    admit: Callable[[int], None] = lambda pixels: None,
+) -> Picture:
+    """A picture file, its bytes or a stream of them. `max_size` shrinks the longer side to that many pixels.
+
+    `admit` is called with the number of pixels before they are decoded, and may wait until there is room for them.
+    Raises `PictureError`: one line with the name and the reason.
+    """
+    name = _name(source)
+    try:
+        with _stream(source) as stream, _open(stream) as image:
+            frames = _frame_count(image)
+            pixels = image.width * image.height * frames
+            if pixels > max_pixels:
+                raise PictureError(_too_many(name, image.size, frames, max_pixels))
+            admit(pixels)
+            return _picture(image, frames, max_size)
+    except PictureError:
+        raise
+    except Exception as error:  # decoders raise almost anything on broken data
+        raise PictureError(f"{name}: {_reason(error)}") from error
+
+
+def normalise(image: Image.Image) -> Image.Image:
+    """Any Pillow image (its current frame) as an upright RGB or RGBA copy; `info` keeps profile and camera data."""
+    exif = _exif(image)
+    image.load()
+    exif, icc = exif or _exif(image), image.info.get("icc_profile")
+    made, icc = _to_colour(image.copy(), icc)
+    made = _upright(made, exif.get(ORIENTATION) if exif else None)
+    kept = {"icc_profile": icc, "exif": _without_turn(exif, made.size), "dpi": image.info.get("dpi")}
+    made.info = {key: value for key, value in kept.items() if value}
+    return made
+
+
+def encode(picture: Picture, stream: BinaryIO, kind: str) -> None:
+    """Writes `picture` to a stream that can seek, in the format `kind`, one of `WRITTEN`.
+
+    Frames, durations, profile and camera data are written where the format holds them. JPEG is written at quality 95
+    without halving its chroma, which would make the colour edges of a drawing bleed. Raises `ValueError` with one line
+    where the format cannot hold the picture (WebP ends at 16,383 pixels a side), `OSError` where the disk refuses.
+    """
+    frames = [_fitting(frame, picture.icc, kind) for frame in _frames_for(picture, kind)]
+    try:
+        frames[0].save(stream, format=kind, **_options(picture, kind, frames))
+    except OSError as error:
+        if error.errno:
+            raise
+        raise ValueError(f"cannot be written as {kind} ({_reason(error)})") from error
+    except (ValueError, RuntimeError, OverflowError, SystemError) as error:
+        raise ValueError(f"cannot be written as {kind} ({_reason(error)})") from error
+
+
+def write(picture: Picture, path: Path) -> None:
+    """Writes `picture` to `path` in the format of its suffix, whole or not at all. Raises `ValueError`, `OSError`."""
+    kind = kind_of(path)
+    if kind is None:
+        raise ValueError(f"{path}: cannot write pictures as {Path(path).suffix or 'a file with no suffix'}")
+    try:
+        with whole_file(path) as stream:
+            encode(picture, _WithoutDescriptor(stream), kind)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def kind_of(path: Path) -> str | None:
+    """Pillow's name of the format that a suffix stands for, None for what is not written here."""
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind == "AVIF" and not pillow_features.check("avif"):
+        return None
+    return kind if kind in WRITTEN else None
+
+
+class _WithoutDescriptor:
+    """A file that Pillow must write through Python: by descriptor it takes the half of a last block that still fits on
+    a full disk for the whole."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> object:
+        if name == "fileno":
+            raise AttributeError(name)
+        return getattr(self.stream, name)
+
+
+def _name(source: Path | str | bytes | BinaryIO) -> str:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return f"picture of {len(source)} bytes"
+    return str(getattr(source, "name", source)) if not isinstance(source, Path) else str(source)
+
+
+@contextmanager
+def _stream(source: Path | str | bytes | BinaryIO) -> Iterator[BinaryIO]:
+    if isinstance(source, Path | str):
+        with open(source, "rb") as stream:
+            yield stream
+    elif isinstance(source, bytes | bytearray | memoryview):
+        yield io.BytesIO(source)
+    else:
+        yield source
+
+
+def _open(stream: BinaryIO) -> Image.Image:
+    """Reads the header. Pillow's own bound on pixels, a global one, is set aside for that moment: ours follows."""
+    with _opening:
+        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            Image.init()
+            return Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN])
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
+
+
+def _too_many(name: str, size: Size, frames: int, most: int) -> str:
+    found = f"{size[0]} x {size[1]} pixels" + (f" in {frames} frames" if frames > 1 else "")
+    return f"{name}: {found}, more than the bound of {most / 1e6:g} million (--max-pixels raises it)"
+
+
+def _frame_count(image: Image.Image) -> int:
+    return getattr(image, "n_frames", 1) if image.format in READ_ANIMATED else 1
+
+
+def _picture(image: Image.Image, frames: int, max_size: int | None) -> Picture:
+    if max_size and image.format == "JPEG":
+        image.draft(None, (max_size, max_size))  # libjpeg decodes an eighth to a half of the size, never less than this
+    exif = _exif(image)  # before the pixels: a TIFF is closed behind them
+    image.load()
+    exif = exif or _exif(image)  # a PNG may have it behind them
+    icc, turn = image.info.get("icc_profile"), exif.get(ORIENTATION) if exif else None
+    loop, default_image = image.info.get("loop"), bool(image.info.get("default_image"))
+    made = Picture([], "JPEG" if image.format == "MPO" else image.format, loop=loop, default_image=default_image)
+    for frame in ImageSequence.Iterator(image) if frames > 1 else (image,):
+        frame.load()
+        made.durations.append(round(frame.info.get("duration", 0)))
+        still, made.icc = _to_colour(frame if frames == 1 else frame.copy(), icc)
+        made.frames.append(_shrunk(_upright(still, turn), max_size))
+    made.exif, made.dpi = _without_turn(exif, made.frames[0].size), _dpi(image)
+    for frame in made.frames:  # Pillow's writers would take up again what was dropped here on purpose
+        frame.info = {}
+        vars(frame).pop("tag_v2", None)
+    return made
+
+
+def _to_colour(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
+    """RGB or RGBA of the same picture, and the profile that still describes it; never a copy of what is RGB(A)."""
+    if image.mode in ("RGB", "RGBA") and not (image.mode == "RGB" and "transparency" in image.info):
+        return image, icc if _space(icc) == "RGB" else None
+    if image.mode == "La":  # Pillow converts it to nothing else
+        image = image.convert("LA")
+    if image.mode in ("CMYK", "L", "LAB") and not image.has_transparency_data:
+        with suppress(ImageCms.PyCMSError):
+            if image.mode == "LAB" or _space(icc) == {"CMYK": "CMYK", "L": "GRAY"}[image.mode]:
+                return _to_srgb(image, None if image.mode == "LAB" else icc), None
+    if image.mode.startswith(("I", "F")):
+        import numpy as np
+
+        return _from_deep(np.asarray(image)).convert("RGB"), None
+    colour = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return colour, icc if image.mode in ("P", "RGB", "RGBa", "RGBX") and _space(icc) == "RGB" else None
+
+
+def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    """The picture's colours in sRGB, by its profile (None: CIE Lab). Raises `PyCMSError` for a broken profile."""
+    source = io.BytesIO(icc) if icc else ImageCms.createProfile("LAB")
+    mode = "RGBA" if image.mode == "RGBA" else "RGB"
+    return ImageCms.profileToProfile(image, source, ImageCms.createProfile(SRGB), outputMode=mode)
+
+
+def _space(icc: bytes | None) -> str | None:
+    """The colour space that a profile is for, None for one that cannot be read."""
+    if not icc:
+        return None
+    with suppress(ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.xcolor_space.strip()
+    return None
+
+
+def _upright(image: Image.Image, turn: int | None) -> Image.Image:
+    """The picture turned as EXIF asks; a large one by way of a file, so that there are never two in memory."""
+    if turn not in TURNS:
+        return image
+    if image.width * image.height < LARGE:
+        return image.transpose(TURNS[turn])
+    size = (image.height, image.width) if turn >= 5 else image.size
+    mode = image.mode
+    with tempfile.TemporaryFile() as store:
+        for band in _bands_of_turned(image, turn):
+            store.write(band.transpose(TURNS[turn]).tobytes())
+        image.im = None  # frees the pixels: Pillow has no public way that leaves the object usable
+        image.close()
+        store.seek(0)
+        made = Image.new(mode, size)
+        for top in range(0, size[1], BAND):
+            rows = min(BAND, size[1] - top)
+            made.paste(Image.frombytes(mode, (size[0], rows), store.read(size[0] * rows * len(mode))), (0, top))
+    return made
+
+
+def _bands_of_turned(image: Image.Image, turn: int) -> Iterator[Image.Image]:
+    """Parts of a picture that, each turned, are the bands of rows of the turned picture from top to bottom."""
+    side = image.width if turn >= 5 else image.height
+    starts = range(0, side, BAND)
+    for start in reversed(starts) if turn in (3, 4, 7, 8) else starts:
+        stop = min(side, start + BAND)
+        yield image.crop((start, 0, stop, image.height) if turn >= 5 else (0, start, image.width, stop))
+
+
+def _shrunk(image: Image.Image, max_size: int | None) -> Image.Image:
+    if not max_size or max(image.size) <= max_size:
+        return image
+    scale = max_size / max(image.size)
+    size = tuple(max(1, round(side * scale)) for side in image.size)
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+
+
+def _exif(image: Image.Image) -> Image.Exif | None:
+    try:
+        exif = image.getexif()
+        for block in {EXIF_BLOCK, GPS_BLOCK} & set(exif):
+            exif.get_ifd(block)  # a TIFF's blocks are else left behind
+        exif.tobytes()
+        return exif or None
+    except Exception:  # a broken EXIF block is no reason to refuse the pixels
+        return None
+
+
+def _without_turn(exif: Image.Exif | None, size: Size) -> bytes | None:
+    """The camera data of a picture that is upright now and of this size; a TIFF's only where it is about the photo."""
+    if exif is None:
+        return None
+    with suppress(Exception):
+        made = Image.Exif()
+        made.load(exif.tobytes())
+        structural = {tag for tag in made if 0x00FE <= tag <= 0x0152 or tag in (0x8773, 0x83BB)} - TIFF_ABOUT
+        for tag in structural | {ORIENTATION}:
+            made.pop(tag, None)
+        block = made.get_ifd(EXIF_BLOCK) if EXIF_BLOCK in made else {}
+        for tag, side in zip((EXIF_WIDTH, EXIF_HEIGHT), size, strict=True):
+            if tag in block:
+                block[tag] = side
+        return made.tobytes() if made else None
+    return None
+
+
+def _dpi(image: Image.Image) -> tuple[float, float] | None:
+    found = image.info.get("dpi")
+    with suppress(Exception):
+        across, down = (float(value) for value in found)
+        return (across, down) if 1 < across < 1e5 and 1 < down < 1e5 else None
+    return None
+
+
+def _frames_for(picture: Picture, kind: str) -> list[Image.Image]:
+    skipped = picture.default_image and kind != "PNG" and len(picture.frames) > 1
+    frames = picture.frames[1:] if skipped else picture.frames
+    return frames if kind in ANIMATED else frames[:1]
+
+
+def _fitting(frame: Image.Image, icc: bytes | None, kind: str) -> Image.Image:
+    """The frame as `kind` can hold it: on white where there is no transparency, in sRGB where there is no profile."""
+    if icc and kind in NO_PROFILE:
+        with suppress(ImageCms.PyCMSError):
+            frame = _to_srgb(frame, icc)
+    if frame.mode == "RGBA" and kind in NO_ALPHA:
+        return Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame).convert("RGB")
+    return frame
+
+
+def _options(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
+    """What to tell Pillow's writer of this format."""
+    own = {
+        "JPEG": {"quality": 95, "subsampling": 0},
+        "WEBP": {"quality": 95},
+        "AVIF": {"quality": 90},
+        "PNG": {"compress_level": 4},
+        "TIFF": {} if picture.exif else {"compression": "tiff_adobe_deflate"},  # libtiff cannot write camera data
+    }.get(kind, {})
+    about = {"icc_profile": picture.icc, "exif": picture.exif} if kind not in NO_PROFILE else {}
+    if kind in ("JPEG", "PNG", "TIFF", "BMP"):
+        about["dpi"] = picture.dpi
+    return own | {key: value for key, value in about.items() if value} | _animation(picture, kind, frames)
+
+
+def _animation(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
+    if len(frames) == 1:
+        return {}
+    options = {"save_all": True, "append_images": frames[1:]}
+    if kind == "TIFF":
+        return options
+    options["duration"] = picture.durations[-len(frames) :]
+    if kind == "PNG" and picture.default_image:
+        options |= {"default_image": True, "duration": picture.durations[1:]}
+    if kind == "GIF" and any(frame.mode == "RGBA" for frame in frames):
+        options["disposal"] = 2  # a clear pixel shows the background, not the frame before
+    if picture.loop is not None or kind in ("WEBP", "PNG"):  # unsaid, a GIF plays once and these two for ever
+        options["loop"] = picture.loop if picture.loop is not None else 1
+    return options

@@ -1,0 +1,96 @@
+"""A model file as a function of photos of any size: RGB in, RGB out, in tiles where a picture is big."""
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius
+from anime_model.runtime.tiles import Cut, plan, stylize_tiles, stylize_whole
+
+MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
+BASE = 90_000_000  # of them, for Python, the engine and a band of the picture
+HELD, RUN = 4, 420  # bytes for each pixel of the picture, and for each in one run of a network (the lite ones)
+SMALLEST = 100_000  # pixels in one run, however little memory there is: below it overlaps are most of the work
+Finish = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Network:
+    """One file, run by as many threads as you like. Its session opens with the first picture."""
+
+    def __init__(self, path: Path, threads: int = 2, memory: int = MEMORY) -> None:
+        self.path, self.threads, self.memory = path, threads, memory
+        self._opening = threading.Lock()
+
+    def __call__(self, photo: np.ndarray, finish: Finish = lambda photo, anime: anime) -> np.ndarray:
+        """uint8 RGB [H, W, 3], any H and W from 1, to the picture of it, of the same size.
+
+        `finish(photo, anime)` is done to every pixel of what the network makes. Raises `ModelError`.
+        """
+        cut = self.plan(*photo.shape[:2])
+        if cut is None:
+            return finish(photo, stylize_whole(photo, self.run))
+        wide = photo.shape[1] > photo.shape[0]
+        made = np.empty_like(photo)
+        source, target = turned(photo, wide), turned(made, wide)
+
+        def write(start: int, first: int, tile: np.ndarray) -> None:
+            target[start : start + tile.shape[0], first : first + tile.shape[1]] = tile
+
+        def read(start: int, into: np.ndarray) -> None:
+            into[:] = source[start : start + len(into)]
+
+        stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide))
+        return made
+
+    def plan(self, height: int, width: int) -> Cut | None:
+        """How to cut a picture, None where it goes through the network whole."""
+        most = max(SMALLEST, (self.memory - BASE - HELD * height * width) // RUN)
+        if height * width <= most or (radius := self._radius) is None:
+            return None
+        return plan(max(height, width), min(height, width), radius, most)
+
+    def tile(self, photo: np.ndarray, finish: Finish, wide: bool) -> np.ndarray:
+        """One padded tile, with its transparency if it has any, as it lies in the band."""
+        upright = turned(photo, wide)
+        made = finish(upright[..., :3], self.run(upright[..., :3]))
+        return turned(np.concatenate([made, upright[..., 3:]], axis=2), wide)
+
+    def run(self, photo: np.ndarray) -> np.ndarray:
+        """uint8 RGB [H, W, 3], H and W multiples of 4, through the network."""
+        batch = np.empty((1, 3, *photo.shape[:2]), np.float32)
+        np.multiply(photo.transpose(2, 0, 1), np.float32(1 / 127.5), out=batch[0])
+        batch -= 1
+        try:
+            (anime,) = self.session.run(["anime"], {"photo": batch})
+        except Exception as error:  # the engine's own classes are not public
+            raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
+        if anime.shape != batch.shape:
+            raise ModelError(f"{self.path}: made {list(anime.shape)} of a photo {list(batch.shape)}")
+        if np.isnan(anime.min()):
+            raise ModelError(f"{self.path}: made values that are no numbers (NaN)")
+        return to_levels((anime[0].transpose(1, 2, 0) + 1) * 127.5)
+
+    @cached_property
+    def _radius(self) -> int | None:
+        return receptive_radius(self.session)
+
+    @cached_property
+    def session(self):
+        with self._opening:  # one thread opens the file, the others wait for it
+            if "session" not in vars(self):
+                vars(self)["session"] = open_session(self.path, self.threads)
+            return vars(self)["session"]
+
+
+def to_levels(values: np.ndarray) -> np.ndarray:
+    """Values of any range to the nearest of 0 to 255, uint8, contiguous."""
+    values = np.rint(values, out=values)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8, order="C")
+
+
+def turned(array: np.ndarray, turn: bool) -> np.ndarray:
+    """[H, W, C] as it is, or as [W, H, C]; a view."""
+    return array.transpose(1, 0, 2) if turn else array

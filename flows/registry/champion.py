@@ -1,0 +1,158 @@
+"""Who serves: MLflow's aliases `champion`, `challenger` and `previous` of a style's model, and the reasons as tags."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from anime_model.metrics.latency import alone_on_the_machine
+from flows.registry.versions import model_name, registry_error
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+LITE = "int8"  # the variant that people get
+NO_ALIAS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
+
+
+class PromotionError(RuntimeError):
+    """What was asked for is not there; the message is one line."""
+
+
+class ChampionChanged(RuntimeError):
+    """Another promotion came first: what was measured against the former champion says nothing about the new one."""
+
+
+def holder(client: mlflow.MlflowClient, model: str, alias: str) -> ModelVersion | None:
+    """The version that an alias stands for, None where it stands for none."""
+    try:
+        return client.get_model_version_by_alias(model, alias)
+    except MlflowException as error:
+        if error.error_code in NO_ALIAS:
+            return None
+        raise
+
+
+def newest(client: mlflow.MlflowClient, model: str, variant: str = LITE) -> ModelVersion | None:
+    """The newest version of a variant: one row, however many versions there are."""
+    wanted = f"name='{model}' and tags.variant='{variant}'"
+    return next(iter(client.search_model_versions(wanted, max_results=1, order_by=["version_number DESC"])), None)
+
+
+def candidate(client: mlflow.MlflowClient, model: str, version: int | None = None) -> ModelVersion:
+    """The version to promote: the one asked for, the challenger, or the newest lite one. Raises `PromotionError`."""
+    if version is None:
+        found = holder(client, model, CHALLENGER) or newest(client, model)
+        if found is None:
+            raise PromotionError(f"MLflow has no {LITE} version of {model}: run `python -m flows.compress` first")
+        return found
+    try:
+        return client.get_model_version(model, str(version))
+    except MlflowException as error:
+        if error.error_code in NO_ALIAS:
+            raise PromotionError(f"MLflow has no version {version} of {model}: `make mlflow` shows which") from None
+        raise
+
+
+def nominate(client: mlflow.MlflowClient, model: str) -> ModelVersion | None:
+    """Makes the newest lite version the challenger, unless it is the champion or was rolled back; that version."""
+    found, champion = newest(client, model), holder(client, model, CHAMPION)
+    if found is None or "rolled_back" in found.tags or (champion and champion.version == found.version):
+        return None
+    waiting = holder(client, model, CHALLENGER)
+    if not waiting or waiting.version != found.version:
+        client.set_registered_model_alias(model, CHALLENGER, found.version)
+    return found
+
+
+def nominate_all(styles: Iterable[str]) -> None:
+    """`nominate` for every style. Raises `RegistryError`."""
+    try:
+        client = mlflow.MlflowClient()
+        for style in styles:
+            nominate(client, model_name(style))
+    except MlflowException as error:
+        raise registry_error(error) from error
+
+
+def crown(
+    client: mlflow.MlflowClient,
+    model: str,
+    challenger: ModelVersion,
+    before: ModelVersion | None,
+    tags: Mapping[str, str],
+) -> None:
+    """`challenger` becomes the champion and `before` is kept as `previous`.
+
+    Tags come first and the alias that serves last but one, so that a kill leaves the old state or the new one. Raises
+    `ChampionChanged` where `before` is the champion no longer.
+    """
+    with only_promotion(model):
+        now = holder(client, model, CHAMPION)
+        if (now and now.version) != (before and before.version):
+            raise ChampionChanged(now.version if now else "none")
+        for key in ("rolled_back", "rolled_back_reason"):  # what stood against it stands no longer
+            if key in challenger.tags:
+                client.delete_model_version_tag(model, challenger.version, key)
+        tag(
+            client,
+            model,
+            challenger,
+            {**tags, "promoted": now_text(), "champion_before": before.version if before else ""},
+        )
+        if before:
+            client.set_registered_model_alias(model, PREVIOUS, before.version)
+        client.set_registered_model_alias(model, CHAMPION, challenger.version)
+        waiting = holder(client, model, CHALLENGER)
+        if waiting and waiting.version == challenger.version:
+            client.delete_registered_model_alias(model, CHALLENGER)
+
+
+def roll_back(client: mlflow.MlflowClient, model: str, reason: str) -> tuple[ModelVersion, ModelVersion]:
+    """The former champion serves again: (it, the one that had to go, which keeps `reason` as a tag).
+
+    `previous` then stands for the champion before that, so that rolling back again goes one further step back. Raises
+    `PromotionError` where there is none.
+    """
+    with only_promotion(model):
+        now = holder(client, model, CHAMPION)
+        if now is None:
+            raise PromotionError(f"{model} has no champion: nothing to roll back")
+        former = _former(client, model, now)
+        if former is None:
+            raise PromotionError(f"{model} {now.version} is the first champion: there is no former one to go back to")
+        tag(client, model, now, {"rolled_back": now_text(), "rolled_back_reason": reason})
+        client.set_registered_model_alias(model, CHAMPION, former.version)
+        older = former.tags.get("champion_before")
+        if older:
+            client.set_registered_model_alias(model, PREVIOUS, older)
+        else:
+            client.delete_registered_model_alias(model, PREVIOUS)
+        return former, now
+
+
+def _former(client: mlflow.MlflowClient, model: str, now: ModelVersion) -> ModelVersion | None:
+    """The version behind `previous`; the champion's own record where a kill left both aliases on one version."""
+    former = holder(client, model, PREVIOUS)
+    if former and former.version != now.version:
+        return former
+    version = now.tags.get("champion_before")
+    return client.get_model_version(model, version) if version else None
+
+
+def tag(client: mlflow.MlflowClient, model: str, version: ModelVersion, tags: Mapping[str, str]) -> None:
+    for key, value in tags.items():
+        client.set_model_version_tag(model, version.version, key, value)
+
+
+def only_promotion(model: str) -> AbstractContextManager[None]:
+    """One change of a model's aliases at a time on this machine, from whichever folder it is made."""
+    name = hashlib.sha256(f"{mlflow.get_tracking_uri()} {model}".encode()).hexdigest()[:16]
+    return alone_on_the_machine(f"animegan-lite-promote-{os.getuid()}-{name}.lock")
+
+
+def now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,67 @@
+"""The gates between a network and its users: every figure against its bound."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from math import inf, isfinite, nan
+
+from anime_model.recipes.recipe import PromoteSettings
+
+AT_MOST, AT_LEAST = "at most", "at least"
+Figures = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One figure of the challenger, and the bound that it has to keep. `champion` is the champion's, where measured."""
+
+    name: str
+    figure: float
+    rule: str
+    bound: float
+    champion: float = nan
+
+    @property
+    def passed(self) -> bool:
+        """A figure that is no number passes no gate."""
+        return self.figure <= self.bound if self.rule == AT_MOST else self.figure >= self.bound
+
+    @property
+    def said(self) -> str:
+        return f"{'passed' if self.passed else 'failed'}: {self.figure:.6g}, {self.rule} {self.bound:.6g}"
+
+    def row(self) -> dict[str, str | float | bool | None]:
+        """For JSON, which has no infinity."""
+        numbers = {
+            key: value if isinstance(value, str) or isfinite(value) else None for key, value in asdict(self).items()
+        }
+        return {**numbers, "passed": self.passed}
+
+
+def gates(
+    settings: PromoteSettings, challenger: Figures, champion: Figures | None = None, panel: float | None = None
+) -> list[Gate]:
+    """Every gate that applies: those relative to the champion where there is one, the panel's where people rated."""
+    return [*_absolute(settings, challenger, champion or {}), *_relative(settings, challenger, champion or {})] + (
+        [Gate("panel", panel, AT_LEAST, settings.panel)] if panel is not None and settings.panel is not None else []
+    )
+
+
+def _absolute(settings: PromoteSettings, challenger: Figures, champion: Figures) -> Iterator[Gate]:
+    for name in ("bytes", "latency_p95_ms", "fid", "lpips", "psnr"):
+        bound = getattr(settings, name)
+        if bound is not None:
+            rule = AT_LEAST if name == "psnr" else AT_MOST
+            yield Gate(name, _figure(challenger, name), rule, bound, _figure(champion, name) if champion else nan)
+
+
+def _relative(settings: PromoteSettings, challenger: Figures, champion: Figures) -> Iterator[Gate]:
+    for name, key in (("latency_ratio", "latency_p95_ms"), ("fid_ratio", "fid"), ("lpips_ratio", "lpips")):
+        times = getattr(settings, name)
+        if champion and times is not None:
+            own, theirs = _figure(challenger, key), _figure(champion, key)
+            yield Gate(f"{key}_to_champion", own, AT_MOST, times * theirs, theirs)
+
+
+def _figure(figures: Figures, name: str) -> float:
+    """PSNR is left out of the figures where the pictures are the teacher's own: then it has no end."""
+    return float(figures.get(name, inf if name == "psnr" else nan))

@@ -1,0 +1,266 @@
+"""The record in MLflow: a run for a pipeline run that made something new, a model version for every new variant."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import isfinite
+from pathlib import Path
+
+import mlflow
+import yaml
+from mlflow.entities import Metric, Param, RunStatus
+from mlflow.exceptions import MlflowException
+
+from flows.machine.hashes import file_md5
+from flows.machine.redact import redact
+from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
+
+PREFIX = "animegan-"  # of registered models
+POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
+BATCH = 1000  # metrics that MLflow takes in one call
+REQUIREMENTS = ("numpy", "pillow", "onnxruntime")
+LIBRARY = Path(__file__).parents[2] / "anime_model"
+SHIPPED = ("pictures", "runtime")  # what a registered model needs of it
+
+
+class RegistryError(RuntimeError):
+    """MLflow could not take the results; the message is one line."""
+
+
+def model_name(style: str) -> str:
+    return f"{PREFIX}{style}"
+
+
+def experiment_name() -> str:
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME", "animegan-lite")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One evaluated variant and what makes it itself: the file, and what was measured on it."""
+
+    style: str
+    name: str
+    onnx: Path
+    metrics: Metrics
+
+    @property
+    def model(self) -> str:
+        return model_name(self.style)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The tags by which a version is known again: its file and how it was measured; times never repeat."""
+        return {"variant": self.name, "dvc_md5": file_md5(self.onnx), "protocol": protocol(self.metrics)}
+
+
+def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[str]:
+    """Register what MLflow does not have yet of the evaluated `styles`; the new versions' names, such as
+    `animegan-cel 3 (int8)`.
+
+    A version is created last and with all its tags in one transaction, so a kill leaves no version without its metrics:
+    the next run finds it missing and registers it. Where nothing is new, no run is made. Raises `RegistryError`.
+    """
+    try:
+        make_store(mlflow.get_tracking_uri())
+        client = mlflow.MlflowClient()
+        new = [variant for style in styles for variant in _unregistered(client, root, style)]
+        if not new:
+            return []
+        experiment = mlflow.set_experiment(experiment_name())
+        _close_abandoned(client, experiment.experiment_id, root)
+        return _record(client, root, recipe, new)
+    except Exception as error:  # MLflow's stores raise whatever their clients and databases raise
+        raise registry_error(error) from error
+
+
+def make_store(uri: str) -> None:
+    """The tables of a SQLite store that is not there yet, whole or not at all.
+
+    MLflow makes them in place, in seconds, and a store that a kill has left half made can never be opened again.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
+        part = Path(folder) / path.name
+        mlflow.MlflowClient(f"sqlite:///{part}").search_experiments()
+        with suppress(FileExistsError):  # another process was first
+            os.link(part, path)
+
+
+def registry_error(error: Exception) -> RegistryError:
+    """Where MLflow is and why it did not do it, in one line without secrets."""
+    return RegistryError(redact(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}"))
+
+
+def reason_of(error: Exception) -> str:
+    """Why MLflow did not do it, in a few words."""
+    said = " ".join(str(error).split())
+    away = "Max retries exceeded" in said or "onnection" in said
+    return "does not answer" if away else f"did not take the results: {said[:300]}"
+
+
+def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[Variant]:
+    exports = root / "artifacts" / style / "exports"
+    variants = [
+        Variant(style, metrics["variant"], exports / f"{metrics['variant']}.onnx", metrics)
+        for metrics in read_metrics(root, style)
+    ]
+    return [variant for variant in variants if not registered(client, variant)]
+
+
+def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
+    """Asked of the store by the file's tag: reading all versions takes seconds where there are a thousand."""
+    wanted = variant.identity
+    same_file = f"name = '{variant.model}' and tags.dvc_md5 = '{wanted['dvc_md5']}'"
+    return any(wanted.items() <= version.tags.items() for version in client.search_model_versions(same_file))
+
+
+def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:
+    """Runs of this workspace that a kill cut off: they would be shown as running for ever."""
+    mine = f"attributes.status = 'RUNNING' and tags.workspace = '{root}'"
+    for run in client.search_runs([experiment_id], mine):
+        client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+
+
+def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[Variant]) -> list[str]:
+    """The pipeline's run, and below it one run for each variant: their figures have the same names."""
+    styles = list(dict.fromkeys(variant.style for variant in new))
+    origin = {"workspace": str(root), "recipe": recipe, "git_commit": git_commit(root)}
+    name = f"{recipe} · {'+'.join(styles)} · {origin['git_commit'][:7]}"
+    with mlflow.start_run(run_name=name, tags=origin) as run, tempfile.TemporaryDirectory() as folder:
+        _log_parameters(client, run.info.run_id, root / "params.yaml")
+        _log_state(client, run.info.run_id, root, styles)
+        for style in styles:
+            _log_curves(client, run.info.run_id, root / "artifacts" / style)
+            client.log_artifacts(run.info.run_id, str(evaluation_folder(root, style)), style)
+            if (report := root / "artifacts" / style / "report.html").is_file():
+                client.log_artifact(run.info.run_id, str(report), style)
+        code = _copy_runtime(Path(folder))
+        return [
+            _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)})
+            for variant in new
+        ]
+
+
+def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, origin: dict[str, str]) -> str:
+    """The model's files and metrics, and only then the version with its tags; returns its name."""
+    numbers = {key: value for key, value in variant.metrics.items() if isinstance(value, int | float)}
+    figures = {key: value for key, value in numbers.items() if isfinite(value)}
+    words = {key: value for key, value in variant.metrics.items() if isinstance(value, str)}
+    tags = origin | words | variant.identity
+    with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
+        info = mlflow.pyfunc.log_model(
+            name=f"{variant.style}-{variant.name}",
+            loader_module="anime_model.runtime.pyfunc",
+            data_path=str(variant.onnx),
+            code_paths=[str(code)],
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+        )
+        mlflow.log_metrics(figures, model_id=info.model_id)
+    _ensure_model(client, variant.model)
+    created = client.create_model_version(
+        variant.model,
+        f"models:/{info.model_id}",
+        run.info.run_id,
+        tags=tags | {key: f"{value:.10g}" for key, value in figures.items()},
+        model_id=info.model_id,
+        await_creation_for=30,
+    )
+    return f"{variant.model} {created.version} ({variant.name})"
+
+
+def _ensure_model(client: mlflow.MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name, description="Photo to anime on a CPU; one version for a variant.")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _copy_runtime(folder: Path) -> Path:
+    """The package as a model needs it: the stylizer without PyTorch, importable where the project is not installed."""
+    package = folder / "anime_model"
+    for room in SHIPPED:
+        shutil.copytree(LIBRARY / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").touch()
+    return package
+
+
+def _log_parameters(client: mlflow.MlflowClient, run_id: str, recipe: Path) -> None:
+    parameters = [Param(key, str(value)[:5000]) for key, value in flatten(yaml.safe_load(recipe.read_text()))]
+    for start in range(0, len(parameters), 100):  # MLflow's limit for one call
+        client.log_batch(run_id, params=parameters[start : start + 100])
+
+
+def _log_state(client: mlflow.MlflowClient, run_id: str, root: Path, styles: Sequence[str]) -> None:
+    """What it takes, besides the commit and the data, to do the run again: below `state/`, for `flows.reproduce`.
+
+    Of changes that were not committed only those of code and pipeline are kept: nothing that may hold a password.
+    """
+    for file in (root / "dvc.lock", root / "params.yaml"):
+        if file.exists():
+            client.log_artifact(run_id, str(file), "state")
+    for style in styles:
+        measured = root / "artifacts" / style / "quantized" / "sensitivity.csv"
+        if measured.exists():  # which layers are INT8 was decided by times, which never repeat
+            client.log_artifact(run_id, str(measured), f"state/{style}")
+    command = ["git", "-C", str(root), "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc"]
+    changes = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    if changes:
+        client.log_text(run_id, changes, "state/uncommitted.diff")
+
+
+def _log_curves(client: mlflow.MlflowClient, run_id: str, artifacts: Path) -> None:
+    """Every `curve.csv` below `artifacts`, such as `cel/teacher/loss`."""
+    for path in sorted(artifacts.glob("*/curve.csv")):
+        points = list(_points(path, f"{artifacts.name}/{path.parent.name}"))
+        for start in range(0, len(points), BATCH):
+            client.log_batch(run_id, metrics=points[start : start + BATCH])
+
+
+def _points(path: Path, prefix: str) -> Iterator[Metric]:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    now = int(time.time() * 1000)
+    for row in rows[:: len(rows) // POINTS + 1]:
+        step = int(row.pop("step"))
+        yield from (Metric(f"{prefix}/{key}", float(value), now, step) for key, value in row.items() if value)
+
+
+def flatten(tree: dict | list, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """`{"data": {"size": 64}}` as `("data.size", 64)`; lists of plain values stay whole."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def git_commit(root: Path) -> str:
+    """The commit that the working tree stands on; `unknown` without git."""
+    try:
+        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _data_hash(root: Path, style: str) -> str:
+    try:
+        return json.loads((root / "artifacts" / style / "data" / "prepared.json").read_text())["hash"]
+    except (OSError, ValueError, KeyError):
+        return "unknown"
+
+
+if __name__ == "__main__":  # before `mlflow ui` opens the store
+    make_store(mlflow.get_tracking_uri())

@@ -1,0 +1,144 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from flows.registry.versions import RegistryError, flatten, register
+from flows.report import write_reports
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
+]
+
+
+@pytest.fixture
+def store(made: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[mlflow.MlflowClient]:
+    """An empty MLflow store of the made project's own."""
+    shutil.copy(empty_store, made / "mlflow.db")
+    address = f"sqlite:///{made}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    mlflow.set_tracking_uri(address)
+    yield mlflow.MlflowClient()
+    mlflow.set_tracking_uri(None)
+
+
+def versions(store: mlflow.MlflowClient, name: str = "animegan-cel") -> list:
+    return sorted(store.search_model_versions(f"name='{name}'"), key=lambda version: int(version.version))
+
+
+def runs(store: mlflow.MlflowClient) -> list:
+    """The runs of the pipeline, without those of its variants below them."""
+    found = store.search_runs([experiment.experiment_id for experiment in store.search_experiments()])
+    return [run for run in found if "mlflow.parentRunId" not in run.data.tags]
+
+
+def test_every_variant_becomes_a_version_with_metrics_and_tags(made: Path, store: mlflow.MlflowClient):
+    assert register(made, ["cel", "ink"], "demo") == [
+        "animegan-cel 1 (teacher)", "animegan-cel 2 (int8)", "animegan-ink 1 (teacher)", "animegan-ink 2 (int8)",
+    ]  # fmt: skip
+    int8 = versions(store)[1]
+    assert int8.tags["variant"] == "int8"
+    assert len(int8.tags["dvc_md5"]) == 32
+    assert len(int8.tags["git_commit"]) == 40
+    assert int8.tags["data_hash"] == "data of cel"
+    assert "onnxruntime, 2 threads, 512 px" in int8.tags["protocol"]
+    assert (int8.tags["fid"], int8.tags["psnr"]) == ("12.25", "31.5")
+    model = store.get_logged_model(int8.source.removeprefix("models:/"))
+    assert {metric.key: metric.value for metric in model.metrics}["psnr"] == 31.5
+    assert store.get_run(int8.run_id).data.metrics["parameters"] == 2143552
+
+
+def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowClient):
+    assert write_reports(made, ["cel", "ink"]) == [Path(f"artifacts/{s}/report.html") for s in ("cel", "ink")]
+    register(made, ["cel", "ink"], "demo")
+    (run,) = runs(store)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name.startswith("demo · cel+ink · ")
+    assert run.data.params["prune.rounds"] == "3"
+    curve = store.get_metric_history(run.info.run_id, "ink/teacher/loss")
+    assert [(point.step, point.value) for point in curve] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert "cel/report.html" in [file.path for file in store.list_artifacts(run.info.run_id, "cel")]
+
+
+def test_nothing_is_registered_twice(made: Path, store: mlflow.MlflowClient):
+    register(made, ["cel"])
+    assert register(made, ["cel"]) == []
+    assert len(runs(store)) == 1
+    assert len(versions(store)) == 2
+
+
+def test_another_protocol_for_the_same_file_is_a_new_version_and_another_time_is_none(
+    made: Path, store: mlflow.MlflowClient
+):
+    register(made, ["cel"])
+    metrics = made / "artifacts" / "cel" / "evaluation" / "int8.json"
+    measured = json.loads(metrics.read_text())
+    metrics.write_text(json.dumps(measured | {"latency_p50_ms": 123.0}))
+    assert register(made, ["cel"]) == []
+    metrics.write_text(json.dumps(measured | {"fid_features": "inception-2048"}))
+    assert register(made, ["cel"]) == ["animegan-cel 3 (int8)"]
+
+
+def test_what_a_kill_cut_off_is_completed(made: Path, store: mlflow.MlflowClient):
+    program = """
+import mlflow, os
+from pathlib import Path
+from flows.registry.versions import register
+create = mlflow.MlflowClient.create_model_version
+def killed(client, *arguments, **options):
+    return os._exit(9) if options["tags"]["variant"] == "int8" else create(client, *arguments, **options)
+mlflow.MlflowClient.create_model_version = killed
+register(Path.cwd(), ["cel"])
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True).returncode == 9
+    assert [version.tags["variant"] for version in versions(store)] == ["teacher"]
+    assert [run.info.status for run in runs(store)] == ["RUNNING"]
+    assert register(made, ["cel"]) == ["animegan-cel 2 (int8)"]
+    assert all("protocol" in version.tags and "fid" in version.tags for version in versions(store))
+    assert sorted(run.info.status for run in runs(store)) == ["FINISHED", "KILLED"]
+
+
+def test_the_model_loads_elsewhere_with_no_pickle(made: Path, store: mlflow.MlflowClient, tmp_path: Path):
+    register(made, ["cel"])
+    program = """
+import mlflow, numpy, sys
+model = mlflow.pyfunc.load_model("models:/animegan-cel/2")
+numpy.save("out.npy", model.predict(numpy.load("in.npy")))
+print(sys.modules["anime_model"].__file__, "torch" in sys.modules)
+"""
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), np.uint8)
+    np.save(tmp_path / "in.npy", pictures)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(made / "mlruns")), "the code that travels with the model, not the project's"
+    assert done.stdout.endswith("False\n"), "no PyTorch"
+    assert np.array_equal(np.load(tmp_path / "out.npy"), 255 - pictures), "the toy's int8 model makes negatives"
+    assert not [path for path in (made / "mlruns").rglob("*") if path.suffix in (".pkl", ".pickle", ".pth")]
+
+
+def test_a_server_that_is_away_is_one_line(made: Path, store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    mlflow.set_tracking_uri("http://127.0.0.1:9")
+    with pytest.raises(RegistryError, match=r"^MLflow at http://127\.0\.0\.1:9 does not answer$"):
+        register(made, ["cel"])
+
+
+def test_a_style_without_an_evaluation_registers_nothing(made: Path, store: mlflow.MlflowClient):
+    assert register(made, ["shinkai"]) == []
+    assert store.search_registered_models() == []
+
+
+def test_parameters_are_flat():
+    assert dict(flatten({"seed": 1, "data": {"size": 64, "sets": {"test": [1, 2]}}})) == {
+        "seed": 1,
+        "data.size": 64,
+        "data.sets.test": [1, 2],
+    }

@@ -1,0 +1,81 @@
+"""Makes the release files of a style: `python -m tools.ship WHAT STYLE`. Not a stage: a person decides what ships.
+
+WHAT is "teacher" (a trained one, in half precision, into models/teachers/; its upsampling set to half-pixel centres, so
+that every pixel of a picture of any size is interpolated alike) or "lite" (an evaluated network into
+anime_model/weights/, some figures inside it, its card beside it, and into models/lite/ to train on or to time).
+"""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+
+from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
+from tasks.export import QUANTIZED
+from tasks.shared import common
+
+WEIGHTS = Path("anime_model/weights")
+TEACHERS = Path("models/teachers")
+NETWORKS = Path("models/lite")
+LITE = "int8"
+KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
+CARD = Path(__file__).with_name("card.md")
+
+
+def main(arguments: list[str]) -> None:
+    what, style = arguments
+    if what not in SHIPPED:
+        raise ValueError(f"{what!r} is none of {', '.join(SHIPPED)}")
+    SHIPPED[what](style, Path("artifacts", style))
+
+
+def ship_teacher(style: str, artifacts: Path) -> None:
+    source, target = artifacts / "teacher/teacher.safetensors", TEACHERS / f"{style}.safetensors"
+    trained = load_generator(source)
+    trained.arch = replace(trained.arch, upsample="half_pixel")
+    save_generator(target, trained.half(), **read_notes(source))
+    print(f"wrote {target}")
+
+
+def ship_lite(style: str, artifacts: Path) -> None:
+    lite, teacher = (common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher"))
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    model = onnx.load(artifacts / f"exports/{LITE}.onnx")
+    properties = {item.key: item.value for item in model.metadata_props}
+    card = {"style": style, **{key: lite[key] for key in KEPT}}
+    onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
+    part = WEIGHTS / f"{style}.onnx.part"
+    onnx.save(model, part)
+    os.replace(part, WEIGHTS / f"{style}.onnx")
+    network = artifacts / QUANTIZED
+    save_generator(NETWORKS / f"{style}.safetensors", load_generator(network), **read_notes(network))
+    notes = read_notes(artifacts / "teacher/teacher.safetensors")
+    (WEIGHTS / f"{style}.md").write_text(text(style, artifacts, lite, teacher, notes))
+    print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")
+
+
+def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) -> str:
+    """The model card, its figures from the metrics files."""
+    data = common.read_json(artifacts / "data/prepared.json")
+    return CARD.read_text().format(
+        **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
+        style=style,
+        megabytes=lite["bytes"] / 1e6,
+        photos=data["photos"],
+        frames=data["frames"],
+        teacher_steps=notes["trained_steps"],
+        teacher_fid=teacher["fid"],
+        latency=lite["latency_p50_ms"],
+        faster=teacher["latency_p50_ms"] / lite["latency_p50_ms"],
+        latency_engine=lite["latency_engine"],
+        latency_threads=lite["latency_threads"],
+        crop=notes["crop"],
+    )
+
+
+SHIPPED = {"teacher": ship_teacher, "lite": ship_lite}
+
+if __name__ == "__main__":
+    common.run(main, "WHAT STYLE")

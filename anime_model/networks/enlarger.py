@@ -6,10 +6,18 @@ four pixels that a pixel becomes) plus what some 3x3 convolutions add to it, bot
 "Real-Time Single Image and Video Super-Resolution", CVPR 2016). No norms: a pixel depends on its neighbours alone.
 """
 
+import json
+from pathlib import Path
+
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anime_model.networks.checkpoint import CheckpointError
+from anime_model.networks.tensors import write_tensors
+
+FORMAT = "animegan-enlarger/1"
 WIDTH, HIDDEN = 16, 6
 # Keys' kernel (1981, a = -0.5) at the five pixels around one, for the first of the two new pixels in it
 CUBIC = (-3.0 / 128, 29.0 / 128, 111.0 / 128, -9.0 / 128, 0.0)
@@ -59,3 +67,22 @@ class Enlarger(nn.Module):
                 for right in range(2):
                     rows, columns = (first.flip(0) if part else first for part in (down, right))
                     self.skip.weight[colour * 4 + down * 2 + right, colour] = torch.outer(rows, columns)
+
+
+def save_enlarger(path: Path, enlarger: Enlarger, **notes: str | float | int) -> None:
+    """Writes the file whole or not at all, in 32-bit float."""
+    header = {"format": FORMAT, "width": enlarger.width, "hidden": enlarger.hidden, "notes": notes}
+    write_tensors(path, enlarger.state_dict(), {"enlarger": json.dumps(header)})
+
+
+def load_enlarger(path: Path) -> tuple[Enlarger, dict[str, str | float | int]]:
+    """The network in evaluation mode, and its notes. Raises `CheckpointError` naming the file."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["enlarger"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is not a dict)
+        enlarger = Enlarger(header["width"], header["hidden"])
+        enlarger.load_state_dict(tensors)
+        return enlarger.eval(), header["notes"]
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read as an enlarger ({error})") from error

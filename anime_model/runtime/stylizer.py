@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.pictures import images
-from anime_model.runtime.enlarging import STROKE, enlarge, reduced, working_size
+from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE, enlarge, reduced, working_size
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
 from anime_model.runtime.network import BASE, HELD, MEMORY, Network, to_levels, turned
@@ -18,7 +18,6 @@ from anime_model.runtime.tiles import MULTIPLE, stylize_tiles, stylize_whole
 
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
 STRIP = 64  # rows
-SMALLEST_STROKE = 64
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The enlarger learns from anime frames' own pixels: a crop made half as large, and the crop itself as the answer.
 
-What it will enlarge is a network's picture and not a clean frame, so the half is at times blurred, noisy or JPEG's, and
-at times an enlargement of its own: a large picture takes several. The answers are frames at sizes from 0.4 to the
-whole, since a frame at full size is seldom sharp to the pixel. Everything happens on the device that has the frames.
+What it will enlarge is a network's picture and not a clean frame, so the half is at times blurred, noisy, JPEG's or has
+a grid of 2 x 2 pixels, and at times is an enlargement of its own: a large picture takes several. The answers are frames
+at sizes from 0.4 to the whole, since a full frame is seldom sharp to the pixel. Everything happens on the device
+that has the frames.
 """
 
 import math
@@ -82,6 +83,8 @@ def _given(model: Enlarger, answer: Tensor, draw) -> Tensor:
         small = model(halve(small, kind)).clamp(-1, 1)
     if draw.random() < 0.3:
         small = small + torch.randn_like(small) * (draw.uniform(0, 3) / 127.5)
+    if draw.random() < 0.5:
+        small = small + grid(small, draw.uniform(0, 8) / 127.5)
     if draw.random() < 0.2:
         small = jpeg(small, draw.uniform(60, 95))
     return ((small.clamp(-1, 1) * 127.5 + 127.5).round() - 127.5) / 127.5
@@ -115,6 +118,20 @@ def blur(picture: Tensor, sigma: float) -> Tensor:
     places = torch.arange(-reach, reach + 1, device=picture.device)
     taps = torch.exp(-(places**2) / (2 * sigma**2))
     return _separable(picture, taps / taps.sum(), reach, 1)
+
+
+def grid(picture: Tensor, height: float) -> Tensor:
+    """What a network with a sub-pixel tail adds: each of every 2 x 2 pixels has an error of its own, stronger in some
+    parts of the picture than in others. `height` is its standard deviation."""
+    count, colours, *size = picture.shape
+    errors = torch.randn(count, colours, 2, 2, device=picture.device)
+    tiled = errors.repeat(1, 1, -(-size[0] // 2), -(-size[1] // 2))[..., : size[0], : size[1]]
+    place = torch.randn(count, 1, 8, 8, device=picture.device)
+    return (
+        height
+        * (tiled - errors.mean((2, 3), keepdim=True))
+        * F.interpolate(place, size, mode="bilinear", align_corners=False)
+    )
 
 
 def _separable(picture: Tensor, taps: Tensor, pad: int, stride: int) -> Tensor:

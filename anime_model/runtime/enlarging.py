@@ -18,7 +18,7 @@ from anime_model.runtime.models import ENLARGER
 from anime_model.runtime.network import to_levels
 from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius
 
-STROKE = 900  # pixels of the short side of a drawing: chosen by looking
+STROKE = 720  # pixels of the short side of a drawing: chosen by looking
 SMALLEST_STROKE = 64
 STRETCH = 1.1  # by which a doubled drawing is stretched at most, rather than doubled once more and reduced
 TILE = 512  # pixels of the sides of a part of the large picture at least

@@ -61,7 +61,7 @@ def _make(found: Found, options: argparse.Namespace, look: Look) -> Result:
     result.there = len(found.jobs) - len(open_jobs)
     pictures = [job for job in open_jobs if not job.is_video]
     threads, workers = _shares(options, len(pictures))
-    stylizer = Stylizer(options.style, threads, max_pixels=options.max_pixels).fixed()
+    stylizer = _stylizer(options, threads)
     try:
         _pictures(pictures, stylizer, look, workers, options, result)
         for job in (job for job in open_jobs if job.is_video):
@@ -71,6 +71,10 @@ def _make(found: Found, options: argparse.Namespace, look: Look) -> Result:
         say(f"stopped: {result.made} made, {left} left; the same command goes on from here")
         raise
     return result
+
+
+def _stylizer(options: argparse.Namespace, threads: int) -> Stylizer:
+    return Stylizer(options.style, threads, max_pixels=options.max_pixels, stroke=options.stroke).fixed()
 
 
 def _shares(options: argparse.Namespace, pictures: int) -> tuple[int, int]:
@@ -135,7 +139,7 @@ def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
 
 def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> None:
     workers = options.workers or cores_here()
-    stylizer = Stylizer(options.style, options.threads or 1, max_pixels=options.max_pixels).fixed()
+    stylizer = _stylizer(options, options.threads or 1)
     progress = Progress(1, f"frames of {one_line(job.source.name)}")
 
     def draw(photo: np.ndarray) -> np.ndarray:
@@ -172,7 +176,7 @@ def _stream(options: argparse.Namespace, look: Look) -> int:
         if used == STANDARD and stream is None:
             raise ValueError(f"standard {name} is closed")
     data = sys.stdin.buffer.read() if source == STANDARD else Path(source)
-    stylizer = Stylizer(options.style, options.threads or cores_here(), max_pixels=options.max_pixels).fixed()
+    stylizer = _stylizer(options, options.threads or cores_here())
     if source == STANDARD:
         data = io.BytesIO(data)
         data.name = "standard input"

@@ -31,7 +31,8 @@ from anime_model.networks.generator import Generator, fold_batch_norm, unfold_ba
 from anime_model.networks.onnx_network import OnnxNetwork
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import picture_files, read_picture
-from anime_model.recipes.recipe import PruneSettings, ReplaceSettings
+from anime_model.recipes.prune import PruneSettings
+from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
 from anime_model.training.imitation import Learner, PictureLoss, Pool
 from anime_model.training.loop import Scalars

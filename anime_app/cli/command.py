@@ -11,10 +11,13 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from anime_app.cli.stylize import cores_here, stylize
+from anime_app.cli.streams import open_streams
+from anime_app.cli.stylize import stylize
 from anime_app.cli.tables import bench, info, list_styles
 from anime_app.terminal import say
+from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
+from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
 
@@ -23,6 +26,7 @@ FAVOURITE = "shinkai"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
+    open_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # Pillow's remarks on damage that it could read past
     options = parser().parse_args(arguments)
@@ -63,6 +67,8 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("--palette", choices=PALETTES, help="grade the colours afterwards")
     add("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the drawing (default)")
     add("--keep-colour", action="store_true", help="the photo's colours with the drawing's light and lines")
+    about = "short side in pixels at which larger pictures are drawn, then enlarged; 0 or full: no such (%(default)s)"
+    add("--stroke", type=_stroke, default=STROKE, metavar="PIXELS", help=about)
     add("--threads", type=_positive, help="cores for one picture (default: chosen from the number of pictures)")
     add("--workers", type=_positive, help="pictures in the network at once (default: likewise)")
     add("--max-size", type=_positive, help="shrink so that the longer side has at most this many pixels")
@@ -117,6 +123,13 @@ def _positive(text: str) -> int:
     value = int(text.replace("_", ""))
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def _stroke(text: str) -> int:
+    value = 0 if text == "full" else int(text)
+    if value and value < SMALLEST_STROKE:
+        raise argparse.ArgumentTypeError(f"{value} is less than {SMALLEST_STROKE}; 0 or full draws at full size")
     return value
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from anime_model.compression.norms import batch_norms
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import DistillSettings
+from anime_model.recipes.distillation import DistillSettings
 from anime_model.training import losses
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, cosine, set_rate

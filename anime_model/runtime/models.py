@@ -9,11 +9,13 @@ from anime_model.runtime.session import ModelError, first_line
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 REGISTRY = "models:/"
+ENLARGER = WEIGHTS / "enlarger.onnx"  # beside the styles, and none
 
 
 def styles(folder: Path | None = None) -> dict[str, Path]:
-    """The styles that ship, by name, sorted: every ONNX file of `folder` (default: the package's own)."""
-    return {path.stem: path for path in sorted((folder or WEIGHTS).glob("*.onnx"))}
+    """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlarger."""
+    found = sorted((folder or WEIGHTS).glob("*.onnx"))
+    return {path.stem: path for path in found if path.name != ENLARGER.name}
 
 
 def find_model(name: str | Path) -> Path:

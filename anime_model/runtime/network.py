@@ -24,12 +24,15 @@ class Network:
         self.path, self.threads, self.memory = path, threads, memory
         self._opening = threading.Lock()
 
-    def __call__(self, photo: np.ndarray, finish: Finish = lambda photo, anime: anime) -> np.ndarray:
+    def __call__(
+        self, photo: np.ndarray, finish: Finish = lambda photo, anime: anime, held: int | None = None
+    ) -> np.ndarray:
         """uint8 RGB [H, W, 3], any H and W from 1, to the picture of it, of the same size.
 
-        `finish(photo, anime)` is done to every pixel of what the network makes. Raises `ModelError`.
+        `finish(photo, anime)` is done to every pixel of what the network makes. `held`: pixels of the picture that is
+        in memory meanwhile, where that is not the photo. Raises `ModelError`.
         """
-        cut = self.plan(*photo.shape[:2])
+        cut = self.plan(*photo.shape[:2], held)
         if cut is None:
             return finish(photo, stylize_whole(photo, self.run))
         wide = photo.shape[1] > photo.shape[0]
@@ -45,9 +48,9 @@ class Network:
         stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide))
         return made
 
-    def plan(self, height: int, width: int) -> Cut | None:
+    def plan(self, height: int, width: int, held: int | None = None) -> Cut | None:
         """How to cut a picture, None where it goes through the network whole."""
-        most = max(SMALLEST, (self.memory - BASE - HELD * height * width) // RUN)
+        most = max(SMALLEST, (self.memory - BASE - HELD * (held or height * width)) // RUN)
         if height * width <= most or (radius := self._radius) is None:
             return None
         return plan(max(height, width), min(height, width), radius, most)

@@ -33,7 +33,9 @@ class AnimeModel:
 def _load_pyfunc(data_path: str) -> AnimeModel:
     """MLflow's entry: `data_path` is the model's ONNX file, or the folder that holds it."""
     path = Path(data_path)
-    return AnimeModel(Stylizer(next(path.glob("*.onnx")) if path.is_dir() else path))
+    return AnimeModel(
+        Stylizer(next(path.glob("*.onnx")) if path.is_dir() else path, stroke=0)
+    )  # as it was evaluated; the enlarger stays
 
 
 def _items(model_input) -> Sequence:

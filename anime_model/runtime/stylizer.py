@@ -9,9 +9,11 @@ import numpy as np
 from PIL import Image
 
 from anime_model.pictures import images
+from anime_model.pictures.cutouts import spread_colours
+from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE, enlarge, reduced, working_size
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
-from anime_model.runtime.network import MEMORY, Network, to_levels, turned
+from anime_model.runtime.network import BASE, HELD, MEMORY, Network, to_levels, turned
 from anime_model.runtime.palettes import LUMA, check_palette, grade
 from anime_model.runtime.tiles import MULTIPLE, stylize_tiles, stylize_whole
 
@@ -57,21 +59,35 @@ class Stylizer:
 
     A model that is named by an MLflow alias is followed: pictures that begin after another version got the alias are
     made with that one, as soon as it is loaded. One picture, with all its frames, is made with one model.
+
+    `stroke` is the short side in pixels at which a larger picture is drawn, to be enlarged again with its lines crisp:
+    they then are as thick a share of the picture at every size. 0 draws every picture at its own size.
     """
 
     def __init__(
-        self, model: Path | str, threads: int = 2, memory: int = MEMORY, max_pixels: int = images.MAX_PIXELS
+        self,
+        model: Path | str,
+        threads: int = 2,
+        memory: int = MEMORY,
+        max_pixels: int = images.MAX_PIXELS,
+        stroke: int = STROKE,
     ) -> None:
         """`model`: a style that ships ("shinkai"), an ONNX file, or an MLflow model (`models:/NAME@ALIAS`).
 
         Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
         Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
         """
+        self._made_of = (model, threads, memory, max_pixels)
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
+        self.stroke = _checked(stroke)
         self._followed = Following(str(model), self._ready) if is_alias(model) else None
         self._network = None if self._followed else Network(find_model(model), threads, memory)
+
+    def __reduce__(self) -> tuple:
+        """For pools of processes: the model is opened anew in each."""
+        return type(self), self._made_of
 
     def fixed(self) -> "Stylizer":
         """A stylizer that stays with the present version; itself where the model has no alias."""
@@ -79,7 +95,7 @@ class Stylizer:
 
     def _ready(self, path: Path) -> "Stylizer":
         """A stylizer of a file, its session open."""
-        stylizer = Stylizer(path, self.threads, self.memory, self.max_pixels)
+        stylizer = Stylizer(path, self.threads, self.memory, self.max_pixels, self.stroke)
         stylizer._network.session  # noqa: B018
         return stylizer
 
@@ -100,6 +116,7 @@ class Stylizer:
         strength: float = 1.0,
         keep_colour: bool = False,
         out: Path | str | None = None,
+        stroke: int | None = None,
     ) -> np.ndarray | Image.Image | bytes | Path:
         """The picture drawn, of the same size and of the type that it came in.
 
@@ -108,34 +125,54 @@ class Stylizer:
         - the bytes of a picture file: the bytes of a file of the same format, every frame.
         - the path of a picture file: the path of a new file, `out` or `<stem>-<style><suffix>` beside it.
 
+        `stroke`: for this picture, instead of the stylizer's own.
+
         Raises `ValueError` for anything else than such a picture (`PictureError` for a file that is none), `ModelError`
         for a model that cannot be used, `OSError` where the disk refuses.
         """
         if self._followed:
-            return self.fixed()(picture, palette=palette, strength=strength, keep_colour=keep_colour, out=out)
+            options = {"palette": palette, "strength": strength, "keep_colour": keep_colour}
+            return self.fixed()(picture, **options, out=out, stroke=stroke)
         look = Look(palette, strength, keep_colour)
         if isinstance(picture, np.ndarray):
-            return self._array(picture, look)
+            return self._array(picture, look, stroke)
         if isinstance(picture, Image.Image):
             made = images.normalise(picture)
-            self.draw(made, look)
+            self.draw(made, look, stroke=stroke)
             return made
         found = images.decode(picture, self.max_pixels)
         for frame in found.frames:
-            self.draw(frame, look)
+            self.draw(frame, look, stroke=stroke)
         if isinstance(picture, str | Path):
             return self._to_file(found, Path(picture), out)
         stream = io.BytesIO()
         images.encode(found, stream, found.kind)
         return stream.getvalue()
 
-    def draw(self, image: Image.Image, look: Look = Look(), tick: Callable[[], None] = lambda: None) -> None:
+    def draw(
+        self,
+        image: Image.Image,
+        look: Look = Look(),
+        tick: Callable[[], None] = lambda: None,
+        stroke: int | None = None,
+    ) -> None:
         """Replaces the pixels of an RGB or RGBA image in place; transparency stays. Raises `ModelError`.
 
         `tick` is called before every run of the network; what it raises ends the work.
         """
         if self._followed:
-            return self.fixed().draw(image, look, tick)
+            return self.fixed().draw(image, look, tick, stroke)
+        spread_colours(image)
+        size = working_size(image.size, self.stroke if stroke is None else _checked(stroke))
+        if size:
+            room = self.memory - BASE - HELD * image.width * image.height
+            tick()
+            drawing = self._network(reduced(image, size), held=image.width * image.height)
+            return enlarge(image, drawing, look.apply, self.threads, room, tick)
+        self._draw_full(image, look, tick)
+
+    def _draw_full(self, image: Image.Image, look: Look, tick: Callable[[], None]) -> None:
+        """Without a working size: the network sees every pixel of the picture."""
         cut = self._network.plan(*image.size[::-1])
         wide = cut is not None and image.width > image.height
         if cut is None:
@@ -166,13 +203,24 @@ class Stylizer:
         """The name that files made with this model get."""
         return self.path.stem
 
-    def _array(self, picture: np.ndarray, look: Look) -> np.ndarray:
+    def _array(self, picture: np.ndarray, look: Look, stroke: int | None) -> np.ndarray:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3 or 0 in picture.shape:
             raise ValueError(f"expected a uint8 picture [H, W, 3], got {picture.dtype} {list(picture.shape)}")
-        return self._network(picture, look.apply)
+        if not working_size(picture.shape[:2], self.stroke if stroke is None else _checked(stroke)):
+            return self._network(picture, look.apply)
+        image = Image.fromarray(picture)
+        self.draw(image, look, stroke=stroke)
+        return np.array(image)
 
     def _to_file(self, found: images.Picture, source: Path, out: Path | str | None) -> Path:
         suffix = source.suffix if images.kind_of(source) else ".png"
         target = Path(out) if out else source.with_name(f"{source.stem}-{self.style}{suffix}")
         images.write(found, target)
         return target
+
+
+def _checked(stroke: int) -> int:
+    """Raises `ValueError`: a stroke of a few pixels would leave nothing of a picture."""
+    if stroke and stroke < SMALLEST_STROKE:
+        raise ValueError(f"stroke is the short side in pixels, from {SMALLEST_STROKE} up, or 0 for full, not {stroke}")
+    return stroke

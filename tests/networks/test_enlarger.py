@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from anime_model.networks.checkpoint import CheckpointError
+from anime_model.networks.enlarger import Enlarger, load_enlarger, save_enlarger
+from anime_model.training.enlarger import REDUCTIONS, blur, halve, jpeg, pairs, split, train_step
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_it_is_very_small_and_begins_as_the_bicubic_enlargement():
+    enlarger, picture = Enlarger(), noise(1, 3, 20, 26)
+    assert sum(weight.numel() for weight in enlarger.parameters()) <= 20_000
+    made = F.pixel_shuffle(enlarger.skip(picture), 2)[..., 8:-8, 8:-8]
+    smooth = F.avg_pool2d(made, 2)
+    assert F.l1_loss(smooth, picture[..., 4:-4, 4:-4]) < 0.15, "in place"
+    line = torch.linspace(-0.5, 0.5, 26).expand(1, 3, 20, 26)
+    ramp = F.pixel_shuffle(enlarger.skip(line), 2)[0, 0, 20, 8:-8]
+    assert torch.allclose(ramp.diff(), torch.full_like(ramp.diff(), 1 / 50), atol=1e-5), "a ramp stays one"
+
+
+def test_a_colour_depends_on_its_radius_and_no_farther():
+    enlarger, picture = Enlarger().eval(), torch.zeros(1, 3, 41, 41, requires_grad=True)
+    enlarger(picture + noise(1, 3, 41, 41))[0, :, 40:42, 40:42].sum().backward()
+    reach = picture.grad[0].abs().sum(0).nonzero()
+    assert (reach - 20).abs().max() == enlarger.radius
+
+
+@pytest.mark.parametrize("kind", REDUCTIONS)
+def test_halving_keeps_place_and_brightness(kind: str):
+    ramp = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
+    small = halve(ramp, kind)
+    assert small.shape == (1, 3, 32, 32)
+    assert torch.allclose(small[..., 8:-8], F.avg_pool2d(ramp, 2)[..., 8:-8], atol=1e-3)
+
+
+def test_disturbances_keep_a_flat_colour_and_change_noise():
+    flat, busy = torch.full((1, 3, 32, 32), 0.25), noise(1, 3, 32, 32)
+    for disturb in (lambda picture: blur(picture, 0.8), lambda picture: jpeg(picture, 70)):
+        assert torch.allclose(disturb(flat), flat, atol=0.02)
+        assert (disturb(busy) - busy).abs().mean() > 0.02
+        assert disturb(busy).shape == busy.shape
+    assert (jpeg(busy, 95) - busy).abs().mean() < (jpeg(busy, 50) - busy).abs().mean()
+
+
+def test_steps_bring_the_answers_nearer():
+    torch.manual_seed(0)
+    stripes = (torch.arange(300) // 7 % 2 * 200 + 20).to(torch.uint8).expand(3, 300, 300).contiguous()
+    frames, enlarger, draw = [stripes, stripes.transpose(1, 2).contiguous()], Enlarger(8, 2), np.random.default_rng(0)
+    answer, given = pairs(enlarger, frames, 8, 96, draw)
+    assert answer.shape == (8, 3, 96, 96)
+    assert given.shape == (8, 3, 48, 48)
+    optimizer = torch.optim.Adam(enlarger.parameters(), 4e-3)
+    losses = [float(train_step(enlarger, optimizer, frames, 4, 80, draw)) for _ in range(24)]
+    assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
+
+
+def test_frames_held_out_are_never_trained_on():
+    train, held = split([f"{index:02d}.jpg" for index in range(40)])
+    assert len(held) == 5
+    assert not set(train) & set(held)
+
+
+def test_a_checkpoint_comes_back_and_others_are_named(tmp_path: Path):
+    enlarger, path = Enlarger(8, 2), tmp_path / "e.safetensors"
+    save_enlarger(path, enlarger, steps=3)
+    loaded, notes = load_enlarger(path)
+    assert notes == {"steps": 3}
+    assert torch.equal(loaded(noise(1, 3, 9, 9)), enlarger(noise(1, 3, 9, 9)))
+    path.write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match=r"e\.safetensors: cannot be read as an enlarger"):
+        load_enlarger(path)

@@ -1,6 +1,5 @@
 """All figures of one style, from its exported ONNX files and its prepared pictures."""
 
-import csv
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +18,9 @@ from anime_model.metrics.fidelity import fidelity
 from anime_model.metrics.footprint import footprint
 from anime_model.metrics.latency import measure_onnx
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
+from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.sampling import spread
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.runtime.network import Network
 
@@ -63,7 +64,7 @@ def evaluate(
         tick()
     _write_pictures(out / "pictures", "photo", photos, settings.pictures)
     metrics = [_finite(figures[variant]) for variant in files]
-    _write_csv(out / "metrics.csv", metrics)
+    write_table(out / "metrics.csv", metrics)
     return metrics
 
 
@@ -209,8 +210,7 @@ def _finite(metrics: Metrics) -> Metrics:
 
 
 def _write_metrics(path: Path, metrics: Metrics) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_finite(metrics), indent=1) + "\n")
+    write_whole(path, json.dumps(_finite(metrics), indent=1) + "\n")
 
 
 def _write_pictures(folder: Path, variant: str, made: Sets, count: int) -> None:
@@ -219,11 +219,3 @@ def _write_pictures(folder: Path, variant: str, made: Sets, count: int) -> None:
         stems = list(pictures)
         for stem in (stems[index] for index in spread(len(stems), count)):
             write_picture(folder / name / stem / f"{variant}.jpg", pictures[stem])
-
-
-def _write_csv(path: Path, rows: Sequence[Metrics]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -8,7 +8,6 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
-import os
 import queue
 import signal
 import sys
@@ -22,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed, State
 
+from anime_model.pictures.cores import cores_here
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
 from flows.machine.lock import Busy, hold, only_flow
@@ -96,7 +96,7 @@ def stages_at_once(threads: int) -> int:
     """Stages at once: styles run side by side as far as there are cores. Threads that wait for each other on the same
     core make both stages many times slower.
     """
-    return max(1, (os.cpu_count() or 1) // threads)
+    return max(1, cores_here() // threads)
 
 
 def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, State]:

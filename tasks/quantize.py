@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> None:
     training = learning.training(recipe, "quantize", [source, teacher, data])
     lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
     student = load_generator(source)
-    decided = kept_plan(recipe, student, lesson.photos, training.scratch)
+    with training.fabric.rank_zero_first():  # who plans measures times: alone, and once for all
+        decided = kept_plan(recipe, student, lesson.photos, training.scratch)
     quantized = quantize(student, lesson, settings, decided, training)
     if not training.fabric.is_global_zero:
         return

@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from anime_app.cli.stylize import cores_here, stylize
+from anime_app.cli.streams import open_streams
+from anime_app.cli.stylize import stylize
 from anime_app.cli.tables import bench, info, list_styles
 from anime_app.terminal import say
+from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
@@ -23,6 +25,7 @@ FAVOURITE = "shinkai"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
+    open_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # Pillow's remarks on damage that it could read past
     options = parser().parse_args(arguments)

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from anime_model.pictures.arrays import SUFFIXES
 from anime_model.pictures.images import kind_of
+from anime_model.pictures.opening import Unreadable, check_file, why_not_read
+from anime_model.runtime.models import styles
+from anime_model.runtime.video import FORMATS as VIDEO_FORMATS
 from anime_model.runtime.video import SUFFIXES as VIDEO_SUFFIXES
+
+NAMED = 5  # of the files that are left out as earlier results
+TRANSPORT = b"G"  # a film's first byte, where the suffix is also that of TypeScript
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,18 @@ class Job:
 
 @dataclass
 class Found:
-    """Jobs in the order of the arguments, and a line for each argument or folder that cannot be used."""
+    """Jobs in the order of the arguments, a line for each argument or folder that cannot be used, and remarks on what
+    was not asked for by name and is left out."""
 
     jobs: list[Job] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    earlier: list[Path] = field(default_factory=list)
+
+    @property
+    def remarks(self) -> list[str]:
+        names = [str(path) for path in self.earlier[:NAMED]] + ["..."] * (len(self.earlier) > NAMED)
+        return self.unread + [f"left out as results of earlier runs: {', '.join(names)}"] * bool(names)
 
 
 def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
@@ -37,40 +51,97 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
     the result itself where one file goes in and `out` has a picture's suffix, else the folder for all results.
     """
     found = Found()
-    wanted = [(path, out, len(inputs) > 1) for text in inputs for path in _expanded(text, found)]
+    suffixes = {style, *styles()}
+    wanted = [(path, out, len(inputs) > 1) for text in inputs for path in _expanded(text, out, suffixes, found)]
     for path, where, several in wanted:
         if path.is_dir():
             root = _folder_for(path, where, several, style)
-            files = _walk(path, root.absolute(), found)
-            found.jobs += [Job(file, root / _named(file.relative_to(path))) for file in files]
-        else:
+            files = list(_walk(path, root, suffixes, found))
+            found.jobs += [
+                Job(file, root / _named(file.relative_to(path))) for file in _without_earlier(files, suffixes, found)
+            ]
+        elif _is_file(path, found):
             found.jobs.append(Job(path, _file_for(path, where, len(wanted) > 1, style)))
     _settle(found)
     return found
 
 
-def _expanded(text: str, found: Found) -> list[Path]:
+def _expanded(text: str, out: Path | None, suffixes: set[str], found: Found) -> list[Path]:
     if os.path.lexists(text) or not glob.has_magic(text):
         if not os.path.lexists(text):
             found.failures.append(f"{text}: no such file or folder")
         return [Path(text)] if os.path.lexists(text) else []
-    if "**" in Path(text).parts:
-        matching = list(_below(Path(text), found))
+    base, pattern = _literal(Path(text))
+    if "**" in pattern:
+        matching = list(_below(base, pattern, suffixes, found))
     else:
-        matching = [Path(path) for path in sorted(glob.glob(text))]
-    files = [path for path in matching if not path.is_dir() and path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES)]
+        matching = [Path(path) for path in sorted(glob.glob(os.path.join(glob.escape(str(base)), *pattern)))]
+    inside = Path(os.path.realpath(out)) if out and not _same(out, base) else None  # results of an earlier run
+    matching = [path for path in matching if not path.is_dir() and not (inside and _place(path).is_relative_to(inside))]
+    files = [path for path in matching if _wanted(path, found)]
     if not files:
         found.failures.append(f"{text}: matches no picture and no video")
-    return files
+    return _without_earlier(files, suffixes, found)
 
 
-def _below(pattern: Path, found: Found) -> Iterator[Path]:
+def _literal(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """The longest beginning that is there by that very name (`Album [2020]`), and the rest, which is the pattern."""
+    base, parts = Path(path.anchor), path.parts[bool(path.anchor) :]
+    while len(parts) > 1 and (os.path.lexists(base / parts[0]) or not glob.has_magic(parts[0])):
+        base, parts = base / parts[0], parts[1:]
+    return base, parts
+
+
+def _below(base: Path, pattern: tuple[str, ...], suffixes: set[str], found: Found) -> Iterator[Path]:
     """Files that a pattern with `**` matches. Python's own search would follow two links in a circle for ever."""
-    fixed = next(index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
-    base = Path(*pattern.parts[:fixed])
-    for path in _walk(base, None, found):
-        if _matches(path.relative_to(base).parts, pattern.parts[fixed:]):
+    for path in _walk(base, None, suffixes, found):
+        if _matches(path.relative_to(base).parts, pattern):
             yield path
+
+
+def _wanted(path: Path, found: Found) -> bool:
+    """Whether a file is a picture or a film that is read; one that is not read is named."""
+    if why := why_not_read(path):
+        found.unread.append(f"{path}: {why}")
+        return False
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix in VIDEO_SUFFIXES and (suffix != ".ts" or _first_byte(path) == TRANSPORT))
+
+
+def _first_byte(path: Path) -> bytes:
+    try:
+        check_file(path)
+        with path.open("rb") as file:
+            return file.read(1)
+    except (OSError, Unreadable):
+        return TRANSPORT  # what is wrong with it is said when it is read
+
+
+def _is_file(path: Path, found: Found) -> bool:
+    """Named where it is a pipe or a device; what is not there, as a link to nowhere, is said when it is read."""
+    try:
+        check_file(path)
+    except Unreadable as error:
+        found.failures.append(f"{path}: {error}")
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _without_earlier(files: list[Path], suffixes: set[str], found: Found) -> list[Path]:
+    """Without results of an earlier run, `<stem>-<style><suffix>` beside a photo that is there."""
+    kept = [path for path in files if not _is_earlier(path, suffixes)]
+    found.earlier += [path for path in files if _is_earlier(path, suffixes)]
+    return kept
+
+
+def _is_earlier(path: Path, suffixes: set[str]) -> bool:
+    for whole, suffix in ((path.stem, path.suffix), (path.name, "")):  # a folder's name has no suffix
+        stem, _, style = whole.rpartition("-")
+        if stem and style in suffixes and any(os.path.lexists(path.with_name(name)) for name in (stem + suffix, stem)):
+            return True
+    return False
 
 
 def _matches(parts: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
@@ -81,7 +152,7 @@ def _matches(parts: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
     return fnmatch.fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
 
 
-def _walk(folder: Path, results: Path | None, found: Found) -> Iterator[Path]:
+def _walk(folder: Path, results: Path | None, suffixes: set[str], found: Found) -> Iterator[Path]:
     """Pictures and videos below `folder`, sorted, but for those in `results`. Links to folders are followed, each real
     folder is visited once."""
 
@@ -89,17 +160,20 @@ def _walk(folder: Path, results: Path | None, found: Found) -> Iterator[Path]:
         found.failures.append(f"{error.filename}: {(error.strerror or str(error)).lower()}")
 
     seen = {_identity(folder)}
+    if results is not None and _identity(results) not in seen:
+        seen.add(_identity(results))
     for place, folders, names in os.walk(folder, followlinks=True, onerror=refused):
         inside = [Path(place, name) for name in sorted(folders) if not name.startswith(".")]
         inside.sort(key=Path.is_symlink)  # a folder under its own name before a link to it
         folders[:] = []
-        for path in inside:
-            if (identity := _identity(path)) not in seen and path.absolute() != results:
+        for path in _without_earlier(inside, suffixes, found):
+            if (identity := _identity(path)) not in seen:
                 seen.add(identity)
                 folders.append(path.name)
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES):
-                yield Path(place, name)
+            path = Path(place, name)
+            if not name.startswith(".") and _wanted(path, found) and _is_file(path, found):
+                yield path
 
 
 def _identity(path: Path) -> tuple[int, int] | Path:
@@ -107,7 +181,12 @@ def _identity(path: Path) -> tuple[int, int] | Path:
         status = path.stat()
         return status.st_dev, status.st_ino
     except OSError:
-        return path
+        return Path(os.path.realpath(path))
+
+
+def _place(path: Path) -> Path:
+    """Where a file is, by whatever links and `..` it was named; a link stays the link that it is."""
+    return Path(os.path.realpath(path.parent), path.name)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -134,23 +213,26 @@ def _file_for(path: Path, out: Path | None, several: bool, style: str) -> Path:
 
 
 def _named(path: Path) -> Path:
-    """The same name where its format is written here, `.png` after it where it is not (`a` and `a.jpf` stay apart)."""
-    writable = kind_of(path) or path.suffix.lower() in VIDEO_SUFFIXES
-    return path if writable else path.with_name(path.name + ".png")
+    """The same name where its format is written here, `.png` or `.mp4` after it where not (`a` and `a.jpf` differ)."""
+    if kind_of(path) or path.suffix.lower() in VIDEO_FORMATS:
+        return path
+    return path.with_name(path.name + (".mp4" if path.suffix.lower() in VIDEO_SUFFIXES else ".png"))
 
 
 def _settle(found: Found) -> None:
-    """Takes out what would overwrite a photo or another result, and results of an earlier run."""
+    """Takes out what would overwrite a photo or another result."""
     targets: dict[Path, Path] = {}
-    results = {job.target.absolute() for job in found.jobs}
+    sources = {_place(job.source) for job in found.jobs}
     kept = []
     for job in found.jobs:
-        target = job.target.absolute()
-        if target == job.source.absolute() or _same(target, job.source):
+        target = _place(job.target)
+        if target == _place(job.source) or _same(target, job.source):
             found.failures.append(f"{job.source}: the result would overwrite the photo itself")
         elif targets.get(target, job.source) != job.source:
             found.failures.append(f"{job.source}: its result would overwrite that of {targets[target]}")
-        elif job.source.absolute() not in results and target not in targets:
+        elif target in sources:
+            found.failures.append(f"{job.source}: its result would overwrite the photo {job.target}")
+        elif target not in targets:
             targets[target] = job.source
             kept.append(job)
     found.jobs = kept

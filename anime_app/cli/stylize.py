@@ -17,9 +17,10 @@ from anime_app.cli.pipeline import Stages, Stopped, run
 from anime_app.cli.progress_bar import Progress
 from anime_app.terminal import one_line, say
 from anime_model.pictures import images
+from anime_model.pictures.cores import cores_here
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look, Stylizer
-from anime_model.runtime.video import VideoError, stylize_video
+from anime_model.runtime.video import stylize_video
 
 STANDARD = "-"
 PARALLEL = 2  # pictures for each core from which on each picture gets one core
@@ -43,6 +44,8 @@ def stylize(options: argparse.Namespace) -> int:
         raise ValueError("standard input (-) stands alone")
     style = _style_name(options.style)
     found = find_jobs(options.inputs, Path(options.out) if options.out else None, style)
+    for remark in found.remarks:
+        say(remark)
     result = _make(found, options, look)
     for failure in result.failures:
         say(failure)
@@ -150,7 +153,11 @@ def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> 
         if made.flicker_drawn is not None:
             after = f", held still: {made.flicker_kept:.2f}" if steady else ""
             say(f"{job.target}: {made.frames} frames; flicker in levels of 255: {made.flicker_drawn:.2f}{after}")
-    except (VideoError, OSError) as error:
+        for note in made.notes:
+            say(f"{job.source}: {note}")
+    except ModelError:
+        raise
+    except Exception as error:  # whatever is wrong with one film, the others are made
         result.failures.append(reason(job.source, job.target, error))
     finally:
         progress.clear()
@@ -161,6 +168,9 @@ def _stream(options: argparse.Namespace, look: Look) -> int:
     if len(options.inputs) != 1:
         raise ValueError("one picture only goes to standard output")
     source = options.inputs[0]
+    for name, stream, used in (("input", sys.stdin, source), ("output", sys.stdout, options.out or STANDARD)):
+        if used == STANDARD and stream is None:
+            raise ValueError(f"standard {name} is closed")
     data = sys.stdin.buffer.read() if source == STANDARD else Path(source)
     stylizer = Stylizer(options.style, options.threads or cores_here(), max_pixels=options.max_pixels).fixed()
     if source == STANDARD:
@@ -195,8 +205,3 @@ def reason(source: Path, target: Path, error: Exception) -> str:
         return f"{source}: not enough memory"
     text = str(error) or type(error).__name__
     return text if text.startswith((str(source), str(target))) else f"{source}: {text}"
-
-
-def cores_here() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

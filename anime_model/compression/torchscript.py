@@ -1,4 +1,4 @@
-"""TorchScript files, float and fbgemm INT8: the article's route. `torch.ao` and TorchScript are deprecated upstream."""
+"""TorchScript files, float and INT8: the article's route. `torch.ao` and TorchScript are deprecated upstream."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
 from anime_model.pictures.atomic import whole_path
 
-ENGINE = "fbgemm"
+ENGINES = ("fbgemm", "x86", "qnnpack")  # in the order of choice: x86 processors have the first two, ARM has the last
 
 
 def export_torchscript(generator: Generator, path: Path) -> None:
@@ -26,15 +26,17 @@ def export_torchscript(generator: Generator, path: Path) -> None:
 
 @torch.no_grad()
 def export_int8_torchscript(generator: Generator, calibration: Tensor, path: Path) -> None:
-    """fbgemm INT8 TorchScript of the layers that `generator.arch.int8` names, ranges from `calibration`.
+    """INT8 TorchScript of the layers that `generator.arch.int8` names, ranges from `calibration`, for this machine.
 
-    fbgemm's own configuration keeps activations to 7 bits, which guards against saturation without VNNI.
+    fbgemm's own configuration keeps activations to 7 bits, which guards against saturation without VNNI. Raises
+    `ExportError` where PyTorch has no engine for INT8 here.
     """
+    engine = int8_engine(path)
     network = deployable(generator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.backends.quantized.engine = ENGINE
-        prepared = prepare_fx(network, _mapping(network), (calibration[:1],))
+        torch.backends.quantized.engine = engine
+        prepared = prepare_fx(network, _mapping(network, engine), (calibration[:1],))
         for batch in calibration.split(4):
             prepared(batch)
         script = _traced(convert_fx(prepared))
@@ -44,11 +46,19 @@ def export_int8_torchscript(generator: Generator, calibration: Tensor, path: Pat
     _save(script, path)
 
 
-def _mapping(network: Generator) -> QConfigMapping:
+def int8_engine(path: Path) -> str:
+    """The engine that runs INT8 networks of PyTorch on this machine. Raises `ExportError`."""
+    found = next((name for name in ENGINES if name in torch.backends.quantized.supported_engines), None)
+    if found is None:
+        raise ExportError(f"{path.name}: PyTorch runs no INT8 on this machine ({', '.join(ENGINES)}: none is there)")
+    return found
+
+
+def _mapping(network: Generator, engine: str) -> QConfigMapping:
     """Everything float but the chosen convolutions and their activations."""
     mapping = QConfigMapping().set_global(None)
     for name in network.arch.int8:
-        mapping.set_module_name(name, get_default_qconfig(ENGINE))
+        mapping.set_module_name(name, get_default_qconfig(engine))
     return mapping
 
 

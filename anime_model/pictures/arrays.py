@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from anime_model.pictures.atomic import whole_file
+from anime_model.pictures.deep import is_deep, to_eight_bits
+from anime_model.pictures.opening import SUFFIXES, Unreadable, check_file, load, open_picture
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
-# nothing else is opened: for EPS Pillow would run Ghostscript
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+MAX_PIXELS = 200_000_000  # of all frames together; a picture of 100 million must pass, a bomb must not
 ORIENTATION = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -45,10 +45,11 @@ def read_picture(path: Path) -> np.ndarray:
     Raises `PictureError` where the file is missing, broken, too large to be a picture or of no kind that Pillow reads.
     """
     try:
-        Image.init()
-        with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as image:
-            image.load()
-            return np.array(_to_rgb(_upright(image)))
+        check_file(path)
+        with open(path, "rb") as stream, open_picture(stream) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            return np.array(_to_rgb(_upright(load(image))))
     except Exception as error:  # decoders raise almost anything on broken data
         raise PictureError(f"{path}: {_reason(error)}") from error
 
@@ -81,27 +82,21 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith(("I", "F")):
-        return _from_deep(np.asarray(image)).convert("RGB")
+    if is_deep(image):
+        image = to_eight_bits(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     return image.convert("RGB")
 
 
-def _from_deep(values: np.ndarray) -> Image.Image:
-    """Grey levels of 16 or 32 bits or floating point, to 8 bits (Pillow's own conversion clips them to white)."""
-    top = np.nan_to_num(values).max(initial=0)
-    usual = (65535,) if values.dtype.kind in "iu" else (1, 255, 65535)
-    white = next((level for level in usual if top <= level), top)
-    return Image.fromarray((np.nan_to_num(values) / white * 255).clip(0, 255).round().astype(np.uint8))
-
-
 def _reason(error: Exception) -> str:
+    if isinstance(error, Unreadable):
+        return str(error)
     if isinstance(error, UnidentifiedImageError):
         return "not a picture that can be read (damaged, empty or of an unknown kind)"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"too many pixels to be an honest picture (more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million)"
+        return f"too many pixels to be an honest picture (more than {MAX_PIXELS // 10**6} million)"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     first = (str(error).strip() or type(error).__name__).splitlines()[0]

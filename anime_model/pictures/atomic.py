@@ -3,12 +3,15 @@
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 OPEN_FILES = "/proc/self/fd"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG)  # a copy would fail likewise
+COPY = 1 << 20  # bytes at once
 
 
 @contextmanager
@@ -26,9 +29,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         with file:
             yield file
             file.flush()
-            if nameless:
-                _name(file.fileno(), part, path)
-        if not nameless:
+            named = nameless and _name(file, part, path)
+        if not named:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -72,14 +74,41 @@ def _open_part(part: Path) -> tuple[BinaryIO, bool]:
     return part.open("w+b"), False
 
 
-def _name(descriptor: int, part: Path, path: Path) -> None:
-    """Links the nameless file to `path`; over an existing file by way of `part`, since only a rename replaces."""
+def _name(file: BinaryIO, part: Path, path: Path) -> bool:
+    """Links the nameless file to `path`; over an existing file by way of `part`, since only a rename replaces.
+
+    False where hard links are refused (some network and container file systems, hardened kernels): the content is then
+    in `part`, to be renamed.
+    """
     folder = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY)
-    here = f"{OPEN_FILES}/{descriptor}"
+    here = f"{OPEN_FILES}/{file.fileno()}"
     try:  # a folder descriptor makes Python call linkat, which follows the link to the file itself
         os.link(here, path.name, dst_dir_fd=folder, follow_symlinks=True)
+        return True
     except FileExistsError:
-        os.link(here, part.name, dst_dir_fd=folder, follow_symlinks=True)
-        os.replace(part, path)
+        return _linked_over(here, part, path, folder) or _copied(file, part)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return _copied(file, part)
     finally:
         os.close(folder)
+
+
+def _linked_over(here: str, part: Path, path: Path, folder: int) -> bool:
+    try:
+        os.link(here, part.name, dst_dir_fd=folder, follow_symlinks=True)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return False
+    os.replace(part, path)
+    return True
+
+
+def _copied(file: BinaryIO, part: Path) -> bool:
+    """Writes the content under the name `part`; always False."""
+    file.seek(0)
+    with part.open("wb") as copy:
+        shutil.copyfileobj(file, copy, COPY)
+    return False

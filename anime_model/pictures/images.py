@@ -6,20 +6,22 @@ Pillow's own memory, 4 bytes each, where they are replaced tile by tile: a big p
 
 import io
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, ImageCms, ImageSequence
+import numpy as np
+from PIL import Image, ImageCms, ImageSequence, UnidentifiedImageError
 from PIL import features as pillow_features
 
-from anime_model.pictures.arrays import FORMATS, ORIENTATION, TURNS, PictureError, _from_deep, _reason
+from anime_model.pictures.arrays import MAX_PIXELS, ORIENTATION, TURNS, PictureError, _reason
 from anime_model.pictures.atomic import whole_file
+from anime_model.pictures.deep import gamma_levels, is_deep, to_eight_bits
+from anime_model.pictures.gif import COLOURS, on_one_palette
+from anime_model.pictures.opening import check_file, load, open_picture, why_not_read
 
-MAX_PIXELS = 200_000_000  # of all frames together; a picture of 100 million must pass, a bomb must not
 LARGE = 16_000_000  # pixels from which a turned copy in memory is avoided
 BAND = 128  # rows or columns of such a picture that are turned at once
 SRGB = "sRGB"
@@ -28,11 +30,15 @@ ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # written with every frame; o
 READ_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # further pictures of an MPO are previews and depth maps
 NO_PROFILE = ("GIF", "BMP", "PPM", "JPEG2000")  # cannot carry a colour profile: colours are made sRGB instead
 NO_ALPHA = ("JPEG", "BMP", "PPM")
-# what a TIFF says about the photo; its other tags say how the old file stored it
+# what a TIFF says about the photo; its other tags say how the old file stored it, down to the kind of its numbers
 TIFF_ABOUT = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825, *range(0x9C9B, 0x9CA0)}
+STRUCTURAL = range(0x00FE, 0x0215)
+# profile, Photoshop's own data and layers, and what makes a digital negative of a TIFF
+OLD_FILE = {0x8773, 0x83BB, 0x8649, 0x935C, *range(0xC612, 0xC7FF)}
+MAKER_NOTE = 0x927C
+MOST_EXIF = 65_533  # bytes that JPEG holds in one segment
 EXIF_BLOCK, GPS_BLOCK, EXIF_WIDTH, EXIF_HEIGHT = 0x8769, 0x8825, 0xA002, 0xA003
 Size = tuple[int, int]
-_opening = threading.Lock()
 
 
 @dataclass
@@ -65,7 +71,7 @@ def decode(
     """
     name = _name(source)
     try:
-        with _stream(source) as stream, _open(stream) as image:
+        with _stream(source) as stream, open_picture(stream) as image:
             frames = _frame_count(image)
             pixels = image.width * image.height * frames
             if pixels > max_pixels:
@@ -75,7 +81,8 @@ def decode(
     except PictureError:
         raise
     except Exception as error:  # decoders raise almost anything on broken data
-        raise PictureError(f"{name}: {_reason(error)}") from error
+        why = why_not_read(Path(name)) if isinstance(error, UnidentifiedImageError) else None
+        raise PictureError(f"{name}: {why or _reason(error)}") from error
 
 
 def normalise(image: Image.Image) -> Image.Image:
@@ -98,8 +105,11 @@ def encode(picture: Picture, stream: BinaryIO, kind: str) -> None:
     where the format cannot hold the picture (WebP ends at 16,383 pixels a side), `OSError` where the disk refuses.
     """
     frames = [_fitting(frame, picture.icc, kind) for frame in _frames_for(picture, kind)]
+    clear = any(frame.mode == "RGBA" for frame in frames)
+    if kind == "GIF" and len(frames) > 1:
+        frames = on_one_palette(frames)
     try:
-        frames[0].save(stream, format=kind, **_options(picture, kind, frames))
+        frames[0].save(stream, format=kind, **_options(picture, kind, frames, clear))
     except OSError as error:
         if error.errno:
             raise
@@ -150,23 +160,13 @@ def _name(source: Path | str | bytes | BinaryIO) -> str:
 @contextmanager
 def _stream(source: Path | str | bytes | BinaryIO) -> Iterator[BinaryIO]:
     if isinstance(source, Path | str):
+        check_file(source)
         with open(source, "rb") as stream:
             yield stream
     elif isinstance(source, bytes | bytearray | memoryview):
         yield io.BytesIO(source)
     else:
         yield source
-
-
-def _open(stream: BinaryIO) -> Image.Image:
-    """Reads the header. Pillow's own bound on pixels, a global one, is set aside for that moment: ours follows."""
-    with _opening:
-        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            Image.init()
-            return Image.open(stream, formats=[name for name in FORMATS if name in Image.OPEN])
-        finally:
-            Image.MAX_IMAGE_PIXELS = bound
 
 
 def _too_many(name: str, size: Size, frames: int, most: int) -> str:
@@ -181,8 +181,11 @@ def _frame_count(image: Image.Image) -> int:
 def _picture(image: Image.Image, frames: int, max_size: int | None) -> Picture:
     if max_size and image.format == "JPEG":
         image.draft(None, (max_size, max_size))  # libjpeg decodes an eighth to a half of the size, never less than this
-    exif = _exif(image)  # before the pixels: a TIFF is closed behind them
-    image.load()
+    exif = None if image.format == "PNG" else _exif(image)  # before the pixels: a TIFF is closed behind them
+    if frames == 1:
+        image = load(image)
+    else:
+        image.load()
     exif = exif or _exif(image)  # a PNG may have it behind them
     icc, turn = image.info.get("icc_profile"), exif.get(ORIENTATION) if exif else None
     loop, default_image = image.info.get("loop"), bool(image.info.get("default_image"))
@@ -201,20 +204,41 @@ def _picture(image: Image.Image, frames: int, max_size: int | None) -> Picture:
 
 def _to_colour(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
     """RGB or RGBA of the same picture, and the profile that still describes it; never a copy of what is RGB(A)."""
+    shown = None if icc or "srgb" in image.info else gamma_levels(image.info.get("gamma") or 0)
+    if is_deep(image):
+        return to_eight_bits(image, _grey_curve(icc) if _space(icc) == "GRAY" else shown), None
+    made, icc = _to_rgb(image, icc)
+    if shown is not None:
+        levels = np.rint(shown).astype(np.uint8).tolist() * 3
+        made = made.point(levels + list(range(256)) * (made.mode == "RGBA"))
+    return made, icc
+
+
+def _to_rgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
     if image.mode in ("RGB", "RGBA") and not (image.mode == "RGB" and "transparency" in image.info):
         return image, icc if _space(icc) == "RGB" else None
     if image.mode == "La":  # Pillow converts it to nothing else
         image = image.convert("LA")
+    if _space(icc) == "GRAY" and (image.mode == "LA" or (image.mode == "L" and image.has_transparency_data)):
+        layer = image.convert("LA")
+        with suppress(ImageCms.PyCMSError):
+            made = _to_srgb(layer.getchannel("L"), icc)
+            made.putalpha(layer.getchannel("A"))
+            return made, None
     if image.mode in ("CMYK", "L", "LAB") and not image.has_transparency_data:
         with suppress(ImageCms.PyCMSError):
             if image.mode == "LAB" or _space(icc) == {"CMYK": "CMYK", "L": "GRAY"}[image.mode]:
                 return _to_srgb(image, None if image.mode == "LAB" else icc), None
-    if image.mode.startswith(("I", "F")):
-        import numpy as np
-
-        return _from_deep(np.asarray(image)).convert("RGB"), None
     colour = image.convert("RGBA" if image.has_transparency_data else "RGB")
     return colour, icc if image.mode in ("P", "RGB", "RGBa", "RGBX") and _space(icc) == "RGB" else None
+
+
+def _grey_curve(icc: bytes) -> np.ndarray | None:
+    """What a profile of grey makes of the 256 levels from black to white, in levels of sRGB; None for a broken one."""
+    with suppress(ImageCms.PyCMSError):
+        ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        return np.asarray(_to_srgb(ramp, icc))[0].mean(axis=1)
+    return None
 
 
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -289,7 +313,7 @@ def _without_turn(exif: Image.Exif | None, size: Size) -> bytes | None:
     with suppress(Exception):
         made = Image.Exif()
         made.load(exif.tobytes())
-        structural = {tag for tag in made if 0x00FE <= tag <= 0x0152 or tag in (0x8773, 0x83BB)} - TIFF_ABOUT
+        structural = {tag for tag in made if tag in STRUCTURAL or tag in OLD_FILE} - TIFF_ABOUT
         for tag in structural | {ORIENTATION}:
             made.pop(tag, None)
         block = made.get_ifd(EXIF_BLOCK) if EXIF_BLOCK in made else {}
@@ -324,7 +348,7 @@ def _fitting(frame: Image.Image, icc: bytes | None, kind: str) -> Image.Image:
     return frame
 
 
-def _options(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
+def _options(picture: Picture, kind: str, frames: list[Image.Image], clear: bool) -> dict:
     """What to tell Pillow's writer of this format."""
     own = {
         "JPEG": {"quality": 95, "subsampling": 0},
@@ -334,12 +358,27 @@ def _options(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
         "TIFF": {} if picture.exif else {"compression": "tiff_adobe_deflate"},  # libtiff cannot write camera data
     }.get(kind, {})
     about = {"icc_profile": picture.icc, "exif": picture.exif} if kind not in NO_PROFILE else {}
+    if kind == "JPEG" and picture.exif:
+        about["exif"] = _short_exif(picture.exif)
     if kind in ("JPEG", "PNG", "TIFF", "BMP"):
         about["dpi"] = picture.dpi
-    return own | {key: value for key, value in about.items() if value} | _animation(picture, kind, frames)
+    return own | {key: value for key, value in about.items() if value} | _animation(picture, kind, frames, clear)
 
 
-def _animation(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
+def _short_exif(exif: bytes) -> bytes | None:
+    """Camera data as JPEG can hold it: without the maker's own notes where it is too long, or not at all."""
+    if len(exif) <= MOST_EXIF:
+        return exif
+    with suppress(Exception):
+        made = Image.Exif()
+        made.load(exif)
+        made.get_ifd(EXIF_BLOCK).pop(MAKER_NOTE, None)
+        short = made.tobytes()
+        return short if len(short) <= MOST_EXIF else None
+    return None
+
+
+def _animation(picture: Picture, kind: str, frames: list[Image.Image], clear: bool) -> dict:
     if len(frames) == 1:
         return {}
     options = {"save_all": True, "append_images": frames[1:]}
@@ -348,8 +387,8 @@ def _animation(picture: Picture, kind: str, frames: list[Image.Image]) -> dict:
     options["duration"] = picture.durations[-len(frames) :]
     if kind == "PNG" and picture.default_image:
         options |= {"default_image": True, "duration": picture.durations[1:]}
-    if kind == "GIF" and any(frame.mode == "RGBA" for frame in frames):
-        options["disposal"] = 2  # a clear pixel shows the background, not the frame before
+    if kind == "GIF" and clear:  # a clear pixel shows the background, not the frame before
+        options |= {"disposal": 2, "transparency": COLOURS - 1}
     if picture.loop is not None or kind in ("WEBP", "PNG"):  # unsaid, a GIF plays once and these two for ever
         options["loop"] = picture.loop if picture.loop is not None else 1
     return options

@@ -19,7 +19,11 @@ class PromoteSettings:
         Field(ge=0.001, le=10**7, description="slowest 95th percentile in ms, on the machine that decides"),
     ] = None
     latency_ratio: Annotated[
-        Ratio | None, Field(description="the same as a multiple of the champion's, taken in turns with it")
+        Ratio | None,
+        Field(
+            description="time as a multiple of the champion's: the median over pairs of runs; refused where its whole "
+            "95 % interval is above"
+        ),
     ] = 1.5
     fid: Annotated[Number | None, Field(ge=0, le=10**6, description="largest FID to the style's frames")] = None
     fid_ratio: Annotated[
@@ -28,6 +32,19 @@ class PromoteSettings:
     lpips: Annotated[Number | None, Field(ge=0, le=10, description="largest LPIPS to the present teacher")] = None
     lpips_ratio: Annotated[Ratio | None, Field(description="the same as a multiple of the champion's")] = 1.05
     psnr: Annotated[Number | None, Field(ge=0, le=100, description="smallest PSNR (dB) to the present teacher")] = 20.0
+    style_share: Annotated[
+        Number | None,
+        Field(
+            ge=0.01,
+            le=10,
+            description="largest FID to the style's frames as a share of the untouched photos', on the test set "
+            "`scenes`, or on all sets where there is none of that name",
+        ),
+    ] = 0.9
+    lpips_photo: Annotated[
+        Number | None,
+        Field(ge=0, le=10, description="smallest LPIPS to the untouched photo: nearer to it, it is still a photo"),
+    ] = 0.05
     panel: Annotated[
         Number | None, Field(ge=1, le=5, description="smallest mean of people's ratings, where the version has any")
     ] = 3.0

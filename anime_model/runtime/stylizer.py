@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.pictures import images
+from anime_model.pictures.cutouts import spread_colours
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
 from anime_model.runtime.network import MEMORY, Network, to_levels, turned
@@ -67,11 +68,16 @@ class Stylizer:
         Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
         Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
         """
+        self._made_of = (model, threads, memory, max_pixels)
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
         self._followed = Following(str(model), self._ready) if is_alias(model) else None
         self._network = None if self._followed else Network(find_model(model), threads, memory)
+
+    def __reduce__(self) -> tuple:
+        """For pools of processes: the model is opened anew in each."""
+        return type(self), self._made_of
 
     def fixed(self) -> "Stylizer":
         """A stylizer that stays with the present version; itself where the model has no alias."""
@@ -136,6 +142,7 @@ class Stylizer:
         """
         if self._followed:
             return self.fixed().draw(image, look, tick)
+        spread_colours(image)
         cut = self._network.plan(*image.size[::-1])
         wide = cut is not None and image.width > image.height
         if cut is None:

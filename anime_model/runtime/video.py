@@ -9,8 +9,9 @@ of 4 x 4 pixels and their neighbours, since a drawing depends on what is around 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,13 +19,24 @@ import numpy as np
 from PIL import Image
 
 from anime_model.pictures.atomic import whole_file
+from anime_model.pictures.cutouts import spread_colours
+from anime_model.runtime.film_filters import BT709, HDR_NAMES, MATRICES, Filters, Wanted
+from anime_model.runtime.film_streams import MICRO, Notes, Others, about_stream
 from anime_model.runtime.session import first_line
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".mpe"),
+    *(".m2v", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".mxf"),
+)
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi"}
 H264 = ("libx264", {"crf": "18", "preset": "veryfast"})
 VP9 = ("libvpx-vp9", {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"})
 BLOCK = 4  # pixels
+ALPHA = ("webm", "matroska")  # hold a film with transparency, as VP9
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own leave it out
+CUT_OFF = 0.2  # seconds that are missing at the end before it is said
+SAY_THEIR_LENGTH = ("mov", "matroska")  # of other kinds it is a guess
+LOOKED_AT = 5  # frames that tell whether a film is interlaced or has transparency
 HOLD = 0.8  # of the frame before, where nothing moves
 MOVES = 6.0  # levels of 255 by which a block's colours change from which on it is left as it was drawn
 STILL = 2.0  # levels under which a block counts as still when flicker is measured
@@ -44,6 +56,7 @@ class FilmReport:
     frames: int
     flicker_drawn: float | None
     flicker_kept: float | None
+    notes: tuple[str, ...] = ()  # what a person should know: lines for people
 
 
 def stylize_video(
@@ -65,13 +78,22 @@ def stylize_video(
     av = _av(source)
     source, target = Path(source), Path(target)
     if target.suffix.lower() not in FORMATS:
-        raise VideoError(f"{target}: films are written as {', '.join(SUFFIXES)}")
+        raise VideoError(f"{target}: films are written as {', '.join(FORMATS)}")
     try:
         with whole_file(target) as file, ExitStack() as stack:
-            film = _Film(av, stack, source, file, FORMATS[target.suffix.lower()], max_size, compare)
+            film = _opened(av, stack, source, file, FORMATS[target.suffix.lower()], max_size, compare)
             return film.make(draw, workers, steady, tick)
     except av.error.FFmpegError as error:
         raise VideoError(f"{source}: {first_line(error)}") from error
+
+
+def _opened(av, stack: ExitStack, source: Path, *how: object) -> "_Film":
+    try:
+        return _Film(av, stack, source, *how)
+    except VideoError:
+        raise
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:  # PyAV's own, for what it cannot put together
+        raise VideoError(f"{source}: a film of a kind that is not read ({first_line(error)})") from error
 
 
 def _av(source: Path):
@@ -89,93 +111,199 @@ class _Film:
     def __init__(
         self, av, stack: ExitStack, source: Path, file: BinaryIO, kind: str, max_size: int | None, compare: bool
     ) -> None:
-        self.av, self.source, self.compare = av, source, compare
-        first = self._first_frame()
+        self.av, self.source, self.compare, self.notes = av, source, compare, Notes()
+        found = self._first_frames()
+        self.first = first = found[0]
+        interlaced = any(frame.interlaced_frame for frame in found)
+        self.clear = any(_is_clear(frame) for frame in found)
         self.quarter_turns = round((first.rotation or 0) / 90) % 4  # counterclockwise, as numpy turns
         self.stored = _size(first.width, first.height, max_size)
+        self.hdr = HDR_NAMES.get(int(first.color_trc))
         self.matrix = self._matrix(first)
         self.input = stack.enter_context(av.open(str(source)))
         self.video = self.input.streams.best("video")
-        self.video.thread_type = "AUTO"
-        self.output = stack.enter_context(av.open(file, "w", format=kind))
+        self.video.thread_type = "SLICE"  # with frames in parallel, a damaged one takes others with it
+        # a sound begins before 0, by what its encoder needs to start; AVI would move pictures by a frame for it
+        options = {"avoid_negative_ts": "disabled"} if kind == "avi" else {}
+        self.output = stack.enter_context(av.open(file, "w", format=kind, options=options))
+        self.alpha = self._holds_alpha(kind)
         self.drawn = self._add_video(kind)
-        self.sound = {stream.index: self.output.add_stream_from_template(stream) for stream in self.input.streams.audio}
-        self.to_rgb, self.to_yuv = av.video.reformatter.VideoReformatter(), av.video.reformatter.VideoReformatter()
+        self.others = Others(av, self.input, self.output, kind, self.video, self.notes)
+        self.filters = Filters(av, self._wanted(interlaced, kind), stack)
+        self.to_yuv = av.video.reformatter.VideoReformatter()
+        self._say(interlaced)
 
     def make(self, draw: Draw, workers: int, steady: bool, tick: Callable[[int, int], None]) -> FilmReport:
         steadied, pending, done = Steady(HOLD if steady else 0), deque(), 0
         total = self.video.frames or round(float((self.input.duration or 0) / 1e6 * (self.video.average_rate or 0)))
         with ThreadPoolExecutor(workers) as pool:
-            for photo, pts in self._frames():
-                pending.append((photo, pts, pool.submit(draw, photo)))
+            for photo, alpha, pts in self._frames():
+                pending.append((photo, alpha, pts, pool.submit(draw, photo)))
                 if len(pending) >= workers + 2:
                     self._write(steadied, *pending.popleft())
                     tick(done := done + 1, max(total, done))
             for item in pending:
                 self._write(steadied, *item)
                 tick(done := done + 1, max(total, done))
+        if not done:
+            raise VideoError(f"{self.source}: holds no frame that can be read")
         self.output.mux(self.drawn.encode(None))
-        return FilmReport(done, steadied.flicker_drawn, steadied.flicker_kept)
+        self.others.finish()
+        return FilmReport(done, steadied.flicker_drawn, steadied.flicker_kept, self.notes.all())
 
-    def _first_frame(self):
+    def _first_frames(self) -> list:
+        """The first frames that can be read: the film's marks stand in each."""
+        found = []
         with self.av.open(str(self.source)) as film:
             stream = film.streams.best("video")
             if stream is None:
                 raise VideoError(f"{self.source}: holds no film")
-            first = next(film.decode(stream), None)
-        if first is None:
+            decoder = self._decoder(stream)
+            for packet in film.demux(stream):
+                with suppress(self.av.error.InvalidDataError):
+                    found += decoder.decode(packet)
+                if len(found) >= LOOKED_AT:
+                    break
+        if not found:
             raise VideoError(f"{self.source}: holds no frame that can be read")
-        return first
+        return found
+
+    def _decoder(self, stream):
+        """What turns packets into frames: a decoder that knows transparency where the film has some."""
+        own = stream.codec_context
+        if stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) != "1":
+            return own
+        with suppress(self.av.error.FFmpegError, ValueError):
+            decoder = self.av.CodecContext.create(ALPHA_DECODERS[own.name], "r")
+            decoder.extradata = own.extradata
+            return decoder
+        return own
 
     def _matrix(self, first) -> int:
-        """The film's matrix between RGB and YUV, in swscale's numbers, which files share: 1 is BT.709, 5 is BT.601."""
-        known = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
-        return known.get(int(first.colorspace), 1 if max(first.height, 0) >= HD else 5)
+        """The film's matrix between RGB and YUV by its number in H.273: where it is unmarked, that of its size."""
+        marked = int(first.colorspace)
+        return marked if marked in MATRICES else 1 if max(first.height, 0) >= HD else 5
+
+    def _holds_alpha(self, kind: str) -> bool:
+        if self.clear and kind not in ALPHA:
+            self.notes.add("transparency is left out, on black: H.264 holds none (.webm and .mkv keep it)")
+        return self.clear and kind in ALPHA
+
+    def _say(self, interlaced: bool) -> None:
+        if self.hdr:
+            self.notes.add(f"HDR ({self.hdr}) is tone-mapped to SDR (BT.709)")
+        if interlaced:
+            self.notes.add("interlaced: deinterlaced, at the same frame rate")
+
+    def _wanted(self, interlaced: bool, kind: str) -> Wanted:
+        rate = self.rate if kind == "avi" else None
+        transfer, time_base = int(self.first.color_trc), self.video.time_base
+        shown = self.width, self.height
+        turns, clear = self.quarter_turns, self.clear
+        return Wanted(self.stored, shown, turns, self.matrix, transfer, interlaced, clear, time_base, rate)
 
     def _add_video(self, kind: str):
-        codec, options = VP9 if kind == "webm" else H264
-        stream = self.output.add_stream(codec, rate=self.video.average_rate or 25, options=options)
+        codec, options = VP9 if kind == "webm" or self.alpha else H264
+        options = dict(options)
+        if kind == "avi":  # which has one frame rate, and no times of frames that come out of order
+            options["bf"] = "0"
+        if self.alpha:
+            options["auto-alt-ref"] = "0"
+        self.rate = self.video.average_rate or self.video.guessed_rate or 25
+        stream = self.output.add_stream(codec, rate=self.rate, options=options)
         width, height = self.stored[::-1] if self.quarter_turns % 2 else self.stored
         self.width, self.height = width // 2 * 2, height // 2 * 2  # colour has half the resolution
         if 0 in (self.width, self.height):
             raise VideoError(f"{self.source}: {width} x {height} pixels are too few for a film")
-        stream.width, stream.height, stream.pix_fmt = self.width * (1 + self.compare), self.height, "yuv420p"
+        self.format = "yuva420p" if self.alpha else "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = self.width * (1 + self.compare), self.height, self.format
         context = stream.codec_context
-        context.time_base = self.video.time_base
-        context.colorspace = {5: 6}.get(self.matrix, self.matrix)
-        context.color_range = 1
-        if self.video.sample_aspect_ratio and not self.quarter_turns % 2:
-            context.sample_aspect_ratio = self.video.sample_aspect_ratio
+        self.time_base = context.time_base = 1 / Fraction(self.rate) if kind == "avi" else self.video.time_base
+        self._mark(context)
+        about_stream(self.video, stream)
         return stream
 
-    def _frames(self) -> Iterator[tuple[np.ndarray, int]]:
-        """Upright frames and their times; packets of sound are copied on the way."""
-        last = None
-        for packet in self.input.demux(self.video, *self.input.streams.audio):
-            if packet.stream.index in self.sound:
-                if packet.dts is not None:
-                    packet.stream = self.sound[packet.stream.index]
-                    self.output.mux(packet)
+    def _mark(self, context) -> None:
+        """Colours and shape of the pixels, as the film has them, or those of SDR."""
+        self.out_matrix = BT709 if self.hdr else {10: 9}.get(self.matrix, self.matrix)
+        context.colorspace = {5: 6}.get(self.out_matrix, self.out_matrix)
+        context.color_range = 1
+        context.color_primaries = BT709 if self.hdr else int(self.first.color_primaries)
+        context.color_trc = BT709 if self.hdr else int(self.first.color_trc)
+        if ratio := self.video.sample_aspect_ratio:
+            context.sample_aspect_ratio = 1 / ratio if self.quarter_turns % 2 else ratio
+
+    def _frames(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
+        """Upright frames, their transparency and their times; packets of sound are copied on the way."""
+        last, past = None, 0
+        for frame in self._filtered():
+            pts = frame.pts if frame.pts is not None else (last or 0) + 1
+            if last is not None and pts <= last:  # an encoder takes no frame of the past
+                past += 1
                 continue
-            for frame in packet.decode():
-                pts = frame.pts if frame.pts is not None else (last or 0) + 1
-                if last is None or pts > last:  # an encoder takes no frame of the past
-                    last = pts
-                    yield self._photo(frame), pts
+            last = pts
+            yield *self._photo(frame), pts
+        if past:
+            self.notes.add(f"{past} frames are left out: their times lie before those of the frames ahead of them")
 
-    def _photo(self, frame) -> np.ndarray:
-        width, height = self.stored
-        options = {"src_colorspace": self.matrix, "interpolation": "BICUBIC"}
-        rgb = self.to_rgb.reformat(frame, width, height, "rgb24", **options).to_ndarray()
-        upright = np.rot90(rgb, self.quarter_turns)
-        return np.ascontiguousarray(upright[: self.height, : self.width])
+    def _filtered(self) -> Iterator:
+        decoder, shift, guessed = self._decoder(self.video), self.others.offset(self.video.time_base), 0
+        for packet in self._packets():
+            if packet.stream.index != self.video.index:
+                self.others.mux(packet)
+                continue
+            for frame in self._decoded(decoder, packet):
+                guessed = frame.pts = guessed + 1 if frame.pts is None else frame.pts - shift
+                frame.time_base = self.video.time_base
+                yield from self.filters(frame)
+        yield from self.filters(None)
 
-    def _write(self, steadied: "Steady", photo: np.ndarray, pts: int, drawing) -> None:
+    def _packets(self) -> Iterator:
+        """All packets of the streams that are used, to the end of the file or to where it cannot be read."""
+        packets, end = self.input.demux(self.video, *self.others.streams), 0.0
+        while True:
+            try:
+                packet = next(packets, None)
+            except (self.av.error.InvalidDataError, self.av.error.EOFError):
+                self.notes.add("the file is damaged: the film ends where it cannot be read")
+                return
+            if packet is None:
+                break
+            if packet.pts is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            yield packet
+        whole = ((self.input.duration or 0) + max(0, self.input.start_time or 0)) / MICRO
+        if end < whole - CUT_OFF and any(name in self.input.format.name for name in SAY_THEIR_LENGTH):
+            self.notes.add(f"the file is cut off: it ends at {end:.1f} s of {whole:.1f} s")
+
+    def _decoded(self, decoder, packet) -> list:
+        try:
+            return decoder.decode(packet)
+        except (self.av.error.InvalidDataError, self.av.error.EOFError):
+            self.notes.damage(None if packet.pts is None else float(packet.pts * packet.time_base))
+            return []
+
+    def _photo(self, frame) -> tuple[np.ndarray, np.ndarray | None]:
+        """uint8 [H, W, 3] and, where the film has it, its transparency [H, W, 1]."""
+        pixels = frame.to_ndarray()
+        if not self.clear:
+            return pixels, None
+        if not self.alpha:
+            return np.rint(pixels[..., :3] * (pixels[..., 3:] / 255)).astype(np.uint8), None
+        image = Image.fromarray(pixels)
+        spread_colours(image)
+        pixels = np.asarray(image)
+        return np.ascontiguousarray(pixels[..., :3]), pixels[..., 3:]
+
+    def _write(self, steadied: "Steady", photo: np.ndarray, alpha: np.ndarray | None, pts: int, drawing) -> None:
         kept = steadied(photo, drawing.result())
-        shown = np.concatenate([photo, kept], axis=1) if self.compare else kept
-        made = self.av.VideoFrame.from_ndarray(shown, "rgb24")
-        frame = self.to_yuv.reformat(made, format="yuv420p", dst_colorspace=self.matrix, dst_color_range=1)
-        frame.pts, frame.time_base = pts, self.video.time_base
+        sides = [photo, kept] if self.compare else [kept]
+        if alpha is not None:
+            sides = [np.concatenate([side, alpha], axis=2) for side in sides]
+        made = self.av.VideoFrame.from_ndarray(np.concatenate(sides, axis=1), "rgb24" if alpha is None else "rgba")
+        matrix = {6: 5}.get(self.out_matrix, self.out_matrix)  # swscale's number
+        frame = self.to_yuv.reformat(made, format=self.format, dst_colorspace=matrix, dst_color_range=1)
+        frame.pts, frame.time_base = pts, self.time_base
         self.output.mux(self.drawn.encode(frame))
 
 
@@ -241,6 +369,12 @@ def _least_of_neighbours(values: np.ndarray) -> np.ndarray:
     padded = np.pad(values, 1, mode="edge")
     rows = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
     return np.ascontiguousarray(np.minimum(np.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
+
+
+def _is_clear(frame) -> bool:
+    """Whether a frame has transparency, and not only room for it."""
+    room = any(part.is_alpha for part in frame.format.components)
+    return room and frame.to_ndarray(format="rgba")[..., 3].min() < 255
 
 
 def _size(width: int, height: int, max_size: int | None) -> tuple[int, int]:

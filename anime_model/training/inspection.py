@@ -5,7 +5,6 @@ picture, or the reason why it cannot be used. It is plain JSON, so that the next
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from PIL import Image, ImageOps
 from scipy.stats import ks_2samp
 
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture
+from anime_model.pictures.cores import cores_here
 from anime_model.recipes.checks import CheckSettings
 from anime_model.training.preparation import test_sets
 
@@ -71,7 +71,7 @@ def survey(
         name = file.relative_to(groups[group]).as_posix()
         return group, name, _facts(file, smallest, (known or {}).get(group, {}).get(name))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores_here()) as pool:
         for step, (group, name, facts) in enumerate(pool.map(look, jobs), start=1):
             found[group][name] = facts
             on_step(step, len(jobs), {})

@@ -60,6 +60,8 @@ class Training:
         """
         file = self.scratch / f"{name}.safetensors"
         facts = load_state(file, modules, optimizers) or {"step": 0, "curve": []}
+        if (scaler := self._scaler()) and facts.get("scaler"):
+            scaler.load_state_dict(facts["scaler"])
         curve, saved = facts["curve"], time.monotonic()
         for step in range(facts["step"], steps):
             scalars = take_step(step)
@@ -69,10 +71,19 @@ class Training:
                     self.on_step(step + 1, steps, curve[-1])
             if after_step:
                 after_step(step + 1)
-            if time.monotonic() - saved > self.save_every or step + 1 == steps:
-                self._save(file, modules, optimizers, {"step": step + 1, "curve": curve})
+            if step + 1 == steps or self._agreed(time.monotonic() - saved > self.save_every):
+                scale = {"scaler": scaler.state_dict()} if scaler else {}
+                self._save(file, modules, optimizers, {"step": step + 1, "curve": curve, **scale})
                 saved = time.monotonic()
         return curve
+
+    def _agreed(self, due: bool) -> bool:
+        """What the first process decides. Their clocks differ, and who saves waits for all the others."""
+        return bool(self.fabric.broadcast(due)) if self.fabric.world_size > 1 else due
+
+    def _scaler(self) -> torch.amp.GradScaler | None:
+        """What keeps gradients of 16 bits from vanishing; its scale is a part of where training stands."""
+        return getattr(self.fabric.strategy.precision, "scaler", None)
 
     def _save(self, file: Path, *state: object) -> None:
         if self.fabric.is_global_zero:

@@ -13,10 +13,18 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture, write_picture
+from anime_model.pictures.cores import cores_here
+from anime_model.pictures.opening import why_not_read
 
 LEAST = {"train": 4, "test": 2, "frames": 4}  # fewer pictures than these are a mistake, not a data set
 CANNY = 100, 200  # weak and strong gradient, L1 norm of the Sobel operator on 8 bits
 SMOOTHED = 5  # side in pixels of the zone about an edge pixel that gets blurred
+# Words at the end of a figure's name (`fid_share`, `lpips_photo`), where a test set's name stands too (`fid_scenes`).
+RESERVED = {
+    "bias", "deviation", "fake", "features", "high", "low", "net", "photo", "photos", "real", "reference", "resamples",
+    "share",
+}  # fmt: skip
+LONGEST = 240  # bytes of a name without its suffix; file systems take 255
 SIGMA = 1.1  # of the blur, in pixels: a 5 x 5 Gaussian kernel
 
 
@@ -89,6 +97,7 @@ def prepare(
     facts["test"] = {name: sum(not result.reason for result in each) for name, each in held.items()}
     facts["hash"] = _hash(out, done)
     facts["set_aside"] = [{"file": result.job.label, "reason": result.reason} for result in done if result.reason]
+    facts["set_aside"] += _unread(photos, "photos") + _unread(frames, "frames")
     (out / "prepared.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return facts
 
@@ -119,6 +128,10 @@ def test_sets(folder: Path) -> dict[str, Path]:
     """The folders below photos/test; that folder itself, as the set "test", where it has pictures and no folders."""
     below = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
     sets = {path.name: path for path in below if picture_files(path)} or {"test": folder}
+    if taken := RESERVED & sets.keys():
+        raise ValueError(
+            f"{folder / min(taken)}: figures have that name for something else; name the folder differently"
+        )
     stray = [path for path in picture_files(folder) if path.parent == folder] if "test" not in sets else []
     if stray:
         raise ValueError(
@@ -148,9 +161,16 @@ def _source(folder: Path, label: str, out: Path, short: int, least: int, twins: 
     return _Source(folder, least, jobs)
 
 
+def _unread(folder: Path, label: str) -> list[dict[str, str]]:
+    """Pictures of kinds that are not read (raw, PSD), which would else be missing without a word."""
+    inside = [path for path in sorted(folder.rglob("*")) if not path.name.startswith(".")]
+    reasons = [(path, why_not_read(path)) for path in inside]
+    return [{"file": f"{label}/{path.relative_to(folder).as_posix()}", "reason": why} for path, why in reasons if why]
+
+
 def _carry_out(source: _Source, smallest: int, taken: frozenset[str], on_done: Callable[[], None]) -> list[_Done]:
     done = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores_here()) as pool:
         for result in pool.map(lambda job: _place(job, smallest, taken), source.jobs):
             done.append(result)
             on_done()
@@ -172,9 +192,19 @@ def _flat_names(paths: Iterable[Path]) -> list[str]:
         while stem.lower() in seen:
             number += 1
             stem = f"{plain}-{number}"
+        stem = _short(stem)
         seen.add(stem.lower())
         names.append(f"{stem}.jpg")
     return names
+
+
+def _short(stem: str) -> str:
+    """A stem that fits into a file's name with its suffix; a long one ends with a digest of the whole."""
+    data = os.fsencode(stem)
+    if len(data) <= LONGEST:
+        return stem
+    digest = hashlib.sha256(data).hexdigest()[:16]
+    return data[: LONGEST - 17].decode(errors="ignore") + "-" + digest
 
 
 def _leaves(file: Path, folder: Path) -> bool:

@@ -21,7 +21,7 @@ from anime_model.compression.export import (
 from anime_model.compression.quantization import Int8Trial, quantizable
 from anime_model.compression.rounding import rounded
 from anime_model.compression.timing import fastest_int8, plan, search, unit_times
-from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
+from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript, int8_engine
 from anime_model.metrics.fidelity import psnr
 from anime_model.metrics.footprint import count_macs, count_parameters
 from anime_model.networks.architecture import animeganv2
@@ -210,3 +210,21 @@ def test_a_file_names_no_folder_of_the_machine_that_made_it(tmp_path):
 @pytest.mark.parametrize("file", sorted(WEIGHTS.glob("*.onnx")), ids=lambda file: file.stem)
 def test_what_ships_names_no_folder_either(file):
     assert b".py" not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        (["qnnpack", "onednn", "x86", "fbgemm"], "fbgemm"),
+        (["onednn", "x86"], "x86"),
+        (["qnnpack"], "qnnpack"),
+        (["none", "onednn"], None),
+    ],
+)
+def test_the_engine_for_int8_is_one_that_the_machine_has(tmp_path, monkeypatch, there, wanted):
+    monkeypatch.setattr(type(torch.backends.quantized), "supported_engines", there)
+    if wanted is None:
+        with pytest.raises(ExportError, match=r"^int8\.ts: PyTorch runs no INT8 on this machine \(fbgemm, x86"):
+            int8_engine(tmp_path / "int8.ts")
+    else:
+        assert int8_engine(tmp_path / "int8.ts") == wanted

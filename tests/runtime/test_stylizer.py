@@ -120,6 +120,7 @@ def test_tiled_equals_untiled(tmp_path: Path, monkeypatch, size: tuple[int, int]
     monkeypatch.setattr("anime_model.runtime.network.SMALLEST", 20_000)
     model = reaching_model(tmp_path / "m.onnx")
     picture = noise(*size, len(mode))
+    picture[..., 3:] |= 1  # what lies below clear pixels is not drawn
     whole, tiled = Stylizer(model), Stylizer(model, memory=0)
     assert whole._network.plan(*size) is None
     assert tiled._network.plan(*size).pixels > picture[..., 0].size

@@ -97,6 +97,12 @@ def test_test_photos_without_a_folder_make_one_set(folders):
     assert _prepare(folders)["test"] == {"test": 5}
 
 
+def test_a_test_set_takes_no_name_that_a_figure_has(folders):
+    (folders / "photos/test/scenes").rename(folders / "photos/test/photo")
+    with pytest.raises(ValueError, match="test/photo: figures have that name for something else; name the folder"):
+        _prepare(folders)
+
+
 def test_a_test_photo_beside_the_sets_is_not_lost_silently(folders):
     write_picture(folders / "photos/test/stray.png", _picture(80))
     with pytest.raises(ValueError, match=r"stray\.png: put every test photo into a set's folder"):
@@ -149,3 +155,24 @@ def test_a_weak_edge_counts_where_it_touches_a_strong_one():
 @pytest.mark.parametrize(("shape", "short", "expected"), [((100, 300), 50, (50, 150)), ((90, 30), 40, (90, 30))])
 def test_scaling_down_never_up(shape, short, expected):
     assert scale_down(_picture(0, *shape), short).shape[:2] == expected
+
+
+def test_long_names_deep_in_folders_are_shortened_and_stay_apart(folders):
+    deep = folders / "photos/train" / ("a" * 100) / ("b" * 100) / ("c" * 100)
+    deep.mkdir(parents=True)
+    for name in ("deep", "deeper", "é" * 120):
+        write_picture(deep / f"{name}.jpg", _picture(len(name)))
+    before = _prepare(folders, "first")
+    names = [path.name for path in picture_files(folders / "first/photos/train")]
+    assert before["set_aside"] == []
+    assert sum(name.startswith("aaaa") for name in names) == 3
+    assert max(len(name.encode()) for name in names) <= 255
+    assert _prepare(folders, "second")["hash"] == before["hash"]
+
+
+def test_pictures_of_kinds_that_are_not_read_are_named(folders):
+    (folders / "photos/train/IMG_1.CR2").write_bytes(bytes(100))
+    (folders / "frames/x.psd").write_bytes(bytes(100))
+    aside = {entry["file"]: entry["reason"] for entry in _prepare(folders)["set_aside"]}
+    assert "raw" in aside["photos/train/IMG_1.CR2"]
+    assert "PSD" in aside["frames/x.psd"]

@@ -5,8 +5,8 @@ from pathlib import Path
 from anime_model.compression.distillation import distill
 from anime_model.compression.norms import mixed, settle_norms
 from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.distill import DistillStage
-from anime_model.training.loop import write_curve
 from tasks.shared import common, distilling, learning
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
         return
     common.fresh(out)
     save_generator(out / "distilled.safetensors", student.cpu())
-    write_curve(out / "curve.csv", curve)
+    write_table(out / "curve.csv", curve)
     common.write_json(out / "summary.json", curve[-1] if curve else {})
     learning.finish(training.scratch)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from anime_model.compression.pruning import prune
 from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.prune import PruneStage
-from anime_model.training.loop import write_curve
 from tasks.shared import common, distilling, learning
 
 
@@ -19,8 +19,8 @@ def main(arguments: list[str]) -> None:
         return
     common.fresh(out)
     save_generator(out / "pruned.safetensors", pruned.generator.cpu())
-    write_curve(out / "curve.csv", pruned.curve)
-    common.write_rows(out / "rounds.csv", pruned.rounds)
+    write_table(out / "curve.csv", pruned.curve)
+    write_table(out / "rounds.csv", pruned.rounds)
     common.write_json(out / "summary.json", pruned.rounds[-1])
     learning.finish(training.scratch)
 

@@ -8,9 +8,9 @@ from anime_model.compression.timing import plan
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.tensors import write_tensors
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.quantize import QuantizeStage
 from anime_model.training.data import Pictures
-from anime_model.training.loop import write_curve
 from tasks.shared import common, distilling, learning
 
 
@@ -30,8 +30,8 @@ def main(arguments: list[str]) -> None:
     save_generator(out / "quantized.safetensors", quantized.generator.cpu(), weight_bits=settings.weight_bits)
     calibration = lesson.photos.fixed(settings.calibration, settings.fine_tune.crop)
     write_tensors(out / "calibration.safetensors", {"pictures": calibration})
-    write_curve(out / "curve.csv", quantized.curve)
-    common.write_rows(out / "sensitivity.csv", quantized.sensitivity)
+    write_table(out / "curve.csv", quantized.curve)
+    write_table(out / "sensitivity.csv", quantized.sensitivity)
     common.write_json(out / "summary.json", {"int8_layers": len(quantized.generator.arch.int8), **quantized.figures})
     learning.finish(training.scratch)
 

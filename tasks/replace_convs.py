@@ -6,8 +6,8 @@ from anime_model.compression.distillation import distill
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.replace_convs import ReplaceStage
-from anime_model.training.loop import write_curve
 from anime_model.training.sheets import render, write_sheet
 from tasks.shared import common, distilling, learning
 
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         return
     common.fresh(out)
     save_generator(out / "separable.safetensors", student.cpu())
-    write_curve(out / "curve.csv", curve)
+    write_table(out / "curve.csv", curve)
     wanted, made = render(lesson.teacher.cpu(), photos[:6]), render(student, photos[:6])
     write_sheet(out / "samples.jpg", {"photo": photos[:6], "teacher": wanted, "svd": started, "recovered": made})
     common.write_json(out / "summary.json", {"layers": list(settings.layers), **(curve[-1] if curve else {})})

@@ -7,10 +7,11 @@ from pathlib import Path
 from anime_model.networks.checkpoint import read_notes, save_generator
 from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.teacher import TeacherStage
 from anime_model.training.data import Pictures
-from anime_model.training.loop import Training, write_curve
+from anime_model.training.loop import Training
 from anime_model.training.sheets import render, write_sheet
 from anime_model.training.teacher import TeacherData, train_teacher
 from tasks.shared import common, learning
@@ -37,7 +38,7 @@ def train(recipe: TeacherStage, data: Path, out: Path, training: Training) -> No
         return
     common.fresh(out)
     save_generator(out / "teacher.safetensors", taught.generator, trained_steps=settings.steps, crop=settings.crop)
-    write_curve(out / "curve.csv", taught.curve)
+    write_table(out / "curve.csv", taught.curve)
     write_sheet(out / "samples.jpg", taught.samples)
     (out / "snapshots").mkdir()
     for path in taught.snapshots.values():
@@ -55,7 +56,7 @@ def take_over(recipe: TeacherStage, style: str, data: Path, out: Path) -> None:
     save_generator(out / "teacher.safetensors", generator, **(notes | {"imported_from": file.name, "md5": md5}))
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
     write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})
-    write_curve(out / "curve.csv", [{"step": 0}])
+    write_table(out / "curve.csv", [{"step": 0}])
     (out / "snapshots").mkdir()  # there are none, but DVC expects the folder
     common.write_json(out / "summary.json", {"origin": file.name, "md5": md5})
 

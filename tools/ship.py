@@ -6,13 +6,13 @@ anime_model/weights/, some figures inside it, its card beside it, and into model
 """
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
+from anime_model.pictures.atomic import write_whole
 from tasks.export import QUANTIZED
 from tasks.shared import common
 
@@ -41,18 +41,15 @@ def ship_teacher(style: str, artifacts: Path) -> None:
 
 def ship_lite(style: str, artifacts: Path) -> None:
     lite, teacher = (common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher"))
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
     model = onnx.load(artifacts / f"exports/{LITE}.onnx")
     properties = {item.key: item.value for item in model.metadata_props}
     card = {"style": style, **{key: lite[key] for key in KEPT}}
     onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
-    part = WEIGHTS / f"{style}.onnx.part"
-    onnx.save(model, part)
-    os.replace(part, WEIGHTS / f"{style}.onnx")
+    write_whole(WEIGHTS / f"{style}.onnx", model.SerializeToString())
     network = artifacts / QUANTIZED
     save_generator(NETWORKS / f"{style}.safetensors", load_generator(network), **read_notes(network))
     notes = read_notes(artifacts / "teacher/teacher.safetensors")
-    (WEIGHTS / f"{style}.md").write_text(text(style, artifacts, lite, teacher, notes))
+    write_whole(WEIGHTS / f"{style}.md", text(style, artifacts, lite, teacher, notes))
     print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")
 
 

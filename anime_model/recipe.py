@@ -82,6 +82,43 @@ class AbstractionSettings:
 
 
 @dataclass(frozen=True)
+class ReferenceHints:
+    """What a published network's file and a probe cannot tell; empty and 0 leave it to them.
+
+    `layout` is nhwc or nchw, `values` and `values_out` are -1..1, 0..1 or 0..255, `channels` rgb (where nothing says
+    otherwise) or bgr; height and width are multiples of `multiple`.
+    """
+
+    layout: str = ""
+    values: str = ""
+    values_out: str = ""
+    channels: str = ""
+    multiple: int = 0
+
+
+@dataclass(frozen=True)
+class PairsSettings:
+    """How a teacher learns a published network's own pictures: `steps` of `batch` crops, Adam's `rate` along a cosine.
+
+    The crops (px) grow from the first of `crops` to the last, each for an equal share of the steps: the norms of the
+    teacher and of most published networks see the whole picture, so the last are nearly all of it. Gradients are
+    clipped at the norm `clip`; `average` is the decay of the average of the weights. `frames_steps` against the frames
+    follow, with the teacher's own weights and rates, holding on to the published network's pictures.
+    """
+
+    steps: int = 4000
+    rate: float = 1e-3
+    batch: int = 4
+    crops: tuple[int, ...] = (160, 208, 256)
+    weights: dict[str, float] = field(default_factory=lambda: {"pixel": 4.0, "content": 1.0, "style": 0.2})
+    content_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1")
+    style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
+    clip: float = 1.0
+    average: float = 0.999
+    frames_steps: int = 0
+
+
+@dataclass(frozen=True)
 class TeacherSettings:
     """The teacher. Weights are those of the losses; rates are Adam's.
 
@@ -93,6 +130,9 @@ class TeacherSettings:
     `warm_start` names a checkpoint to begin from, such as one that has been through the warm-up already, which depends
     on no style. The styles that `import_file` names are not trained: a published AnimeGANv2 `.pt` or a checkpoint of
     this project is taken. Files are pinned by their md5, so that a changed one is noticed.
+
+    `reference` names a published network (ONNX) for a style: its pictures of the train photos, each at `scales` of its
+    size, are what the teacher learns first, as `pairs` says; `steps` and `warm_up_steps` do not count for that style.
     """
 
     width: float = 1.0
@@ -117,6 +157,11 @@ class TeacherSettings:
     warm_start_md5: str = ""
     import_file: dict[str, str] = field(default_factory=dict)
     import_md5: dict[str, str] = field(default_factory=dict)
+    reference: dict[str, str] = field(default_factory=dict)
+    reference_md5: dict[str, str] = field(default_factory=dict)
+    reference_hints: dict[str, ReferenceHints] = field(default_factory=dict)
+    scales: tuple[float, ...] = (0.8, 1.15, 1.6)
+    pairs: PairsSettings = field(default_factory=PairsSettings)
 
 
 @dataclass(frozen=True)
@@ -125,7 +170,8 @@ class DistillSettings:
 
     `kl_share` is the part of the total loss that the KL term makes, whatever the size of the others. A recipe gives
     what the stages share in `distillation`, and each stage's own `steps` and `rate` in its `fine_tune`. `freeze_norm`
-    trains with the statistics that batch norms will have afterwards.
+    trains with the statistics that batch norms will have afterwards. `reference_share` of the crops have the published
+    network's own pictures as their target instead of the teacher's, for styles of `teacher.reference`.
     """
 
     steps: int = 0
@@ -139,6 +185,7 @@ class DistillSettings:
     style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
     compile: bool = False
     freeze_norm: bool = False
+    reference_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -342,7 +389,7 @@ def _value(kind: Any, value: object, where: str) -> Any:
     if isinstance(kind, types.UnionType):
         return None if value is None else _value(kind.__args__[0], value, where)
     if typing.get_origin(kind) is tuple:
-        return tuple(_value(str, item, where) for item in _expect(list, value, where, "a list"))
+        return tuple(_value(kind.__args__[0], item, where) for item in _expect(list, value, where, "a list"))
     if typing.get_origin(kind) is dict:
         items = _expect(Mapping, value, where, "a mapping of names to values").items()
         return {key: _value(kind.__args__[1], item, _join(where, str(key))) for key, item in items}
@@ -423,6 +470,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "teacher.warm_up_steps": (0, 10_000_000),
     "teacher.steps": (0, 10_000_000),
     "teacher.snapshots": (1, 100),
+    "teacher.pairs.steps": (1, 10_000_000),
+    "teacher.pairs.rate": (1e-9, 1),
+    "teacher.pairs.batch": (1, 4096),
+    "teacher.pairs.clip": (1e-6, 1e6),
+    "teacher.pairs.average": (0, 0.99999),
+    "teacher.pairs.frames_steps": (0, 10_000_000),
     "prune.keep": (0.05, 1),
     "prune.group_keep": (0, 1),
     "prune.round_to": (1, 64),
@@ -462,7 +515,15 @@ DISTILL_BOUNDS = {
     "batch": (1, 4096),
     "kl_share": (0, 0.95),
     "temperature": (0.1, 100),
+    "reference_share": (0, 1),
 }
+HINTS = {
+    "layout": ("", "nhwc", "nchw"),
+    "values": ("", "-1..1", "0..1", "0..255"),
+    "values_out": ("", "-1..1", "0..1", "0..255"),
+    "channels": ("", "rgb", "bgr"),
+}
+PAIRS_WEIGHTS = ("pixel", "content", "style")
 TEACHER_WEIGHTS = ("adversarial", "content", "style", "colour", "variation")
 DISTILL_WEIGHTS = ("pixel", "content", "style", "feature")
 STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
@@ -480,6 +541,9 @@ def _check(recipe: Recipe) -> None:
     for name, size in recipe.replace_convs.kernels.items():
         if not (size % 2 and size > 0):
             raise RecipeError(f"replace_convs.kernels.{name}: {size} must be an odd number from 1 up")
+    share = recipe.distillation.reference_share
+    if share and not recipe.teacher.reference:
+        raise RecipeError(f"distillation.reference_share: {share:g}, but teacher.reference names no network")
     for stage in STAGES_THAT_DISTILL:
         _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
     _check_crops(recipe)
@@ -517,9 +581,10 @@ def _check_bounds(key: str, value: float | None, low: float, high: float) -> Non
 
 def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
     _check_weights("teacher.weights", teacher.weights, TEACHER_WEIGHTS)
+    _check_reference(teacher)
     missing = [name for name in TEACHER_WEIGHTS if name not in teacher.weights]
-    trained = [style for style in styles if style not in teacher.import_file]
-    if missing and trained:
+    trained = [style for style in styles if style not in {**teacher.import_file, **teacher.reference}]
+    if missing and (trained or (teacher.reference and teacher.pairs.frames_steps)):
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
     for style, file in teacher.import_file.items():
         _check_pin(f"teacher.import_md5.{style}", file, teacher.import_md5.get(style, ""))
@@ -527,6 +592,29 @@ def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
         _check_pin("teacher.warm_start_md5", teacher.warm_start, teacher.warm_start_md5)
     if trained and teacher.steps + teacher.warm_up_steps < 1:
         raise RecipeError("teacher.steps: at least one step, or name a teacher in teacher.import_file")
+
+
+def _check_reference(teacher: TeacherSettings) -> None:
+    """What belongs to published networks: pins, hints, scales and the lesson of pairs."""
+    for style, file in teacher.reference.items():
+        _check_pin(f"teacher.reference_md5.{style}", file, teacher.reference_md5.get(style, ""))
+        if style in teacher.import_file:
+            raise RecipeError(f"teacher.reference.{style}: also in teacher.import_file; name one of the two")
+    for style, hints in teacher.reference_hints.items():
+        _check_bounds(f"teacher.reference_hints.{style}.multiple", hints.multiple, 0, 4096)
+        for key, known in HINTS.items():
+            if (value := getattr(hints, key)) not in known:
+                raise RecipeError(f"teacher.reference_hints.{style}.{key}: {value!r} is not one of {known[1:]}")
+    if not teacher.scales or len(set(teacher.scales)) != len(teacher.scales):
+        raise RecipeError("teacher.scales: name at least one scale, each once")
+    for scale in teacher.scales:
+        _check_bounds("teacher.scales", scale, 0.1, 8)
+    _check_weights("teacher.pairs.weights", teacher.pairs.weights, PAIRS_WEIGHTS)
+    if not any(teacher.pairs.weights.values()):
+        raise RecipeError("teacher.pairs.weights: at least one above 0")
+    crops = teacher.pairs.crops
+    if not crops or list(crops) != sorted(crops) or any(crop % CROP_STEP or crop < 32 for crop in crops):
+        raise RecipeError(f"teacher.pairs.crops: multiples of {CROP_STEP} from 32 up, small ones first")
 
 
 def _check_pin(where: str, file: str, md5: str) -> None:
@@ -557,6 +645,9 @@ def _check_crops(recipe: Recipe) -> None:
             raise RecipeError(f"{key}: {crop} must be a multiple of {CROP_STEP}, at least 32")
         if crop > min(recipe.data.photo_size, recipe.data.frame_size):
             raise RecipeError(f"{key}: {crop} is larger than data.photo_size or data.frame_size")
+    largest = max(recipe.teacher.scales) * recipe.data.photo_size
+    if recipe.teacher.reference and (crop := max(recipe.teacher.pairs.crops)) > largest:
+        raise RecipeError(f"teacher.pairs.crops: {crop} is larger than data.photo_size at every one of teacher.scales")
 
 
 def _get(recipe: Recipe, key: str) -> Any:

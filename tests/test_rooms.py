@@ -102,6 +102,7 @@ def test_stages_run_as_the_pipeline_says():
     order = [
         "generate",
         "prepare",
+        "reference",
         "train_teacher",
         "replace_convs",
         "prune",

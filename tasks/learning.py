@@ -14,8 +14,9 @@ from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipe import CheckSettings, DistillSettings, PromoteSettings, Recipe, TrainingSettings
 from anime_model.training.data import Pictures
+from anime_model.training.drawn import Drawings
 from anime_model.training.loop import Training
-from tasks.common import show
+from tasks.common import read_json, show
 
 SCRATCH = Path("scratch")
 
@@ -64,8 +65,16 @@ def finish(scratch: Path) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def lesson(recipe: Recipe, settings: DistillSettings, teacher: Path, data: Path, device: torch.device) -> Lesson:
-    """The teacher, the photos in memory and the perceptual network that a distilling stage needs."""
+def lesson(
+    recipe: Recipe, settings: DistillSettings, teacher: Path, data: Path, reference: Path, device: torch.device
+) -> Lesson:
+    """The teacher, the photos in memory and the perceptual network that a distilling stage needs.
+
+    With `reference_share` the drawings in `reference` too, where the style has a published network.
+    """
     layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     photos = Pictures(data / "photos" / "train", device, settings.crop)
-    return Lesson(load_generator(teacher), photos, load_perceptual(recipe.perceptual, layers).to(device))
+    drawings = None
+    if settings.reference_share and read_json(reference / "reference.json"):
+        drawings = Drawings(data / "photos" / "train", reference, device)
+    return Lesson(load_generator(teacher), photos, load_perceptual(recipe.perceptual, layers).to(device), drawings)

@@ -1,4 +1,4 @@
-"""INT8 layer by layer, then quantization-aware fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA OUT`."""
+"""INT8 layer by layer, then fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA REFERENCE OUT`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +15,11 @@ from tasks import common, learning
 
 
 def main(arguments: list[str]) -> None:
-    source, teacher, data, out = map(Path, arguments)
+    source, teacher, data, reference, out = map(Path, arguments)
     recipe = common.recipe()
     settings = recipe.quantize
-    training = learning.training(recipe, "quantize", [source, teacher, data])
-    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "quantize", [source, teacher, data, reference])
+    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, reference, training.device)
     student = load_generator(source)
     decided = kept_plan(recipe, student, lesson.photos, training.scratch)
     quantized = quantize(student, lesson, settings, decided, training)
@@ -48,4 +48,4 @@ def kept_plan(recipe: Recipe, student: Generator, photos: Pictures, scratch: Pat
 
 
 if __name__ == "__main__":
-    common.run(main, "STUDENT TEACHER DATA OUT")
+    common.run(main, "STUDENT TEACHER DATA REFERENCE OUT")

@@ -1,4 +1,4 @@
-"""Depthwise-separable convolutions in the teacher's place: `python -m tasks.replace_convs TEACHER DATA OUT`."""
+"""Depthwise-separable convolutions for the teacher: `python -m tasks.replace_convs TEACHER DATA REFERENCE OUT`."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from tasks import common, learning
 
 
 def main(arguments: list[str]) -> None:
-    teacher, data, out = map(Path, arguments)
+    teacher, data, reference, out = map(Path, arguments)
     recipe = common.recipe()
     settings = recipe.replace_convs
-    training = learning.training(recipe, "replace_convs", [teacher, data])
-    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "replace_convs", [teacher, data, reference])
+    lesson = learning.lesson(recipe, settings.fine_tune, teacher, data, reference, training.device)
     student = replace_convs(lesson.teacher.cpu(), settings)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
     gather_statistics(student, photos.split(4))
@@ -34,4 +34,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    common.run(main, "TEACHER DATA OUT")
+    common.run(main, "TEACHER DATA REFERENCE OUT")

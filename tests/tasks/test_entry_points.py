@@ -43,14 +43,15 @@ def test_empty_folders_are_named(stage, tmp_path):
 
 def test_broken_checkpoints_are_named(stage, small_data, tmp_path):
     (tmp_path / "teacher.safetensors").write_bytes(b"not a checkpoint")
-    line = refused(stage("replace_convs", tmp_path / "teacher.safetensors", small_data, "out"))
+    line = refused(stage("replace_convs", tmp_path / "teacher.safetensors", small_data, "none", "out"))
     assert "teacher.safetensors: cannot be read as a checkpoint" in line
 
 
 def test_an_imported_teacher_must_have_its_md5(stage, small_recipe, small_data, tmp_path):
     (tmp_path / "x.pt").write_bytes(b"weights")
     teacher = {"import_file": {"cel": "x.pt"}, "import_md5": {"cel": "0" * 32}}
-    line = refused(stage("train_teacher", "cel", small_data, "none", "out", recipe=merged(small_recipe, {"teacher": teacher})))
+    recipe = merged(small_recipe, {"teacher": teacher})
+    line = refused(stage("train_teacher", "cel", small_data, "none", "out", recipe=recipe))
     assert "teacher.import_md5.cel: x.pt has the md5" in line
 
 
@@ -73,7 +74,7 @@ def test_layers_that_cannot_be_replaced_are_named(stage, small_recipe, small_dat
     save_generator(tmp_path / "t.safetensors", Generator(animeganv2(0.125)))
     recipe = merged(small_recipe, {"replace_convs": {"layers": ["a0"]}})
     assert "'a0' cannot be replaced" in refused(
-        stage("replace_convs", "t.safetensors", small_data, "out", recipe=recipe)
+        stage("replace_convs", "t.safetensors", small_data, "none", "out", recipe=recipe)
     )
 
 

@@ -1,4 +1,4 @@
-"""The command `anime`: stylize, styles, info, bench, compress, studio. An error is one line on standard error, no traceback.
+"""The command `anime`: stylize, styles, info, bench, compress, studio. An error is one line, no traceback.
 
 Exit status: 0 all went well, 1 something was not made, 2 the command was wrong, 130 stopped by Ctrl-C.
 """

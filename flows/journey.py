@@ -1,4 +1,4 @@
-"""From a published network and a folder of photos to a small network: `python -m flows.journey NETWORK --photos FOLDER`.
+"""From a published network and photos to a small network: `python -m flows.journey NETWORK --photos FOLDER`.
 
 What `anime compress` starts. It opens the network, shares the photos out to learn from and to measure with, writes a
 recipe whose steps fit the machine and the time, runs the flow on it and leaves NAME.onnx in the current folder.
@@ -106,7 +106,7 @@ def own(folder: Path) -> Path:
 
 
 def share_photos(source: Path, target: Path) -> None:
-    """Every eighth photo or so to measure with, 24 at most, the others to learn from; links where the disk knows them."""
+    """Every eighth photo or so to measure with, 24 at most, the others to learn from; links where there can be."""
     files = picture_files(source)
     if len(files) < FEWEST:
         raise JourneyError(f"--photos {source}: {len(files)} pictures, at least {FEWEST} are needed")

@@ -15,9 +15,11 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import yaml
 from PIL import Image
 
@@ -31,7 +33,9 @@ from flows.console import guarded
 
 FEWEST = 8  # photos
 STAND_INS = 40  # of the network's own pictures, where there are no frames
-WIDTHS = (1.0, 0.5, 0.25)  # of the teacher: the first that can take enough steps
+WIDTHS = {1.0: 1.0, 0.5: 0.35, 0.25: 0.15}  # of the teacher, and about how long a step then takes
+SCALES = ((0.8, 1.15, 1.6), (0.9, 1.4), (1.0,))  # at which the network draws: as many as its share of the time allows
+DRAWING = 0.2  # that share, which comes on top
 ENOUGH = 1000  # steps of the teacher
 SHARES = {"teacher": 0.45, "replace_convs": 0.06, "prune": 0.03, "distill": 0.35, "quantize": 0.02}  # of the time
 FIXED = yaml.safe_load("""
@@ -73,7 +77,7 @@ def compress(options: argparse.Namespace) -> int:
     folder = WORKSPACE / "data" / name
     share_photos(options.photos, own(folder) / "photos")
     place_frames(options.frames, reference, folder / "photos/train", folder / "frames" / name)
-    recipe = write_recipe(name, network, asdict(hints), folder, options.minutes)
+    recipe = write_recipe(name, reference, asdict(hints), folder, options.minutes)
     command = [sys.executable, "-m", "flows.compress", "--recipe", str(recipe)]
     if status := subprocess.run(command, cwd=WORKSPACE, check=False).returncode:
         return status
@@ -139,26 +143,31 @@ def place_frames(source: Path | None, reference: Reference, photos: Path, target
     print()
 
 
-def write_recipe(name: str, network: Path, hints: dict, folder: Path, minutes: float) -> Path:
+def write_recipe(name: str, reference: Reference, hints: dict, folder: Path, minutes: float) -> Path:
     """recipes/NAME.yaml, its steps after timing a few. What is there for the same work is kept: nothing runs again."""
     path, mark = WORKSPACE / f"recipes/{name}.yaml", folder / "journey.json"
-    crop = crop_of(folder / "photos/train")
+    network, crop = reference.network.path, crop_of(folder / "photos/train")
     work = {"md5": file_md5(network), "hints": hints, "crop": crop, "minutes": minutes, "network": str(network)}
     if path.exists() and json.loads(mark.read_text() or "{}") == work:
         return path
     if path.exists() and not path.read_text().startswith("# Written by"):
         raise JourneyError(f"{path} is another recipe; give another --name")
-    for width in WIDTHS:
-        content = recipe_of(name, work, width, dict.fromkeys(SHARES, 1))
-        steps = fitting(pace(content, folder), minutes * 60)
-        if steps["teacher"] >= ENOUGH:
-            break
+    one, seconds, width = dict.fromkeys(SHARES, 1), minutes * 60, 1.0
+    steps = fitting(pace(recipe_of(name, work, width, one), folder), seconds)
+    if steps["teacher"] < ENOUGH:
+        enough = (other for other, share in WIDTHS.items() if steps["teacher"] / share >= ENOUGH)
+        width = next(enough, min(WIDTHS))
+        steps = fitting(pace(recipe_of(name, work, width, one), folder), seconds)
     content = recipe_of(name, work, width, steps)
+    content["teacher"]["scales"] = list(scales_for(reference, folder / "photos/train", crop + 32, seconds))
     parse_recipe(content)
     head = f"# Written by `anime compress` for {network.name}: about {minutes:g} minutes of this machine.\n"
     path.write_text(head + yaml.safe_dump(content, sort_keys=False))
     mark.write_text(json.dumps(work))
-    print(f"{path.relative_to(WORKSPACE)}: width {width:g}, " + ", ".join(f"{k} {v} steps" for k, v in steps.items()))
+    print(
+        f"{path.relative_to(WORKSPACE)}: width {width:g}, scales {content['teacher']['scales']}, "
+        + ", ".join(f"{k} {v} steps" for k, v in steps.items())
+    )
     return path
 
 
@@ -166,6 +175,18 @@ def crop_of(photos: Path) -> int:
     """Side in pixels of the largest crops: three quarters of the photos hold them."""
     sides = sorted(min(_size(file)) for file in picture_files(photos))
     return max(64, min(256, sides[len(sides) // 4] // 32 * 32))
+
+
+def scales_for(reference: Reference, photos: Path, side: int, seconds: float) -> tuple[float, ...]:
+    """As many scales as the network can draw of all photos in its share of the time, from one that is timed."""
+    files = picture_files(photos)
+    photo = np.array(Image.fromarray(read_picture(files[0])).resize((side, side)))
+    reference(photo)
+    start = time.monotonic()
+    reference(photo)
+    each = time.monotonic() - start
+    allowed = (scales for scales in SCALES if each * len(files) * sum(s * s for s in scales) <= DRAWING * seconds)
+    return next(allowed, SCALES[-1])
 
 
 def _size(file: Path) -> tuple[int, int]:

@@ -92,7 +92,7 @@ def compress(options: argparse.Namespace) -> int:
 
 def name_of(network: str) -> str:
     """A style's name from a file's: `Hayao v36.onnx` is `hayao-v36`."""
-    return re.sub(r"[^a-z0-9_]+", "-", Path(network).stem.lower()).strip("-_0123456789")[:40]
+    return re.sub(r"[^a-z0-9_]+", "-", Path(network).stem.lower()).lstrip("-_0123456789")[:40].rstrip("-_")
 
 
 def cores() -> int:

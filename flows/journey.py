@@ -9,6 +9,7 @@ from flows.environment import WORKSPACE  # first: the tools read their settings 
 # isort: split
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -34,6 +35,7 @@ from flows.console import guarded
 FEWEST = 8  # photos
 STAND_INS = 40  # of the network's own pictures, where there are no frames
 WIDTHS = {1.0: 1.0, 0.5: 0.35, 0.25: 0.15}  # of the teacher, and about how long a step then takes
+KEEP = {1.0: 0.25, 0.5: 0.5, 0.25: 0.8}  # of the multiplications of a student: narrow ones have little to give
 SCALES = ((0.8, 1.15, 1.6), (0.9, 1.4), (1.0,))  # at which the network draws: as many as its share of the time allows
 DRAWING = 0.2  # that share, which comes on top
 ENOUGH = 1000  # steps of the teacher
@@ -50,7 +52,7 @@ replace_convs:
   layers: [a2, b0, b1, c0, c5, d0, d1, e0, e1, e2]
   kernels: {e2: 3}
   upsample: half_pixel
-prune: {budget: macs, keep: 0.25, group_keep: 0.25, round_to: 16, rounds: 3}
+prune: {budget: macs, group_keep: 0.25, rounds: 3}
 quantize: {calibration: 12, psnr: 44}
 """)
 
@@ -130,17 +132,26 @@ def place(file: Path, target: Path) -> None:
 
 def place_frames(source: Path | None, reference: Reference, photos: Path, target: Path) -> None:
     """The style's frames; without any, the network's own pictures of some photos stand in for them."""
-    shutil.rmtree(target, ignore_errors=True)
     if source:
+        shutil.rmtree(target, ignore_errors=True)
         for file in picture_files(source):
             place(file, target / file.relative_to(source))
         return
     files = picture_files(photos)
     chosen = files[:: -(-len(files) // STAND_INS)]
-    for index, file in enumerate(chosen, start=1):
-        write_picture(target / f"{index:03d}.jpg", reference(read_picture(file)))
-        print(f"\rframes: {index} of {len(chosen)} drawn by the network itself", end="", flush=True)
+    pin = file_md5(reference.network.path)[:8]
+    wanted = {target / f"{pin}-{photo_md5(file)[:8]}.jpg": file for file in chosen}
+    for path in set(picture_files(target)) - set(wanted):
+        path.unlink()
+    for index, (path, file) in enumerate(wanted.items(), start=1):
+        if not path.exists():
+            write_picture(path, reference(read_picture(file)))
+            print(f"\rframes: {index} of {len(wanted)} drawn by the network itself", end="", flush=True)
     print()
+
+
+def photo_md5(file: Path) -> str:
+    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def write_recipe(name: str, reference: Reference, hints: dict, folder: Path, minutes: float) -> Path:
@@ -225,7 +236,7 @@ def recipe_of(name: str, work: dict, width: float, steps: dict[str, int]) -> dic
     for stage, rate in rates.items():
         tune = {"steps": steps[stage], "rate": rate, **({} if stage == "replace_convs" else {"freeze_norm": True})}
         sections[stage] = {**sections.get(stage, {}), "fine_tune": tune}
-    sections["prune"] |= {"sparsity_steps": steps["prune"]}
+    sections["prune"] |= {"sparsity_steps": steps["prune"], "keep": KEEP[width], "round_to": 16 if width == 1 else 8}
     return {
         "styles": [name],
         "seed": FIXED["seed"],

@@ -11,6 +11,7 @@ from onnx import helper
 
 from anime_app.cli import main as anime
 from anime_model.recipe import parse_recipe
+from anime_model.reference.probe import open_reference
 from anime_model.runtime.pictures import write_picture
 from flows import journey
 from tests.tiny_onnx import foreign_model
@@ -40,9 +41,13 @@ def test_photos_are_shared_out_and_none_is_on_both_sides(photos, tmp_path):
 
 
 def test_without_frames_the_networks_own_pictures_stand_in(photos, tmp_path):
-    journey.place_frames(None, lambda picture: 255 - picture, photos, tmp_path / "frames")
-    assert len(list((tmp_path / "frames").glob("*.jpg"))) == 20
-    journey.place_frames(photos, lambda picture: picture, photos, tmp_path / "frames")
+    network = open_reference(foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])]))
+    journey.place_frames(None, network, photos, tmp_path / "frames")
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "frames").glob("*.jpg")}
+    assert len(drawn) == 20
+    journey.place_frames(None, network, photos, tmp_path / "frames")
+    assert all(path.stat().st_mtime_ns == when for path, when in drawn.items()), "a second run draws none again"
+    journey.place_frames(photos, network, photos, tmp_path / "frames")
     assert len(list((tmp_path / "frames").rglob("*.png"))) == 20
     assert not list((tmp_path / "frames").glob("*.jpg"))
 

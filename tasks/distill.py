@@ -1,4 +1,4 @@
-"""The long distillation of the pruned network: `python -m tasks.distill STUDENT TEACHER DATA OUT`."""
+"""The long distillation of the pruned network: `python -m tasks.distill STUDENT TEACHER DATA REFERENCE OUT`."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
-    source, teacher, data, out = map(Path, arguments)
+    source, teacher, data, reference, out = map(Path, arguments)
     recipe = common.settings(DistillStage)
     settings = recipe.distill.fine_tune
-    training = learning.training(recipe, "distill", [source, teacher, data])
-    lesson = distilling.lesson(recipe.perceptual, settings, teacher, data, training.device)
+    training = learning.training(recipe, "distill", [source, teacher, data, reference])
+    lesson = distilling.lesson(recipe.perceptual, settings, teacher, data, reference, training.device)
     student = load_generator(source)
     if settings.freeze_norm:
         settle_norms(student, mixed(lesson.photos.fixed(24, settings.crop).cpu()))
@@ -30,4 +30,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    common.run(main, "STUDENT TEACHER DATA OUT")
+    common.run(main, "STUDENT TEACHER DATA REFERENCE OUT")

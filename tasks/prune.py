@@ -1,4 +1,4 @@
-"""Sparsity training, then rounds of channel pruning: `python -m tasks.prune STUDENT TEACHER DATA OUT`."""
+"""Sparsity training, then rounds of channel pruning: `python -m tasks.prune STUDENT TEACHER DATA REFERENCE OUT`."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
-    student, teacher, data, out = map(Path, arguments)
+    student, teacher, data, reference, out = map(Path, arguments)
     recipe = common.settings(PruneStage)
-    training = learning.training(recipe, "prune", [student, teacher, data])
-    lesson = distilling.lesson(recipe.perceptual, recipe.prune.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "prune", [student, teacher, data, reference])
+    lesson = distilling.lesson(recipe.perceptual, recipe.prune.fine_tune, teacher, data, reference, training.device)
     pruned = prune(load_generator(student), lesson, recipe.prune, training)
     if not training.fabric.is_global_zero:
         return
@@ -26,4 +26,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    common.run(main, "STUDENT TEACHER DATA OUT")
+    common.run(main, "STUDENT TEACHER DATA REFERENCE OUT")

@@ -1,4 +1,4 @@
-"""INT8 layer by layer, then quantization-aware fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA OUT`."""
+"""INT8 layer by layer, then fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA REFERENCE OUT`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,11 +15,11 @@ from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
-    source, teacher, data, out = map(Path, arguments)
+    source, teacher, data, reference, out = map(Path, arguments)
     recipe = common.settings(QuantizeStage)
     settings = recipe.quantize
-    training = learning.training(recipe, "quantize", [source, teacher, data])
-    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "quantize", [source, teacher, data, reference])
+    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, reference, training.device)
     student = load_generator(source)
     with training.fabric.rank_zero_first():  # who plans measures times: alone, and once for all
         decided = kept_plan(recipe, student, lesson.photos, training.scratch)
@@ -49,4 +49,4 @@ def kept_plan(recipe: QuantizeStage, student: Generator, photos: Pictures, scrat
 
 
 if __name__ == "__main__":
-    common.run(main, "STUDENT TEACHER DATA OUT")
+    common.run(main, "STUDENT TEACHER DATA REFERENCE OUT")

@@ -1,4 +1,4 @@
-"""Depthwise-separable convolutions in the teacher's place: `python -m tasks.replace_convs TEACHER DATA OUT`."""
+"""Depthwise-separable convolutions for the teacher: `python -m tasks.replace_convs TEACHER DATA REFERENCE OUT`."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
-    teacher, data, out = map(Path, arguments)
+    teacher, data, reference, out = map(Path, arguments)
     recipe = common.settings(ReplaceStage)
     settings = recipe.replace_convs
-    training = learning.training(recipe, "replace_convs", [teacher, data])
-    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "replace_convs", [teacher, data, reference])
+    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, reference, training.device)
     student = replace_convs(lesson.teacher.cpu(), settings)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
     gather_statistics(student, photos.split(4))
@@ -35,4 +35,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    common.run(main, "TEACHER DATA OUT")
+    common.run(main, "TEACHER DATA REFERENCE OUT")

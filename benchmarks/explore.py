@@ -131,7 +131,9 @@ def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
     scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint('distill', recipe, [teacher])}")
     training = Training(scratch / "resume", recipe.seed, fabric)
-    lesson = distilling.lesson(recipe.perceptual, recipe.distill.fine_tune, teacher, data, fabric.device)
+    lesson = distilling.lesson(
+        recipe.perceptual, recipe.distill.fine_tune, teacher, data, data.parent / "reference", fabric.device
+    )
     return Bench(recipe, steps, lesson, training, scratch)
 
 

@@ -1,4 +1,4 @@
-"""INT8 layer by layer, then quantization-aware fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA OUT`."""
+"""INT8 layer by layer, then fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA REFERENCE OUT`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,18 +8,18 @@ from anime_model.compression.timing import plan
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.tensors import write_tensors
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.quantize import QuantizeStage
 from anime_model.training.data import Pictures
-from anime_model.training.loop import write_curve
 from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
-    source, teacher, data, out = map(Path, arguments)
+    source, teacher, data, reference, out = map(Path, arguments)
     recipe = common.settings(QuantizeStage)
     settings = recipe.quantize
-    training = learning.training(recipe, "quantize", [source, teacher, data])
-    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "quantize", [source, teacher, data, reference])
+    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, reference, training.device)
     student = load_generator(source)
     with training.fabric.rank_zero_first():  # who plans measures times: alone, and once for all
         decided = kept_plan(recipe, student, lesson.photos, training.scratch)
@@ -30,8 +30,8 @@ def main(arguments: list[str]) -> None:
     save_generator(out / "quantized.safetensors", quantized.generator.cpu(), weight_bits=settings.weight_bits)
     calibration = lesson.photos.fixed(settings.calibration, settings.fine_tune.crop)
     write_tensors(out / "calibration.safetensors", {"pictures": calibration})
-    write_curve(out / "curve.csv", quantized.curve)
-    common.write_rows(out / "sensitivity.csv", quantized.sensitivity)
+    write_table(out / "curve.csv", quantized.curve)
+    write_table(out / "sensitivity.csv", quantized.sensitivity)
     common.write_json(out / "summary.json", {"int8_layers": len(quantized.generator.arch.int8), **quantized.figures})
     learning.finish(training.scratch)
 
@@ -49,4 +49,4 @@ def kept_plan(recipe: QuantizeStage, student: Generator, photos: Pictures, scrat
 
 
 if __name__ == "__main__":
-    common.run(main, "STUDENT TEACHER DATA OUT")
+    common.run(main, "STUDENT TEACHER DATA REFERENCE OUT")

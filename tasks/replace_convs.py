@@ -1,4 +1,4 @@
-"""Depthwise-separable convolutions in the teacher's place: `python -m tasks.replace_convs TEACHER DATA OUT`."""
+"""Depthwise-separable convolutions for the teacher: `python -m tasks.replace_convs TEACHER DATA REFERENCE OUT`."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ from anime_model.compression.distillation import distill
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.replace_convs import ReplaceStage
-from anime_model.training.loop import write_curve
 from anime_model.training.sheets import render, write_sheet
 from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
-    teacher, data, out = map(Path, arguments)
+    teacher, data, reference, out = map(Path, arguments)
     recipe = common.settings(ReplaceStage)
     settings = recipe.replace_convs
-    training = learning.training(recipe, "replace_convs", [teacher, data])
-    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
+    training = learning.training(recipe, "replace_convs", [teacher, data, reference])
+    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, reference, training.device)
     student = replace_convs(lesson.teacher.cpu(), settings)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
     gather_statistics(student, photos.split(4))
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
         return
     common.fresh(out)
     save_generator(out / "separable.safetensors", student.cpu())
-    write_curve(out / "curve.csv", curve)
+    write_table(out / "curve.csv", curve)
     wanted, made = render(lesson.teacher.cpu(), photos[:6]), render(student, photos[:6])
     write_sheet(out / "samples.jpg", {"photo": photos[:6], "teacher": wanted, "svd": started, "recovered": made})
     common.write_json(out / "summary.json", {"layers": list(settings.layers), **(curve[-1] if curve else {})})
@@ -35,4 +35,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    common.run(main, "TEACHER DATA OUT")
+    common.run(main, "TEACHER DATA REFERENCE OUT")

@@ -10,9 +10,11 @@ import yaml
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]
 # A room, and the other rooms of this project that it may import from. A room below another one belongs to itself.
 MAY_IMPORT = {
-    "anime_model/recipes": ("anime_model/metrics", "anime_model/networks"),  # names of networks and layers
+    # Names of networks, layers and kinds of pictures.
+    "anime_model/recipes": ("anime_model/metrics", "anime_model/networks", "anime_model/reference"),
     "anime_model/pictures": (),
     "anime_model/networks": ("anime_model/pictures",),
+    "anime_model/reference": ("anime_model/pictures",),
     "anime_model/runtime": ("anime_model/pictures",),
     "anime_model/metrics": ("anime_model/networks", "anime_model/pictures"),
     "anime_model/training": (
@@ -20,6 +22,7 @@ MAY_IMPORT = {
         "anime_model/networks",
         "anime_model/pictures",
         "anime_model/recipes",
+        "anime_model/reference",
     ),
     "anime_model/compression": (
         "anime_model/metrics",
@@ -28,7 +31,12 @@ MAY_IMPORT = {
         "anime_model/recipes",
         "anime_model/training",
     ),
-    "anime_model/demo": ("anime_model/networks", "anime_model/pictures", "anime_model/training"),
+    "anime_model/demo": (
+        "anime_model/networks",
+        "anime_model/pictures",
+        "anime_model/recipes",
+        "anime_model/training",
+    ),
     "anime_model/report": (
         "anime_model/metrics",
         "anime_model/networks",
@@ -56,6 +64,7 @@ KEPT_OUT = {
     "anime_model": ("prefect", "dvc", "mlflow", "gradio", "argparse", "typer"),
     "anime_model/pictures": ("torch", "torchvision", "safetensors", "pandas"),
     "anime_model/recipes": ("torch", "torchvision", "safetensors", "pandas"),
+    "anime_model/reference": ("torch", "torchvision", "safetensors", "pandas"),
     "anime_model/runtime": ("torch", "torchvision", "prefect", "dvc", "mlflow", "pandas"),
     "tasks": ("prefect", "dvc", "mlflow"),
     "anime_app": ("torch", "prefect", "dvc", "mlflow", "pandas"),
@@ -222,6 +231,7 @@ def test_stages_run_as_the_pipeline_says():
     order = [
         "generate",
         "prepare",
+        "reference",
         "train_teacher",
         "replace_convs",
         "prune",

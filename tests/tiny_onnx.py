@@ -48,6 +48,33 @@ def reaching_model(path: Path, say: bool = True) -> Path:
     return save_model(path, nodes, constants, {"receptive_radius": "14"} if say else {})
 
 
+def foreign_model(
+    path: Path,
+    nodes: list,
+    constants: dict | None = None,
+    shape: tuple = (1, "h", "w", 3),
+    out: tuple | None = None,
+    kinds: tuple[int, int] = (TensorProto.FLOAT, TensorProto.FLOAT),
+    **metadata: str,
+) -> Path:
+    """A network as others publish them, from `x` to `y`. Constants that are arrays keep their kind of number."""
+    ends = (("x", kinds[0], shape), ("y", kinds[1], out or shape))
+    x, y = (helper.make_tensor_value_info(name, kind, dims) for name, kind, dims in ends)
+    arrays = {name: np.asarray(value) for name, value in (constants or {}).items()}
+    values = [
+        numpy_helper.from_array(array.astype(np.float32) if array.dtype == np.float64 else array, name)
+        for name, array in arrays.items()
+    ]
+    domains = sorted({node.domain for node in nodes} - {""})
+    opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(domain, 1) for domain in domains)]
+    graph = helper.make_graph(nodes, "foreign", [x], [y], values)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    helper.set_model_props(model, metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, path)
+    return path
+
+
 def shipped(folder: Path, *names: str) -> Path:
     """A weights folder with styles that change nothing, with cards."""
     for name in names:

@@ -31,15 +31,17 @@ def rows(section: type = Recipe, where: str = "") -> Iterator[tuple[str, str, st
         kind = typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
         if is_dataclass(kind) and not (kind is DistillSettings and where):
             yield from rows(kind, f"{name}.")
-        else:
-            yield f"`{name}`", values(hint), default(item), meaning(hint)
+            continue
+        yield f"`{name}`", values(hint), default(item), meaning(hint)
+        if typing.get_origin(kind) is dict and is_dataclass(each := typing.get_args(kind)[1]):
+            yield from rows(each, f"{name}.STYLE.")
 
 
 def values(hint: Any) -> str:
     """Bounds, choices, or the kind of a value."""
     kind, extras = _parts(hint)
     if typing.get_origin(kind) is typing.Literal:
-        return ", ".join(f"`{choice}`" for choice in typing.get_args(kind))
+        return ", ".join(f"`{choice}`" for choice in typing.get_args(kind) if choice)
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         return f"{values(_with(typing.get_args(kind)[0], extras))}, `null`"
     if typing.get_origin(kind) is tuple:
@@ -81,7 +83,7 @@ def default(item: Field) -> str:
     if made is MISSING or made is PydanticUndefined:
         return "needed"
     if isinstance(made, tuple):
-        return f"[{', '.join(made)}]"
+        return f"[{', '.join(map(str, made))}]"
     if isinstance(made, bool) or made in (None, ""):
         return {None: "null", "": "none", True: "true", False: "false"}[made]
     return "" if is_dataclass(made) else f"{made:g}" if isinstance(made, float) else str(made)

@@ -6,13 +6,13 @@ anime_model/weights/, some figures inside it, its card beside it, and into model
 """
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import onnx
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
+from anime_model.pictures.atomic import write_whole
 from tasks.export import QUANTIZED
 from tasks.shared import common
 
@@ -21,6 +21,10 @@ TEACHERS = Path("models/teachers")
 NETWORKS = Path("models/lite")
 LITE = "int8"
 KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
+IMITATED = (
+    "the network learned from the pictures of {}, and carries its terms: non-commercial purposes such as research, "
+    "teaching and publications; commercial use needs its author's permission."
+)
 CARD = Path(__file__).with_name("card.md")
 
 
@@ -41,18 +45,15 @@ def ship_teacher(style: str, artifacts: Path) -> None:
 
 def ship_lite(style: str, artifacts: Path) -> None:
     lite, teacher = (common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher"))
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
     model = onnx.load(artifacts / f"exports/{LITE}.onnx")
     properties = {item.key: item.value for item in model.metadata_props}
     card = {"style": style, **{key: lite[key] for key in KEPT}}
     onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
-    part = WEIGHTS / f"{style}.onnx.part"
-    onnx.save(model, part)
-    os.replace(part, WEIGHTS / f"{style}.onnx")
+    write_whole(WEIGHTS / f"{style}.onnx", model.SerializeToString())
     network = artifacts / QUANTIZED
     save_generator(NETWORKS / f"{style}.safetensors", load_generator(network), **read_notes(network))
     notes = read_notes(artifacts / "teacher/teacher.safetensors")
-    (WEIGHTS / f"{style}.md").write_text(text(style, artifacts, lite, teacher, notes))
+    write_whole(WEIGHTS / f"{style}.md", text(style, artifacts, lite, teacher, notes))
     print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")
 
 
@@ -65,14 +66,21 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) ->
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],
         frames=data["frames"],
-        teacher_steps=notes["trained_steps"],
         teacher_fid=teacher["fid"],
         latency=lite["latency_p50_ms"],
         faster=teacher["latency_p50_ms"] / lite["latency_p50_ms"],
         latency_engine=lite["latency_engine"],
         latency_threads=lite["latency_threads"],
-        crop=notes["crop"],
+        origin=_origin(notes),
+        terms=IMITATED.format(notes["learned_from"]) if "learned_from" in notes else "research and private use.",
     )
+
+
+def _origin(notes: dict) -> str:
+    """What the teacher went through, after its notes."""
+    if "learned_from" in notes:
+        return f"learned the pictures of **{notes['learned_from']}** for {notes['trained_steps']:,} steps"
+    return f"was trained for {notes['trained_steps']:,} adversarial steps as its notes say"
 
 
 SHIPPED = {"teacher": ship_teacher, "lite": ship_lite}

@@ -1,4 +1,4 @@
-"""The command `anime`: stylize, styles, info, bench, studio. An error is one line on standard error, no traceback.
+"""The command `anime`: stylize, styles, info, bench, compress, studio. An error is one line, no traceback.
 
 Exit status: 0 all went well, 1 something was not made, 2 the command was wrong, 130 stopped by Ctrl-C.
 """
@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from anime_app.cli.compress import add_options as add_compress
 from anime_app.cli.streams import open_streams
 from anime_app.cli.stylize import stylize
 from anime_app.cli.tables import bench, info, list_styles
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     timed = _command(commands, "bench", "a quick latency table for this machine", lambda o: bench(o.model, o.threads))
     timed.add_argument("model", nargs="?", default=default_style(), help="as for info (default: %(default)s)")
     timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
+    add_compress(commands.add_parser("compress", help="a published network (ONNX) made small, from a folder of photos"))
     _add_studio(commands)
     return root
 

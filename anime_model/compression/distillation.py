@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -13,6 +14,7 @@ from anime_model.networks.generator import Generator
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.training import losses
 from anime_model.training.data import Pictures, Sampler
+from anime_model.training.drawn import Drawings, DrawnSampler
 from anime_model.training.loop import Scalars, Training, cosine, set_rate
 
 HINTS = ("b", "c", "d")  # blocks whose maps the student is led to match
@@ -22,11 +24,15 @@ RIDGE = 1e-4  # of the inputs' mean square
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a student learns from: the teacher, the photos and the network that compares pictures."""
+    """What a student learns from: the teacher, the photos and the network that compares pictures.
+
+    `drawings` are a published network's own pictures of the photos, where the student may look at them.
+    """
 
     teacher: Generator
     photos: Pictures
     perceptual: nn.Module
+    drawings: Drawings | None = None
 
 
 class Adapters(nn.ModuleDict):
@@ -118,15 +124,21 @@ class _Learner:
             self.taught, self.teach = torch.compile(self.taught), torch.compile(self.teach)
         rank = training.fabric.global_rank
         self.photos = Sampler(lesson.photos, settings.batch, settings.crop, training.seed, 0, rank)
+        self.pairs = None
+        if lesson.drawings and settings.reference_share:
+            self.pairs = DrawnSampler(
+                lesson.drawings, settings.batch, (settings.crop,), settings.steps, training.seed, rank
+            )
 
     def modules(self) -> dict[str, nn.Module]:
         return {"student": self.plain}
 
     def step(self, step: int) -> dict[str, Tensor]:
         set_rate(self.optimizer, cosine(step, self.settings.steps, self.settings.rate))
-        photo = self.photos(step)
+        photo, drawn = self.pairs(step) if self.pairs else (self.photos(step), None)
         with torch.no_grad(), self.fabric.autocast():
             wanted = {key: value.float() for key, value in self.teach(photo).items()}
+        wanted["target"] = wanted["anime"] if drawn is None else self._shared(step, drawn, wanted["anime"])
         made, hints = self.taught(photo)
         parts = self._parts(made, hints, wanted)
         others = torch.stack([self._weight(key) * value for key, value in parts.items()]).sum()
@@ -140,12 +152,18 @@ class _Learner:
         parts |= {"loss": total, "psnr": psnr(made.detach(), wanted["anime"]).clamp(max=100)}
         return {key: value.detach() for key, value in parts.items()}
 
+    def _shared(self, step: int, drawn: Tensor, anime: Tensor) -> Tensor:
+        """The teacher's pictures, `reference_share` of them, drawn by lot, replaced by the published network's own."""
+        draw = np.random.default_rng([self.photos.seed, 8, self.photos.rank, step])
+        chosen = torch.from_numpy(draw.random(len(anime)) < self.settings.reference_share).to(anime.device)
+        return torch.where(chosen[:, None, None, None], drawn, anime)
+
     def _parts(self, made: Tensor, hints: losses.Maps, wanted: losses.Maps) -> dict[str, Tensor]:
         """Pixel, content, style and feature matching losses, those of weight 0 left out."""
-        settings, parts = self.settings, {"pixel": F.l1_loss(made, wanted["anime"])}
+        settings, parts = self.settings, {"pixel": F.l1_loss(made, wanted["target"])}
         if self._weight("content") or self._weight("style"):
             with torch.no_grad(), self.fabric.autocast():
-                wanted_maps = self.perceptual(wanted["anime"])
+                wanted_maps = self.perceptual(wanted["target"])
             with self.fabric.autocast():
                 made_maps = self.perceptual(made)
             parts["content"] = losses.content(made_maps, wanted_maps, settings.content_layers)

@@ -1,7 +1,7 @@
 """Files that run without this project: ONNX (float and INT8 with QuantizeLinear / DequantizeLinear pairs)."""
 
 import logging
-import os
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +17,7 @@ from anime_model.compression.rounding import rounded
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
+from anime_model.pictures.atomic import whole_path
 
 OPSET = 18
 SIZES = ((64, 64), (52, 100), (61, 83))  # square, not square, not even divisible by 2
@@ -36,13 +37,18 @@ def export_onnx(generator: Generator, path: Path) -> None:
     of a picture that overlap by it equal the whole. Raises `ExportError`.
     """
     network = deployable(generator)
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_path(path) as part:
+        _write_onnx(network, part)
+        _describe(part, network)
+        verify(lambda photo: run_onnx(part, photo), network, path)
+
+
+def _write_onnx(network: torch.nn.Module, path: Path) -> None:
     with _quiet():
         torch.onnx.export(
             network,
             (torch.zeros(1, 3, 64, 96),),
-            part,
+            path,
             input_names=["photo"],
             output_names=["anime"],
             dynamic_shapes={"photo": {2: torch.export.Dim("height", min=8), 3: torch.export.Dim("width", min=8)}},
@@ -51,9 +57,6 @@ def export_onnx(generator: Generator, path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
-    _describe(part, network)
-    verify(lambda photo: run_onnx(part, photo), network, path)
-    os.replace(part, path)
 
 
 def _describe(path: Path, network: Generator) -> None:
@@ -76,19 +79,17 @@ def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weig
     [-1, 1], by which the kernels of the float layers are rounded too. Raises `ExportError` where the file's pictures
     are far from the float network's.
     """
-    whole, part = path.with_name(path.name + ".float"), path.with_name(path.name + ".part")
     network, int8 = deployable(generator), generator.arch.int8
     packed, steps = rounded(network, calibration, skip=int8)
-    export_onnx(packed, whole)
-    quantize_onnx(whole, part, int8, calibration, weight_bits)
-    pack_weights(part, steps)
-    made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
-    with torch.no_grad():
-        found = float(psnr(made, network(calibration)))
-    if found < INT8_PSNR:
-        raise ExportError(f"{path.name}: {found:.1f} dB to the float network, under {INT8_PSNR} dB; not kept")
-    os.replace(part, path)
-    whole.unlink()
+    with whole_path(path) as part, tempfile.TemporaryDirectory() as folder:
+        export_onnx(packed, Path(folder, "float.onnx"))
+        quantize_onnx(Path(folder, "float.onnx"), part, int8, calibration, weight_bits)
+        pack_weights(part, steps)
+        made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
+        with torch.no_grad():
+            found = float(psnr(made, network(calibration)))
+        if found < INT8_PSNR:
+            raise ExportError(f"{path.name}: {found:.1f} dB to the float network, under {INT8_PSNR} dB; not kept")
 
 
 def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibration: Tensor, weight_bits: int) -> None:

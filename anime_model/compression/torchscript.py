@@ -1,6 +1,5 @@
 """TorchScript files, float and INT8: the article's route. `torch.ao` and TorchScript are deprecated upstream."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from anime_model.compression.export import INT8_PSNR, ExportError, deployable, verify
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
+from anime_model.pictures.atomic import whole_path
 
 ENGINES = ("fbgemm", "x86", "qnnpack")  # in the order of choice: x86 processors have the first two, ARM has the last
 
@@ -69,8 +69,6 @@ def _traced(network: torch.nn.Module) -> torch.jit.ScriptModule:
 
 
 def _save(script: torch.jit.ScriptModule, path: Path) -> None:
-    part = path.with_name(path.name + ".part")
-    with warnings.catch_warnings():
+    with whole_path(path) as part, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(script, str(part))
-    os.replace(part, path)

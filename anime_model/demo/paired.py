@@ -4,23 +4,22 @@ What a GAN only finds after long training, clean lines and flat colours, pairs g
 come in pairs (`scenes.render`), so this makes the demo's teacher and nothing else.
 """
 
-import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from anime_model.demo.canvas import CEL, PHOTO
 from anime_model.demo.scenes import SUBJECTS, WIDTHS, render
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import write_picture
-from anime_model.training import losses
+from anime_model.recipes.pairs import PairsSettings
 from anime_model.training.data import Pictures, Sampler
-from anime_model.training.loop import Scalars, Training, cosine, set_rate, update_average
+from anime_model.training.loop import Scalars, Training
+from anime_model.training.pairs import train_on_pairs
 
 CONTENT = ("relu1_1", "relu2_1", "relu3_1")
 STYLE = ("relu2_1", "relu3_1")
@@ -63,28 +62,5 @@ def train_paired(
     generator: Generator, pairs: Pairs, perceptual: nn.Module, steps: int, rate: float, training: Training
 ) -> tuple[Generator, list[Scalars]]:
     """The average of the weights over `steps` steps from `generator` on, and the curve."""
-    network = generator.to(training.device, memory_format=torch.channels_last).train()
-    average = copy.deepcopy(network).requires_grad_(False)
-    student, optimizer = training.fabric.setup(network, torch.optim.Adam(network.parameters(), rate, (0.9, 0.99)))
-
-    def take_step(step: int) -> dict[str, Tensor]:
-        set_rate(optimizer, cosine(step, steps, rate))
-        photo, wanted = pairs(step)
-        made = student(photo)
-        with training.fabric.autocast():
-            made_maps, wanted_maps = perceptual(made), perceptual(wanted)
-        parts = {
-            "pixel": F.l1_loss(made.float(), wanted),
-            "content": losses.content(made_maps, wanted_maps, CONTENT),
-            "style": losses.style_paired(made_maps, wanted_maps, STYLE),
-        }
-        total = torch.stack([WEIGHTS[key] * value.float() for key, value in parts.items()]).sum()
-        optimizer.zero_grad(set_to_none=True)
-        training.fabric.backward(total)
-        optimizer.step()
-        update_average(average, student.module, step)
-        return {key: value.detach() for key, value in parts.items()} | {"loss": total.detach()}
-
-    modules = {"generator": student.module, "average": average}
-    curve = training.fit("paired", steps, take_step, modules, {"generator": optimizer})
-    return average.to(memory_format=torch.contiguous_format).eval(), curve
+    settings = PairsSettings(steps, rate, weights=WEIGHTS, content_layers=CONTENT, style_layers=STYLE, clip=0)
+    return train_on_pairs(generator, pairs, perceptual, replace(settings, average=0.998), training)

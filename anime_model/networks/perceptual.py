@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from anime_model.networks.names import LAYERS
 from anime_model.networks.torchvision_ops import ensure_torchvision
+from anime_model.pictures.atomic import whole_path
 
 FORMAT = "animegan-perceptual/1"
 EMBEDDED = Path(__file__).resolve().parents[1] / "weights" / "perceptual.safetensors"
@@ -212,10 +213,8 @@ def save_embedded(path: Path, network: Embedded, notes: dict | None = None) -> N
     """Writes weights in 16-bit float and, in the metadata, the architecture and `notes`; whole or not at all."""
     tensors = {key: value.detach().cpu().half().contiguous() for key, value in network.state_dict().items()}
     metadata = {"format": FORMAT, "architecture": network.architecture.to_json(), "notes": json.dumps(notes or {})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata)
-    part.replace(path)
+    with whole_path(path) as part:
+        save_file(tensors, part, metadata)
 
 
 def load_embedded(path: Path, layers: Sequence[str] = LAYERS) -> Embedded:

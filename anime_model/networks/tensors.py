@@ -1,12 +1,13 @@
 """Tensors in `.safetensors` files, written whole or not at all."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
+
+from anime_model.pictures.atomic import whole_path
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
@@ -17,12 +18,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     """
     # A copy each: tensors that share memory cannot be saved together.
     plain = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
     try:
-        save_file(plain, part, dict(header or {}))
-        os.replace(part, path)
+        with whole_path(path) as part:
+            save_file(plain, part, dict(header or {}))
     except SafetensorError as error:
         raise OSError(f"{path}: cannot be written ({error})") from error
-    finally:
-        part.unlink(missing_ok=True)

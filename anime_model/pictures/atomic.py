@@ -22,10 +22,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     file beside `path`, removed on any error. Folders that are missing are made. Raises `OSError`.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path.parent)) from error
+    _make_folder(path.parent)
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     file, nameless = _open_part(part)
     try:
@@ -37,6 +34,34 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """A free name beside `path`, for writers that want a name: what they made takes the name `path` when the block ends
+    without an error, and is removed otherwise. Folders that are missing are made. Raises `OSError`.
+    """
+    path = Path(path)
+    _make_folder(path.parent)
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """A file of bytes, or of text in UTF-8. Raises `OSError`."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
 def _open_part(part: Path) -> tuple[BinaryIO, bool]:

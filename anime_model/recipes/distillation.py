@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from anime_model.recipes.fields import Batch, Crop, Flag, Number, Rate, Steps, Weight, section
+from anime_model.recipes.fields import Batch, Crop, Flag, Number, Rate, Share, Steps, Weight, section
 from anime_model.recipes.training import Layers
 
 DISTILL_LOSSES = ("pixel", "content", "style", "feature")
@@ -33,6 +33,13 @@ class DistillSettings:
     )
     style_layers: Annotated[Layers, Field(description="its maps for the style loss")] = ("relu2_1", "relu3_1")
     compile: Annotated[Flag, Field(description="compile the networks first: faster on a GPU, slower on a CPU")] = False
+    reference_share: Annotated[
+        Share,
+        Field(
+            description="share of the crops whose target is the published network's own picture instead of the "
+            "teacher's, for styles of `teacher.reference`"
+        ),
+    ] = 0.0
     freeze_norm: Annotated[
         Flag, Field(description="train with the statistics that batch norms will have afterwards")
     ] = False

@@ -103,7 +103,8 @@ def _known(key: str, keys: list[str]) -> str:
 def _keys(kind: type, path: list[str]) -> list[str]:
     """The keys of the section that `path` leads to."""
     for name in path:
-        kind = typing.get_type_hints(kind)[name]
+        named = typing.get_origin(kind) is dict  # a section for each name
+        kind = typing.get_args(kind)[1] if named else typing.get_type_hints(kind)[name]
     return [item.name for item in fields(kind)] if is_dataclass(kind) else []
 
 

@@ -83,6 +83,10 @@ def _check(recipe: Recipe) -> None:
     if not recipe.styles or len(set(recipe.styles)) != len(recipe.styles):
         raise RecipeError("styles: name at least one style, each once")
     _check_teacher(recipe.teacher, recipe.styles)
+    _check_reference(recipe.teacher)
+    share = recipe.distillation.reference_share
+    if share and not recipe.teacher.reference:
+        raise RecipeError(f"distillation.reference_share: {share:g}, but teacher.reference names no network")
     _check_layers(recipe.replace_convs)
     _check_float_layers(recipe.quantize)
     _check_crops(recipe)
@@ -90,8 +94,8 @@ def _check(recipe: Recipe) -> None:
 
 def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
     missing = [name for name in TEACHER_LOSSES if name not in teacher.weights]
-    trained = [style for style in styles if style not in teacher.import_file]
-    if missing and trained:
+    trained = [style for style in styles if style not in {**teacher.import_file, **teacher.reference}]
+    if missing and (trained or (teacher.reference and teacher.pairs.frames_steps)):
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
     for style, file in teacher.import_file.items():
         _check_pin(f"teacher.import_md5.{style}", file, teacher.import_md5.get(style, ""))
@@ -99,6 +103,14 @@ def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
         _check_pin("teacher.warm_start_md5", teacher.warm_start, teacher.warm_start_md5)
     if trained and teacher.steps + teacher.warm_up_steps < 1:
         raise RecipeError("teacher.steps: at least one step, or name a teacher in teacher.import_file")
+
+
+def _check_reference(teacher: TeacherSettings) -> None:
+    """Published networks are pinned, and belong to styles that have no other teacher."""
+    for style, file in teacher.reference.items():
+        _check_pin(f"teacher.reference_md5.{style}", file, teacher.reference_md5.get(style, ""))
+        if style in teacher.import_file:
+            raise RecipeError(f"teacher.reference.{style}: also in teacher.import_file; name one of the two")
 
 
 def _check_pin(where: str, file: str, md5: str) -> None:
@@ -135,3 +147,6 @@ def _check_crops(recipe: Recipe) -> None:
     for key, crop in {"teacher.crop": recipe.teacher.crop, **crops}.items():
         if crop > min(recipe.data.photo_size, recipe.data.frame_size):
             raise RecipeError(f"{key}: {crop} is larger than data.photo_size or data.frame_size")
+    largest = max(recipe.teacher.scales) * recipe.data.photo_size
+    if recipe.teacher.reference and (crop := max(recipe.teacher.pairs.crops)) > largest:
+        raise RecipeError(f"teacher.pairs.crops: {crop} is larger than data.photo_size at every one of teacher.scales")

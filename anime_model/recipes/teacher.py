@@ -5,27 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from anime_model.recipes.fields import Batch, Crop, Flag, Number, Rate, Seed, Share, Steps, Weight, Whole, part, section
+from anime_model.recipes.abstraction import AbstractionSettings
+from anime_model.recipes.fields import Batch, Crop, Flag, Number, Rate, Seed, Steps, Weight, Whole, part, section
+from anime_model.recipes.pairs import PairsSettings
+from anime_model.recipes.reference import ReferenceHints, Scales
 from anime_model.recipes.training import Layers, Perceptual, TrainingSettings
 
 TEACHER_LOSSES = ("adversarial", "content", "style", "colour", "variation")
-
-
-@section
-class AbstractionSettings:
-    """The drawing that a teacher holds on to instead of the photo: `anime_model/training/abstraction.py`."""
-
-    rounds: Annotated[
-        Whole, Field(ge=0, le=20, description="of a bilateral filter, which makes areas flat; 0 is the photo itself")
-    ] = 0
-    range: Annotated[
-        Number, Field(ge=0.001, le=10, description="difference in colour, Y from 0 to 1, that still counts as one area")
-    ] = 0.05
-    lines: Annotated[Share, Field(description="strength of dark lines")] = 0.9
-    sharpen: Annotated[Number, Field(ge=0, le=5, description="factor by which borders are sharpened")] = 1.0
-    palette: Annotated[Share, Field(description="share of the way from the photos' colours to those of the frames")] = (
-        0.0
-    )
 
 
 @section
@@ -103,11 +89,39 @@ class TeacherSettings:
         ),
     ] = field(default_factory=dict)
     import_md5: Annotated[dict[str, str], Field(description="by style: its md5")] = field(default_factory=dict)
+    reference: Annotated[
+        dict[str, str],
+        Field(
+            description="by style: a published network (ONNX) whose own pictures of the train photos the teacher "
+            "learns from as `pairs` says; `steps` and `warm_up_steps` do not count for it"
+        ),
+    ] = field(default_factory=dict)
+    reference_md5: Annotated[dict[str, str], Field(description="by style: its md5")] = field(default_factory=dict)
+    reference_hints: Annotated[
+        dict[str, ReferenceHints],
+        Field(description="by style: how it takes pictures, only where neither its file nor a probe can tell"),
+    ] = field(default_factory=dict)
+    scales: Annotated[
+        Scales,
+        Field(
+            description="how large the photos are when it draws them, as multiples of their size: lines and texture "
+            "depend on it"
+        ),
+    ] = (0.8, 1.15, 1.6)
+    pairs: Annotated[PairsSettings, Field(description="how its pictures are learnt")] = field(
+        default_factory=PairsSettings
+    )
 
 
 @part
 class TeacherStage:
     seed: Seed
     perceptual: Perceptual
+    training: TrainingSettings
+    teacher: TeacherSettings
+
+
+@part
+class ReferenceStage:
     training: TrainingSettings
     teacher: TeacherSettings

@@ -14,7 +14,7 @@ import torch
 from anime_model.metrics.footprint import footprint
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.pictures.sampling import spread
-from anime_model.recipes.teacher import AbstractionSettings
+from anime_model.recipes.abstraction import AbstractionSettings
 from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.data import to_float, to_uint8
 

@@ -1,6 +1,5 @@
 """All figures of one style, from its exported ONNX files and its prepared pictures."""
 
-import csv
 import hashlib
 import json
 import math
@@ -21,7 +20,9 @@ from anime_model.metrics.latency import measure_onnx
 from anime_model.metrics.nearness import Nearness, nearness
 from anime_model.metrics.ratio import latency_ratio
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
+from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.sampling import spread
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.report.baselines import FILTER, PHOTO, REFERENCE, Draw, Reference, filter_of, weight_of
 from anime_model.runtime.network import Network
@@ -60,7 +61,7 @@ def evaluate(
     for row in metrics:
         _write_json(out / f"{row['variant']}.json", row)
     _write_json(out / "baselines.json", baselines)
-    _write_csv(out / "metrics.csv", metrics)
+    write_table(out / "metrics.csv", metrics)
     return metrics
 
 
@@ -276,8 +277,7 @@ def _finite(metrics: Metrics) -> Metrics:
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    write_whole(path, json.dumps(content, indent=1) + "\n")
 
 
 def _write_pictures(folder: Path, row: str, made: Sets, count: int) -> None:
@@ -286,11 +286,3 @@ def _write_pictures(folder: Path, row: str, made: Sets, count: int) -> None:
         stems = list(pictures)
         for stem in (stems[index] for index in spread(len(stems), count)):
             write_picture(folder / name / stem / f"{row}.jpg", pictures[stem])
-
-
-def _write_csv(path: Path, rows: Sequence[Metrics]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)

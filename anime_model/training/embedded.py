@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from anime_model.networks.perceptual import Embedded, Vgg19, small
 from anime_model.networks.torchvision_ops import ensure_torchvision
+from anime_model.pictures.atomic import whole_path
 from anime_model.training.distortions import crop, distort, to_batch
 from anime_model.training.loop import OnStep, Training, cosine, silent
 
@@ -123,9 +124,9 @@ def make_pool(
 def saved_pool(file: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """The pool in `file`, made and written first where there is none."""
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(make(), file.with_suffix(".part"))
-        file.with_suffix(".part").replace(file)
+        made = make()
+        with whole_path(file) as part:
+            save_file(made, part)
     return load_file(file)
 
 

@@ -1,6 +1,5 @@
 """The one training loop: every stage that trains gives it a step and gets resuming, curves and progress."""
 
-import csv
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -121,12 +120,3 @@ def update_average(average: nn.Module, network: nn.Module, step: int, decay: flo
         mean.lerp_(value, 1 - keep)
     for mean, value in zip(average.buffers(), network.buffers(), strict=True):
         mean.copy_(value)
-
-
-def write_curve(path: Path, curve: list[Scalars]) -> None:
-    """CSV: `step` and one column for every scalar seen in any row."""
-    columns = list(dict.fromkeys(key for row in curve for key in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(curve)

@@ -19,6 +19,7 @@ from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.colours import carry_colours
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
+from anime_model.training.pairs import Pairs
 from anime_model.training.sheets import render
 
 
@@ -40,10 +41,10 @@ class TrainedTeacher:
     generator: Generator
     curve: list[Scalars]
     snapshots: dict[int, Path]
-    samples: dict[int, Tensor]
+    samples: dict[object, Tensor]
 
 
-def starting_generator(settings: TeacherSettings, photos: Pictures) -> Generator:
+def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Generator:
     """New weights, or those of the checkpoint `warm_start`; `TrainingError` where that is of another width or kind.
 
     Either with carriers for the colours of such `photos` where the recipe asks for them.
@@ -69,26 +70,33 @@ def new_discriminator(settings: TeacherSettings, perceptual: nn.Module) -> nn.Mo
 
 
 def train_teacher(
-    data: TeacherData, perceptual: nn.Module, settings: TeacherSettings, training: Training
+    data: TeacherData,
+    perceptual: nn.Module,
+    settings: TeacherSettings,
+    training: Training,
+    start: Generator | None = None,
+    pairs: Pairs | None = None,
 ) -> TrainedTeacher:
     """Warms up on the content loss alone, then trains against the discriminator; returns the average of the weights.
 
     The steps count over both phases. `samples` holds the fixed photos as each snapshot renders them, the photos
-    themselves as snapshot 0.
+    themselves as snapshot 0. `start` takes the place of a new generator; `pairs` gives the photos of a step and the
+    pictures that content and colour hold on to, [batch, 3, crop, crop] each.
     """
     torch.manual_seed(training.seed)
-    generator, discriminator = starting_generator(settings, data.photos), new_discriminator(settings, perceptual)
+    generator = start or starting_generator(settings, data.photos)
+    discriminator = new_discriminator(settings, perceptual)
     players = _Players(generator, discriminator, settings, training)
-    trainer = _Trainer(players, data, perceptual, settings, training)
+    trainer = _Trainer(players, data, perceptual, settings, training, pairs)
     fixed = data.photos.fixed(6, settings.crop)
-    snapshots = _snapshot_paths(settings, training.scratch)
+    snapshots = snapshot_paths(settings.warm_up_steps + settings.steps, settings.snapshots, training.scratch)
     curve = training.fit(
         "teacher",
         settings.warm_up_steps + settings.steps,
         trainer.step,
         players.modules(),
         players.optimizers(),
-        _snapshot_writer(players.average, snapshots, training),
+        snapshot_writer(snapshots, training)(players.average),
     )
     samples = {0: fixed.cpu()} | {step: render(load_generator(path), fixed) for step, path in snapshots.items()}
     return TrainedTeacher(players.average.eval(), curve, snapshots, samples)
@@ -131,7 +139,9 @@ class _Trainer:
         perceptual: nn.Module,
         settings: TeacherSettings,
         training: Training,
+        pairs: Pairs | None = None,
     ) -> None:
+        self.pairs = pairs
         self.players, self.settings, self.fabric = players, settings, training.fabric
         self.perceptual = torch.compile(perceptual) if settings.compile else perceptual
         palette = ColourTransfer.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
@@ -151,8 +161,7 @@ class _Trainer:
     def _warm_up(self, step: int) -> dict[str, Tensor]:
         """AnimeGAN's initialisation: the generator first learns to reproduce photos, or the abstractions of them."""
         set_rate(self.players.g_optimizer, self.settings.warm_up_rate)
-        photo = self.photos(step)
-        anchor = self.anchor_of(photo)
+        photo, anchor = self._photos(step)
         made = self.players.generate(photo)
         with torch.no_grad():
             anchor_maps = self._maps(anchor)
@@ -165,11 +174,17 @@ class _Trainer:
         played, total = step - self.settings.warm_up_steps, self.settings.steps
         set_rate(self.players.g_optimizer, cosine(played, total, self.settings.rate))
         set_rate(self.players.d_optimizer, cosine(played, total, self.settings.discriminator_rate))
-        photo, frame, smooth = self.photos(step), self.frames(step), self.smooth(step)
+        (photo, anchor), frame, smooth = self._photos(step), self.frames(step), self.smooth(step)
         made = self.players.generate(photo)
         judged = self._train_discriminator(made.detach(), frame, smooth)
-        anchor = self.anchor_of(photo)
         return {"discriminator": judged} | self._train_generator(made, anchor, frame)
+
+    def _photos(self, step: int) -> tuple[Tensor, Tensor]:
+        """Photos, and what content and colour hold on to."""
+        if self.pairs:
+            return self.pairs(step)
+        photo = self.photos(step)
+        return photo, self.anchor_of(photo)
 
     def _train_discriminator(self, made: Tensor, frame: Tensor, smooth: Tensor) -> Tensor:
         batch = torch.cat([frame, made, losses.to_grey(frame), losses.to_grey(smooth)])
@@ -215,16 +230,17 @@ class _Trainer:
         optimizer.step()
 
 
-def _snapshot_paths(settings: TeacherSettings, scratch: Path) -> dict[int, Path]:
-    """Evenly over all steps, the last included. In the scratch folder: outputs are deleted before a resumed run."""
-    total = settings.warm_up_steps + settings.steps
-    steps = sorted({round(total * (i + 1) / settings.snapshots) for i in range(settings.snapshots)})
+def snapshot_paths(total: int, count: int, scratch: Path) -> dict[int, Path]:
+    """Evenly over `total` steps, the last included. In the scratch folder: outputs are deleted before a resumed run."""
+    steps = sorted({round(total * (i + 1) / count) for i in range(count)})
     return {step: scratch / "snapshots" / f"step_{step:06d}.safetensors" for step in steps if step}
 
 
-def _snapshot_writer(average: Generator, paths: dict[int, Path], training: Training) -> Callable[[int], None]:
-    def write(step: int) -> None:
+def snapshot_writer(paths: dict[int, Path], training: Training) -> Callable[[Generator], Callable[[int], None]]:
+    """Of the average of the weights, what writes the snapshot of each step that has one."""
+
+    def write(step: int, average: Generator) -> None:
         if step in paths and training.fabric.is_global_zero:
             save_generator(paths[step], average, step=step)
 
-    return write
+    return lambda average: partial(write, average=average)

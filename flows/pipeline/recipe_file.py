@@ -7,6 +7,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
+from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.data import DataSettings
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
@@ -22,9 +23,7 @@ def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:
     if recipe is None or (active.exists() and active.read_bytes() == recipe.read_bytes()):
         return None
     kept = _keep(root, active) if active.exists() and not _exists_elsewhere(root, active) else None
-    part = active.with_suffix(".part")
-    shutil.copyfile(recipe, part)
-    part.replace(active)
+    write_whole(active, recipe.read_bytes())
     return kept
 
 

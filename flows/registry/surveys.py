@@ -10,6 +10,7 @@ from threading import Event
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.recipe import Recipe
 from flows.pipeline.run_stage import run_python
 from flows.registry.versions import experiment_name, registry_error
@@ -51,9 +52,8 @@ def keep(root: Path, recipe: Recipe) -> None:
     """This run's survey becomes the last one, here and, where the data are others than before, in MLflow."""
     folder = root / FOLDER
     made = json.loads((folder / "survey.json").read_text())
-    part, file = folder / "last.part", folder / f"last-{source(recipe)}.json"
-    part.write_text(json.dumps(made["survey"]))
-    part.replace(file)
+    file = folder / f"last-{source(recipe)}.json"
+    write_whole(file, json.dumps(made["survey"]))
     try:
         _record(mlflow.MlflowClient(), recipe, made["hash"], file)
     except (MlflowException, OSError) as error:

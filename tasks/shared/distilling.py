@@ -9,10 +9,20 @@ from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.training.data import Pictures
+from anime_model.training.drawn import Drawings
+from tasks.shared.common import read_json
 
 
-def lesson(perceptual: str, settings: DistillSettings, teacher: Path, data: Path, device: torch.device) -> Lesson:
-    """The teacher, the photos in memory and the perceptual network that a distilling stage needs."""
+def lesson(
+    perceptual: str, settings: DistillSettings, teacher: Path, data: Path, reference: Path, device: torch.device
+) -> Lesson:
+    """The teacher, the photos in memory and the perceptual network that a distilling stage needs.
+
+    With `reference_share` the drawings in `reference` too, where the style has a published network.
+    """
     layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     photos = Pictures(data / "photos" / "train", device, settings.crop)
-    return Lesson(load_generator(teacher), photos, load_perceptual(perceptual, layers).to(device))
+    drawings = None
+    if settings.reference_share and read_json(reference / "reference.json"):
+        drawings = Drawings(data / "photos" / "train", reference, device)
+    return Lesson(load_generator(teacher), photos, load_perceptual(perceptual, layers).to(device), drawings)

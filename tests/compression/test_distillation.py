@@ -1,6 +1,7 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,6 +9,8 @@ from anime_model.compression.distillation import HINTS, Adapters, distill
 from anime_model.compression.norms import batch_norms
 from anime_model.networks.generator import Generator
 from anime_model.recipes.distillation import DistillSettings
+from anime_model.reference.drawing import draw_photos
+from anime_model.training.drawn import Drawings
 from anime_model.training.loop import Training
 from tests.support import lite
 
@@ -64,3 +67,23 @@ def test_fitted_adapters_lead_a_good_student_less_astray(lesson, tmp_path, monke
     for fitted, random in zip(curves["fitted"], curves["random"], strict=True):
         assert fitted["feature"] < 0.3 * random["feature"]
         assert fitted["psnr"] > random["psnr"]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_the_pictures_is_the_published_networks_own(lesson, tmp_path, share):
+    """With all of them, a student learns the drawings' colour, which the teacher does not have."""
+    draw_photos(
+        lambda picture: np.full_like(picture, (0, 255, 0)),
+        tmp_path / "photos",
+        tmp_path / "drawn",
+        (1.0,),
+        lambda *step: None,
+    )
+    lesson = replace(lesson, drawings=Drawings(tmp_path / "photos", tmp_path / "drawn"))
+    settings = replace(SETTINGS, steps=40, rate=5e-3, weights={"pixel": 2.0}, kl_share=0.0, reference_share=share)
+    torch.manual_seed(0)
+    student = Generator(lite())
+    distill("x", student, lesson, settings, Training(tmp_path / "scratch"))
+    with torch.no_grad():
+        red, strong, blue = student(lesson.photos.fixed(2, 32)).mean((0, 2, 3))
+    assert (strong - max(red, blue) > 0.5) == bool(share)

@@ -18,7 +18,7 @@ from anime_model.recipes.quantize import QuantizeStage
 from anime_model.recipes.reading import RecipeError, parse
 from anime_model.recipes.recipe import load_recipe, parse_recipe
 from anime_model.recipes.replace_convs import ReplaceStage
-from anime_model.recipes.teacher import TeacherStage
+from anime_model.recipes.teacher import ReferenceStage, TeacherStage
 from tools import recipe_keys
 
 RECIPES = sorted(Path("recipes").glob("*.yaml"))
@@ -114,6 +114,21 @@ def test_what_distillations_share_reaches_every_stage():
         ("promote.psnr", float("nan")),
         ("checks.unusable", 2),
         ("notify", ["slack"]),
+        ("teacher.scales", []),
+        ("teacher.scales", [1.0, 1.0]),
+        ("teacher.scales", [0.05]),
+        ("teacher.scales", ["large"]),
+        ("teacher.reference_hints", {"cel": {"layout": "hwc"}}),
+        ("teacher.reference_hints", {"cel": {"multiple": -8}}),
+        ("teacher.reference_hints", {"cel": {"order": "bgr"}}),
+        ("teacher.pairs", {"crops": []}),
+        ("teacher.pairs", {"crops": [64, 32]}),
+        ("teacher.pairs", {"crops": [33]}),
+        ("teacher.pairs", {"weights": {"pixel": 0.0}}),
+        ("teacher.pairs", {"steps": 0}),
+        ("teacher.pairs", {"average": 1}),
+        ("distillation.reference_share", 1.5),
+        ("distillation.reference_share", 0.5),
     ],
 )
 def test_wrong_values_are_named_by_their_key(key, value):
@@ -144,6 +159,34 @@ def test_numbers_may_be_written_as_people_write_them():
 def test_an_imported_teacher_is_pinned():
     with pytest.raises(RecipeError, match="import_md5"):
         parse_recipe(changed("teacher.import_file", {"cel": "x.pt"}))
+
+
+def with_reference(**more: object) -> dict:
+    content = changed("teacher.reference", {"cel": "x.onnx"})
+    content["teacher"] |= {"reference_md5": {"cel": "0" * 32}, "pairs": {"crops": [96]}, **more}
+    return content
+
+
+def test_a_published_network_is_pinned_and_is_a_styles_one_teacher():
+    content = with_reference(steps=0, warm_up_steps=0, weights={})
+    assert parse_recipe(content).teacher.reference == {"cel": "x.onnx"}
+    with pytest.raises(RecipeError, match=r"teacher\.reference_md5\.cel: pin x\.onnx by its md5"):
+        parse_recipe(with_reference(reference_md5={}))
+    taken = {"import_file": {"cel": "x.pt"}, "import_md5": {"cel": "0" * 32}}
+    with pytest.raises(RecipeError, match=r"teacher\.reference\.cel: also in teacher\.import_file"):
+        parse_recipe(with_reference(**taken))
+
+
+def test_pairs_fit_the_largest_drawing_and_frames_have_weights():
+    with pytest.raises(RecipeError, match=r"teacher\.pairs\.crops: 256 is larger than data\.photo_size at every one"):
+        parse_recipe(with_reference(scales=[0.5], pairs={"crops": [256]}))
+    with pytest.raises(RecipeError, match=r"teacher\.weights\.adversarial: missing"):
+        parse_recipe(with_reference(weights={}, pairs={"crops": [96], "frames_steps": 5}))
+
+
+def test_a_hint_that_nobody_knows_is_told_what_is_known():
+    with pytest.raises(RecipeError, match=r"reference_hints\.cel\.order: unknown key; known here: layout, values"):
+        parse_recipe(changed("teacher.reference_hints", {"cel": {"order": "bgr"}}))
 
 
 def test_no_key_has_a_name_that_dvc_leaves_out_of_its_cache():
@@ -189,6 +232,7 @@ def test_what_is_shared_is_named_where_it_stands():
 STAGES = {
     "generate": GenerateStage,
     "prepare": PrepareStage,
+    "reference": ReferenceStage,
     "train_teacher": TeacherStage,
     "replace_convs": ReplaceStage,
     "prune": PruneStage,

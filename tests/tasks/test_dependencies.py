@@ -104,13 +104,16 @@ def test_a_figure_changes_the_evaluation_alone(project: Path):
 
 def test_a_bound_of_promotion_changes_nothing_and_a_width_the_teacher(project: Path):
     assert changed_by(project, "params.yaml", "fid_ratio: 1.05", "fid_ratio: 1.2") == set()
-    assert changed_by(project, "params.yaml", "width: 0.375", "width: 0.5") == {"train_teacher"}
+    assert changed_by(project, "params.yaml", "width: 0.375", "width: 0.5") == {"reference", "train_teacher"}
 
 
 @pytest.mark.parametrize(
     ("settings", "stages"),
     [
-        ("teacher", {"train_teacher"}),
+        ("teacher", {"reference", "train_teacher"}),  # the former draws nothing again and leaves the same files
+        ("reference", {"reference", "train_teacher"}),
+        ("pairs", {"reference", "train_teacher"}),
+        ("abstraction", {"reference", "train_teacher", "evaluate"}),
         ("distillation", {"replace_convs", "prune", "distill", "quantize"}),
         ("replace_convs", {"replace_convs"}),
         ("prune", {"prune"}),

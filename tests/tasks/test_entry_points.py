@@ -43,14 +43,15 @@ def test_empty_folders_are_named(stage, tmp_path):
 
 def test_broken_checkpoints_are_named(stage, small_data, tmp_path):
     (tmp_path / "teacher.safetensors").write_bytes(b"not a checkpoint")
-    line = refused(stage("replace_convs", tmp_path / "teacher.safetensors", small_data, "out"))
+    line = refused(stage("replace_convs", tmp_path / "teacher.safetensors", small_data, "none", "out"))
     assert "teacher.safetensors: cannot be read as a checkpoint" in line
 
 
 def test_an_imported_teacher_must_have_its_md5(stage, small_recipe, small_data, tmp_path):
     (tmp_path / "x.pt").write_bytes(b"weights")
     teacher = {"import_file": {"cel": "x.pt"}, "import_md5": {"cel": "0" * 32}}
-    line = refused(stage("train_teacher", "cel", small_data, "out", recipe=merged(small_recipe, {"teacher": teacher})))
+    recipe = merged(small_recipe, {"teacher": teacher})
+    line = refused(stage("train_teacher", "cel", small_data, "none", "out", recipe=recipe))
     assert "teacher.import_md5.cel: x.pt has the md5" in line
 
 
@@ -59,7 +60,7 @@ def test_an_imported_teacher_leaves_all_that_dvc_expects(stage, small_recipe, sm
     md5 = hashlib.md5((tmp_path / "x.safetensors").read_bytes()).hexdigest()
     teacher = {"import_file": {"cel": "x.safetensors"}, "import_md5": {"cel": md5}}
     recipe = merged(small_recipe, {"teacher": teacher})
-    process = stage("train_teacher", "cel", small_data, "artifacts/cel/teacher", recipe=recipe)
+    process = stage("train_teacher", "cel", small_data, "none", "artifacts/cel/teacher", recipe=recipe)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     declared = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["train_teacher"]
@@ -73,7 +74,7 @@ def test_layers_that_cannot_be_replaced_are_named(stage, small_recipe, small_dat
     save_generator(tmp_path / "t.safetensors", Generator(animeganv2(0.125)))
     recipe = merged(small_recipe, {"replace_convs": {"layers": ["a0"]}})
     assert "'a0' cannot be replaced" in refused(
-        stage("replace_convs", "t.safetensors", small_data, "out", recipe=recipe)
+        stage("replace_convs", "t.safetensors", small_data, "none", "out", recipe=recipe)
     )
 
 
@@ -85,7 +86,7 @@ def test_a_missing_weight_file_without_network_is_named(
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     recipe = merged(small_recipe, {"perceptual": network})
-    assert "TORCH_HOME" in refused(stage("train_teacher", "cel", small_data, "out", recipe=recipe))
+    assert "TORCH_HOME" in refused(stage("train_teacher", "cel", small_data, "none", "out", recipe=recipe))
 
 
 def test_pictures_of_every_kind_are_used_or_set_aside(stage, tmp_path):

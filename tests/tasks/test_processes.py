@@ -11,8 +11,8 @@ pytestmark = pytest.mark.slow
 def test_two_processes_train_one_teacher_and_one_student(stage, small_recipe, small_data, tmp_path):
     recipe = merged(small_recipe, {"training": {"devices": 2, "accelerator": "cpu"}})
     for name, arguments in {
-        "train_teacher": ["cel", small_data, "teacher"],
-        "replace_convs": ["teacher/teacher.safetensors", small_data, "separable"],
+        "train_teacher": ["cel", small_data, "reference", "teacher"],
+        "replace_convs": ["teacher/teacher.safetensors", small_data, "reference", "separable"],
     }.items():
         process = stage(name, *arguments, recipe=recipe)
         out, errors = process.communicate(timeout=240)

@@ -7,7 +7,7 @@ from torch import nn
 
 from anime_model.pictures.arrays import write_picture
 from anime_model.training.data import DataError, Pictures, Sampler, to_float, to_uint8
-from anime_model.training.loop import Training, TrainingError, cosine, update_average, write_curve
+from anime_model.training.loop import Training, TrainingError, cosine, update_average
 
 
 def fit(scratch: Path, steps: int = 40, stop_at: int | None = None) -> tuple[nn.Module, list]:
@@ -85,11 +85,6 @@ def test_average_follows_and_copies_buffers():
         update_average(average, network, step)
     torch.testing.assert_close(average.weight.data, network.weight.data)
     assert torch.equal(average.running_mean, network.running_mean)
-
-
-def test_curve_columns_cover_every_row(tmp_path):
-    write_curve(tmp_path / "curve.csv", [{"step": 1, "a": 2.0}, {"step": 2, "b": 3.0}])
-    assert (tmp_path / "curve.csv").read_text().splitlines() == ["step,a,b", "1,2.0,", "2,,3.0"]
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""`anime compress`, without the training: what it makes of files and folders, the recipe, and what it refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from onnx import helper
+
+from anime_app.cli.command import main as anime
+from anime_model.pictures.arrays import write_picture
+from anime_model.recipes.recipe import parse_recipe
+from anime_model.reference.probe import open_reference
+from flows import journey
+from tests.tiny_onnx import foreign_model
+
+ROOT = Path(__file__).parents[2]
+WORK = {"md5": "0" * 32, "hints": {"values": "", "layout": "nhwc", "multiple": 0}, "crop": 128, "network": "/x/a.onnx"}
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    for index in range(20):
+        write_picture(tmp_path / f"photos/{index % 2}/{index}.png", np.full((80, 100 + index, 3), index, np.uint8))
+    return tmp_path / "photos"
+
+
+def test_photos_are_shared_out_and_none_is_on_both_sides(photos, tmp_path):
+    journey.share_photos(photos, tmp_path / "data")
+    train, test = (sorted((tmp_path / "data" / part).rglob("*.png")) for part in ("train", "test/photos"))
+    assert (len(train), len(test)) == (17, 3)
+    assert not {path.name for path in train} & {path.name for path in test}
+    journey.share_photos(photos, tmp_path / "data")
+    assert len(list((tmp_path / "data").rglob("*.png"))) == 20
+    for path in list(photos.rglob("*.png"))[:13]:
+        path.unlink()
+    with pytest.raises(journey.JourneyError, match="7 pictures, at least 8"):
+        journey.share_photos(photos, tmp_path / "data")
+
+
+def test_without_frames_the_networks_own_pictures_stand_in(photos, tmp_path):
+    network = open_reference(foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])]))
+    journey.place_frames(None, network, photos, tmp_path / "frames")
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "frames").glob("*.jpg")}
+    assert len(drawn) == 20
+    journey.place_frames(None, network, photos, tmp_path / "frames")
+    assert all(path.stat().st_mtime_ns == when for path, when in drawn.items()), "a second run draws none again"
+    journey.place_frames(photos, network, photos, tmp_path / "frames")
+    assert len(list((tmp_path / "frames").rglob("*.png"))) == 20
+    assert not list((tmp_path / "frames").glob("*.jpg"))
+
+
+@pytest.mark.parametrize("crop", [64, 96, 128, 256])
+def test_the_recipe_is_right_and_holds_the_steps(crop):
+    steps = journey.fitting({"teacher": 0.5, "student": 0.1}, 3600)
+    assert steps["teacher"] == round(0.45 * 3600 / 0.5)
+    assert sum(steps[key] * (0.5 if key == "teacher" else 0.1) for key in steps) < 3600
+    content = yaml.safe_load(yaml.safe_dump(journey.recipe_of("mine", WORK | {"crop": crop}, 0.5, steps)))
+    recipe = parse_recipe(content)
+    assert recipe.teacher.pairs.crops[-1] == recipe.distill.fine_tune.crop == crop
+    assert recipe.teacher.pairs.steps == steps["teacher"]
+    assert recipe.teacher.reference_hints["mine"].layout == "nhwc"
+
+
+@pytest.mark.parametrize(("file", "name"), [("Hayao v36.onnx", "hayao-v36"), ("/a/2x_GAN.onnx", "x_gan")])
+def test_a_style_is_named_after_the_file(file, name):
+    assert journey.name_of(file) == name
+
+
+def test_crops_fit_three_quarters_of_the_photos(photos):
+    assert journey.crop_of(photos) == 64
+
+
+def test_other_data_is_never_replaced(tmp_path):
+    (tmp_path / "demo").mkdir()
+    with pytest.raises(journey.JourneyError, match="holds other data; give another --name"):
+        journey.own(tmp_path / "demo")
+    assert journey.own(tmp_path / "mine") == journey.own(tmp_path / "mine")
+
+
+def refused(folder: Path, *arguments: object) -> str:
+    command = [sys.executable, "-m", "flows.journey", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_wrong_networks_and_folders_are_one_line(tmp_path, photos):
+    path = foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])])
+    assert "absent.onnx: no such file" in refused(ROOT, tmp_path / "absent.onnx", "--photos", photos)
+    assert "'up/x' cannot be a style's name" in refused(ROOT, path, "--photos", photos, "--name", "up/x")
+
+
+def test_the_command_needs_a_clone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert anime(["compress", "net.onnx", "--photos", "x"]) == 1
+    assert "run it in a clone of the project" in capsys.readouterr().err
+
+
+def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
+    from anime_app.cli import compress
+
+    started = []
+
+    class Process:
+        def __init__(self, command: list[str]) -> None:
+            started.extend(command[3:])
+
+        def wait(self) -> int:
+            return 3
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(compress.subprocess, "Popen", Process)
+    assert anime(["compress", "x.onnx", "--photos", "p", "--values=-1..1", "--minutes", "5"]) == 3
+    assert started == ["--photos=p", "--minutes=5.0", "--values=-1..1", "--", "x.onnx"]
+    parsed = journey._parser().parse_args(started)
+    assert (parsed.network, parsed.values, parsed.minutes) == ("x.onnx", "-1..1", 5.0)

@@ -8,12 +8,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 # Stage: the folder that it writes, its inputs below the style's folder.
+TEACHER, PICTURES = "teacher/teacher.safetensors", "reference/pictures"
 STAGES = {
-    "train_teacher": ("teacher", ["data", "reference/pictures"]),
-    "replace_convs": ("separable", ["teacher/teacher.safetensors", "data", "reference/pictures"]),
-    "prune": ("pruned", ["separable/separable.safetensors", "teacher/teacher.safetensors", "data", "reference/pictures"]),
-    "distill": ("distilled", ["pruned/pruned.safetensors", "teacher/teacher.safetensors", "data", "reference/pictures"]),
-    "quantize": ("quantized", ["distilled/distilled.safetensors", "teacher/teacher.safetensors", "data", "reference/pictures"]),
+    "train_teacher": ("teacher", ["data", PICTURES]),
+    "replace_convs": ("separable", [TEACHER, "data", PICTURES]),
+    "prune": ("pruned", ["separable/separable.safetensors", TEACHER, "data", PICTURES]),
+    "distill": ("distilled", ["pruned/pruned.safetensors", TEACHER, "data", PICTURES]),
+    "quantize": ("quantized", ["distilled/distilled.safetensors", TEACHER, "data", PICTURES]),
 }
 
 

@@ -40,6 +40,14 @@ def test_shipped_recipes_are_right(path):
     load_recipe(path)
 
 
+def test_what_the_release_recipe_shows_as_comments_is_right():
+    text = Path("recipes/release.yaml").read_text()
+    shown = re.sub(r"^  # (reference|reference_md5|scales):", r"  \1:", text, flags=re.MULTILINE)
+    teacher = parse_recipe(yaml.safe_load(shown)).teacher
+    assert teacher.reference.keys() == teacher.reference_md5.keys() == teacher.import_file.keys()
+    assert teacher.scales == ()
+
+
 def test_the_active_recipe_is_the_demo():
     assert Path("params.yaml").read_text() == Path("recipes/demo.yaml").read_text()
 

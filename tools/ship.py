@@ -21,6 +21,10 @@ TEACHERS = Path("models/teachers")
 NETWORKS = Path("models/lite")
 LITE = "int8"
 KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
+IMITATED = (
+    "the network learned from the pictures of {}, and carries its terms: non-commercial purposes such as research, "
+    "teaching and publications; commercial use needs its author's permission."
+)
 CARD = Path(__file__).with_name("card.md")
 
 
@@ -62,14 +66,21 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) ->
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],
         frames=data["frames"],
-        teacher_steps=notes["trained_steps"],
         teacher_fid=teacher["fid"],
         latency=lite["latency_p50_ms"],
         faster=teacher["latency_p50_ms"] / lite["latency_p50_ms"],
         latency_engine=lite["latency_engine"],
         latency_threads=lite["latency_threads"],
-        crop=notes["crop"],
+        origin=_origin(notes),
+        terms=IMITATED.format(notes["learned_from"]) if "learned_from" in notes else "research and private use.",
     )
+
+
+def _origin(notes: dict) -> str:
+    """What the teacher went through, after its notes."""
+    if "learned_from" in notes:
+        return f"learned the pictures of **{notes['learned_from']}** for {notes['trained_steps']:,} steps"
+    return f"was trained for {notes['trained_steps']:,} adversarial steps as its notes say"
 
 
 SHIPPED = {"teacher": ship_teacher, "lite": ship_lite}

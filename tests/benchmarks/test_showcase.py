@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.readme import VARIANTS
-from benchmarks.showcase import CELL, GAP, HEAD, main, page, photo_files
+from benchmarks.showcase import CELL, GAP, HEAD, LARGE, main, page, photo_files
 from tests.tiny_onnx import identity_model
 
 
@@ -29,4 +29,4 @@ def test_a_style_without_its_stages_is_in_the_overview_alone(tmp_path, monkeypat
     main()
     assert sorted(path.name for path in Path("docs").iterdir()) == ["showcase.jpg", "whole.jpg"]
     with Image.open("docs/showcase.jpg") as overview:
-        assert overview.width == 5 * (CELL[0] + GAP) - GAP
+        assert overview.width == 3 * (LARGE[0] + GAP) - GAP

@@ -10,6 +10,7 @@ from anime_model.demo.scenes import render
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
+from anime_model.runtime.models import styles
 from anime_model.runtime.stylizer import Stylizer
 from tests.support import lite
 from tools import ship
@@ -67,7 +68,7 @@ def test_the_lite_network_ships_with_its_card(workspace):
     assert network.arch == load_generator(Path("artifacts/ink/quantized/quantized.safetensors")).arch
 
 
-@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.onnx")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", styles(SHIPPED).values(), ids=lambda file: file.stem)
 def test_the_network_to_train_on_draws_what_the_one_to_use_draws(file):
     photo = torch.from_numpy(render(0, (256, 192), "faces", "photo")).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
@@ -96,3 +97,14 @@ def test_a_shipped_teacher_interpolates_every_pixel_alike(workspace):
 def test_an_unknown_thing_to_ship_is_named(workspace):
     with pytest.raises(ValueError, match="'poster' is none of teacher, lite"):
         ship.main(["poster", "ink"])
+
+
+def test_a_network_that_learned_from_another_names_it_and_its_terms(workspace):
+    style = Path("artifacts/ink")
+    teacher = load_generator(style / "teacher/teacher.safetensors")
+    save_generator(style / "teacher/teacher.safetensors", teacher, trained_steps=1234, crop=64, learned_from="SomeGAN")
+    ship.main(["lite", "ink"])
+    card = Path("anime_model/weights/ink.md").read_text()
+    assert "learned the pictures of **SomeGAN** for 1,234 steps" in card
+    assert "non-commercial" in card
+    assert "adversarial" not in card

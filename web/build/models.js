@@ -5,7 +5,7 @@ import { metadata } from '../src/onnx.js'
 const ID = 'virtual:models'
 const LARGEST = 500_000 // bytes: what a visitor on a phone may be asked to load for one style
 
-/** Vite plugin: `virtual:models` lists the styles of a folder (every *.onnx, as `styles()` of anime_model/runtime/models.py) and
+/** Vite plugin: `virtual:models` lists the styles of a folder (every *.onnx but the enlarger, as `styles()` of anime_model/runtime/models.py) and
     brings their files into the site. */
 export function models(folder) {
   return {
@@ -16,7 +16,7 @@ export function models(folder) {
 }
 
 function listing(folder) {
-  const found = readdirSync(folder).filter((file) => file.endsWith('.onnx')).sort().map((file) => facts(folder, file))
+  const found = readdirSync(folder).filter((file) => file.endsWith('.onnx') && file !== 'enlarger.onnx').sort().map((file) => facts(folder, file))
   if (!found.length) throw new Error(`no models (*.onnx) in ${folder}`)
   const imports = found.map(({ path }, i) => `import url${i} from ${JSON.stringify(`${path}?url`)}`)
   const entries = found.map(({ path, ...facts }, i) => `{ ...${JSON.stringify(facts)}, url: url${i} }`)

@@ -132,7 +132,7 @@ def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint('distill', recipe, [teacher])}")
     training = Training(scratch / "resume", recipe.seed, fabric)
     lesson = distilling.lesson(
-        recipe.perceptual, recipe.distill.fine_tune, teacher, data, data.parent / "reference", fabric.device
+        recipe.perceptual, recipe.distill.fine_tune, teacher, data, data.parent / "reference/pictures", fabric.device
     )
     return Bench(recipe, steps, lesson, training, scratch)
 

@@ -21,7 +21,7 @@ from anime_model.networks.generator import Generator
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.recipe import load_recipe
 from anime_model.training.data import Pictures
-from anime_model.training.losses import to_yuv
+from anime_model.training.yuv import to_yuv
 from tasks.shared import common
 
 RESULTS = Path("results/pruning.json")

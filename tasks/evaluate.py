@@ -16,9 +16,9 @@ def main(arguments: list[str]) -> None:
     evaluate(exports.parent.name, exports, data, common.fresh(out), settings, common.show, published)
 
 
-def published_of(folder: Path, threads: int) -> Reference | None:
+def published_of(found: Path, threads: int) -> Reference | None:
     """The network that the stage `reference` found, as it found it; its pin is checked. None where there is none."""
-    facts = common.read_json(folder / "reference.json")
+    facts = common.read_json(found)
     if not facts:
         return None
     opened = reopen(facts, threads)

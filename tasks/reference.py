@@ -1,9 +1,9 @@
 """A published network's pictures of a style's train photos: `python -m tasks.reference STYLE DATA OUT`.
 
-OUT gets x<scale>/<photo>.jpg and reference.json: how the network takes pictures. A style that names no network in
-`teacher.reference` gets an empty reference.json at once. The pictures stay in the scratch folder too, without taking
-more room where the disk knows links: they are made once for a network, its photos and its scales, whatever else of the
-recipe changes.
+OUT gets pictures/x<scale>/<photo>.jpg and reference.json: how the network takes pictures. A style that names no network
+in `teacher.reference` gets an empty reference.json and no pictures at once. The pictures stay in the scratch folder
+too, without taking more room where the disk knows links: they are made once for a network, its photos and its scales,
+whatever else of the recipe changes.
 """
 
 import hashlib
@@ -28,12 +28,14 @@ def main(arguments: list[str]) -> None:
     style, photos, out = arguments[0], Path(arguments[1], "photos/train"), Path(arguments[2])
     recipe = common.settings(ReferenceStage)
     if style not in recipe.teacher.reference:
-        common.write_json(common.fresh(out) / "reference.json", {})
+        (common.fresh(out) / "pictures").mkdir()
+        common.write_json(out / "reference.json", {})
         return
     opened = open_named(recipe.teacher, style, recipe.training.threads)
     scratch = SCRATCH / style / fingerprint(recipe.teacher, style, photos)
+    scratch.mkdir(parents=True, exist_ok=True)
     count = draw_photos(opened, photos, scratch, recipe.teacher.scales, common.show)
-    take_over(scratch, common.fresh(out))
+    take_over(scratch, common.fresh(out) / "pictures")
     facts = opened.facts() | {"md5": recipe.teacher.reference_md5[style], "scales": list(recipe.teacher.scales)}
     common.write_json(out / "reference.json", facts)
     for other in scratch.parent.iterdir():
@@ -68,6 +70,7 @@ def fingerprint(teacher: TeacherSettings, style: str, photos: Path) -> str:
 
 def take_over(source: Path, target: Path) -> None:
     """The files of one folder in another, as links where the disk knows them."""
+    target.mkdir()
     for file in sorted(source.rglob("*.jpg")):
         place = target / file.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -85,8 +85,8 @@ def _check(recipe: Recipe) -> None:
     _check_teacher(recipe.teacher, recipe.styles)
     _check_reference(recipe.teacher)
     share = recipe.distillation.reference_share
-    if share and not recipe.teacher.reference:
-        raise RecipeError(f"distillation.reference_share: {share:g}, but teacher.reference names no network")
+    if share and not (recipe.teacher.reference and recipe.teacher.scales):
+        raise RecipeError(f"distillation.reference_share: {share:g}, but no network of teacher.reference draws")
     _check_layers(recipe.replace_convs)
     _check_float_layers(recipe.quantize)
     _check_crops(recipe)
@@ -95,7 +95,7 @@ def _check(recipe: Recipe) -> None:
 def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
     missing = [name for name in TEACHER_LOSSES if name not in teacher.weights]
     trained = [style for style in styles if style not in {**teacher.import_file, **teacher.reference}]
-    if missing and (trained or (teacher.reference and teacher.pairs.frames_steps)):
+    if missing and (trained or (_learned(teacher) and teacher.pairs.frames_steps)):
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
     for style, file in teacher.import_file.items():
         _check_pin(f"teacher.import_md5.{style}", file, teacher.import_md5.get(style, ""))
@@ -105,12 +105,17 @@ def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
         raise RecipeError("teacher.steps: at least one step, or name a teacher in teacher.import_file")
 
 
+def _learned(teacher: TeacherSettings) -> list[str]:
+    """Styles whose teacher learns from a published network's pictures."""
+    return [style for style in teacher.reference if style not in teacher.import_file]
+
+
 def _check_reference(teacher: TeacherSettings) -> None:
-    """Published networks are pinned, and belong to styles that have no other teacher."""
+    """Published networks are pinned, and draw at some scale where a teacher learns from them."""
     for style, file in teacher.reference.items():
         _check_pin(f"teacher.reference_md5.{style}", file, teacher.reference_md5.get(style, ""))
-        if style in teacher.import_file:
-            raise RecipeError(f"teacher.reference.{style}: also in teacher.import_file; name one of the two")
+        if not (teacher.scales or style in teacher.import_file):
+            raise RecipeError(f"teacher.scales: the teacher of {style} learns from pictures at one scale at least")
 
 
 def _check_pin(where: str, file: str, md5: str) -> None:
@@ -147,6 +152,6 @@ def _check_crops(recipe: Recipe) -> None:
     for key, crop in {"teacher.crop": recipe.teacher.crop, **crops}.items():
         if crop > min(recipe.data.photo_size, recipe.data.frame_size):
             raise RecipeError(f"{key}: {crop} is larger than data.photo_size or data.frame_size")
-    largest = max(recipe.teacher.scales) * recipe.data.photo_size
-    if recipe.teacher.reference and (crop := max(recipe.teacher.pairs.crops)) > largest:
+    largest = max(recipe.teacher.scales, default=0) * recipe.data.photo_size
+    if _learned(recipe.teacher) and (crop := max(recipe.teacher.pairs.crops)) > largest:
         raise RecipeError(f"teacher.pairs.crops: {crop} is larger than data.photo_size at every one of teacher.scales")

@@ -9,8 +9,8 @@ from anime_model.reference.names import LAYOUTS, ORDERS, RANGES
 
 
 def _each_once(scales: tuple[float, ...]) -> tuple[float, ...]:
-    if not scales or len(set(scales)) != len(scales):
-        raise ValueError("name at least one scale, each once")
+    if len(set(scales)) != len(scales):
+        raise ValueError("name each scale once")
     return scales
 
 

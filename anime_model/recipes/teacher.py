@@ -92,8 +92,8 @@ class TeacherSettings:
     reference: Annotated[
         dict[str, str],
         Field(
-            description="by style: a published network (ONNX) whose own pictures of the train photos the teacher "
-            "learns from as `pairs` says; `steps` and `warm_up_steps` do not count for it"
+            description="by style: a published network (ONNX) that all are compared with, and whose own pictures of "
+            "the train photos a teacher learns from, as `pairs` says, unless it is imported"
         ),
     ] = field(default_factory=dict)
     reference_md5: Annotated[dict[str, str], Field(description="by style: its md5")] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class TeacherSettings:
         Scales,
         Field(
             description="how large the photos are when it draws them, as multiples of their size: lines and texture "
-            "depend on it"
+            "depend on it; `[]` draws none, where teachers are imported"
         ),
     ] = (0.8, 1.15, 1.6)
     pairs: Annotated[PairsSettings, Field(description="how its pictures are learnt")] = field(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from anime_model.metrics.footprint import footprint
+from anime_model.metrics.latency import onnx_run
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.pictures.sampling import spread
 from anime_model.recipes.abstraction import AbstractionSettings
@@ -53,6 +54,15 @@ def weight_of(file: Path, threads: int) -> dict[str, float | int]:
         return footprint(file, threads)
     except Exception:  # other people's graphs fail in every way that ONNX and ONNX Runtime know
         return {"bytes": file.stat().st_size}
+
+
+def runs_at(file: Path, size: int, threads: int) -> bool:
+    """Whether a published network runs as it is on a picture of `size` x `size` px; one that fixes its size may not."""
+    try:
+        onnx_run(file, np.zeros((1, 3, size, size), np.float32), threads)()
+    except Exception:  # as above
+        return False
+    return True
 
 
 def filtered(photo: np.ndarray, settings: AbstractionSettings, palette: ColourTransfer) -> np.ndarray:

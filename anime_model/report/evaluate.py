@@ -24,7 +24,7 @@ from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.sampling import spread
 from anime_model.pictures.tables import write_table
 from anime_model.recipes.evaluate import EvaluateSettings
-from anime_model.report.baselines import FILTER, PHOTO, REFERENCE, Draw, Reference, filter_of, weight_of
+from anime_model.report.baselines import FILTER, PHOTO, REFERENCE, Draw, Reference, filter_of, runs_at, weight_of
 from anime_model.runtime.network import Network
 
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order in which they are made
@@ -230,13 +230,15 @@ def _ticker(on_step: OnStep, total: int) -> Callable[..., None]:
 
 
 def _costs(files: Mapping[str, Path], settings: EvaluateSettings, tick: Callable[..., None]) -> dict[str, Metrics]:
-    """First of all: the machine is quiet, and the memory free."""
-    times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
+    """First of all: the machine is quiet, and the memory free. A reference that cannot be timed has no times."""
+    size, threads = settings.latency_size, settings.latency_threads
+    timed = {name: file for name, file in files.items() if name != REFERENCE or runs_at(file, size, threads)}
+    times = measure_onnx(timed, size, threads, settings.latency_repeats, tick)
     found = {}
     for variant, path in files.items():
         weigh = weight_of if variant == REFERENCE else footprint
-        found[variant] = weigh(path, settings.latency_threads) | times[variant]
-        if REFERENCE in files:
+        found[variant] = weigh(path, threads) | times.get(variant, {})
+        if REFERENCE in times:
             reference = float(times[REFERENCE]["latency_p50_ms"])
             found[variant]["latency_reference_ratio"] = reference / float(times[variant]["latency_p50_ms"])
         tick()

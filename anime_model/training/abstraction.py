@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from anime_model.recipes.abstraction import AbstractionSettings
 from anime_model.training.data import to_float
-from anime_model.training.losses import from_yuv, to_yuv
+from anime_model.training.yuv import from_yuv, to_yuv
 
 RADIUS, SPATIAL = 4, 3.0  # of the bilateral filter, in pixels
 CHROMA = 2.0  # how much more a difference in U and V counts than one in Y

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.networks.generator import ConvUnit, Generator, InvertedResidual
-from anime_model.training.losses import YUV, to_yuv
+from anime_model.training.yuv import YUV, to_yuv
 
 GREY = 1e-3  # standard deviation of U and V
 CARRIERS = 4  # U, V, -U, -V

@@ -21,6 +21,7 @@ from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, TrainingError, cosine, set_rate, update_average
 from anime_model.training.pairs import Pairs
 from anime_model.training.sheets import render
+from anime_model.training.yuv import to_grey
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class _Trainer:
         return photo, self.anchor_of(photo)
 
     def _train_discriminator(self, made: Tensor, frame: Tensor, smooth: Tensor) -> Tensor:
-        batch = torch.cat([frame, made, losses.to_grey(frame), losses.to_grey(smooth)])
+        batch = torch.cat([frame, made, to_grey(frame), to_grey(smooth)])
         with torch.no_grad():
             seen = self._maps(batch) if self.projected else batch
         loss = losses.discriminator_loss(*self.players.judge(seen).chunk(4))
@@ -196,8 +197,8 @@ class _Trainer:
 
     def _train_generator(self, made: Tensor, anchor: Tensor, frame: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
-            anchor_maps, grey_maps = self._maps(anchor), self._maps(losses.to_grey(frame))
-        made_maps, made_grey_maps = self._maps(made), self._maps(losses.to_grey(made))
+            anchor_maps, grey_maps = self._maps(anchor), self._maps(to_grey(frame))
+        made_maps, made_grey_maps = self._maps(made), self._maps(to_grey(made))
         parts = {
             "adversarial": losses.adversarial(self._judge_frozen(made_maps if self.projected else made)),
             "content": losses.content(made_maps, anchor_maps, self.settings.content_layers),

@@ -10,7 +10,6 @@ from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.training.data import Pictures
 from anime_model.training.drawn import Drawings
-from tasks.shared.common import read_json
 
 
 def lesson(
@@ -18,11 +17,11 @@ def lesson(
 ) -> Lesson:
     """The teacher, the photos in memory and the perceptual network that a distilling stage needs.
 
-    With `reference_share` the drawings in `reference` too, where the style has a published network.
+    With `reference_share` the drawings below `reference` too, where the style has a published network.
     """
     layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
     photos = Pictures(data / "photos" / "train", device, settings.crop)
     drawings = None
-    if settings.reference_share and read_json(reference / "reference.json"):
+    if settings.reference_share and any(reference.glob("x*")):
         drawings = Drawings(data / "photos" / "train", reference, device)
     return Lesson(load_generator(teacher), photos, load_perceptual(perceptual, layers).to(device), drawings)

@@ -40,6 +40,14 @@ def test_shipped_recipes_are_right(path):
     load_recipe(path)
 
 
+def test_what_the_release_recipe_shows_as_comments_is_right():
+    text = Path("recipes/release.yaml").read_text()
+    shown = re.sub(r"^  # (reference|reference_md5|scales):", r"  \1:", text, flags=re.MULTILINE)
+    teacher = parse_recipe(yaml.safe_load(shown)).teacher
+    assert teacher.reference.keys() == teacher.reference_md5.keys() == teacher.import_file.keys()
+    assert teacher.scales == ()
+
+
 def test_the_active_recipe_is_the_demo():
     assert Path("params.yaml").read_text() == Path("recipes/demo.yaml").read_text()
 
@@ -114,7 +122,6 @@ def test_what_distillations_share_reaches_every_stage():
         ("promote.psnr", float("nan")),
         ("checks.unusable", 2),
         ("notify", ["slack"]),
-        ("teacher.scales", []),
         ("teacher.scales", [1.0, 1.0]),
         ("teacher.scales", [0.05]),
         ("teacher.scales", ["large"]),
@@ -167,14 +174,22 @@ def with_reference(**more: object) -> dict:
     return content
 
 
-def test_a_published_network_is_pinned_and_is_a_styles_one_teacher():
+def test_a_published_network_is_pinned_and_draws():
     content = with_reference(steps=0, warm_up_steps=0, weights={})
     assert parse_recipe(content).teacher.reference == {"cel": "x.onnx"}
     with pytest.raises(RecipeError, match=r"teacher\.reference_md5\.cel: pin x\.onnx by its md5"):
         parse_recipe(with_reference(reference_md5={}))
-    taken = {"import_file": {"cel": "x.pt"}, "import_md5": {"cel": "0" * 32}}
-    with pytest.raises(RecipeError, match=r"teacher\.reference\.cel: also in teacher\.import_file"):
-        parse_recipe(with_reference(**taken))
+    with pytest.raises(RecipeError, match=r"teacher\.scales: the teacher of cel learns from pictures"):
+        parse_recipe(with_reference(scales=[]))
+
+
+def test_an_imported_teacher_may_be_compared_with_a_published_network():
+    taken = {"import_file": {"cel": "x.pt"}, "import_md5": {"cel": "0" * 32}, "pairs": {"crops": [1024]}}
+    content = with_reference(scales=[], **taken)
+    assert parse_recipe(content).teacher.scales == ()
+    content["distillation"]["reference_share"] = 0.5
+    with pytest.raises(RecipeError, match=r"distillation\.reference_share: 0\.5, but no network of teacher\.reference"):
+        parse_recipe(content)
 
 
 def test_pairs_fit_the_largest_drawing_and_frames_have_weights():

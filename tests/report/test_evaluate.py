@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 
 from anime_model.metrics import fid, lpips
 from anime_model.metrics.downloads import EvaluationError
@@ -13,6 +14,7 @@ from anime_model.report import evaluate as module
 from anime_model.report.baselines import Reference, weight_of
 from anime_model.report.evaluate import Judge, evaluate, pictures_md5, squares
 from tests.metrics.tiny_models import MACS_PER_PIXEL, PARAMETERS, identity_onnx, nhwc_onnx, tiny_onnx
+from tests.tiny_onnx import foreign_model
 
 SETTINGS = EvaluateSettings(latency_size=32, latency_threads=1, latency_repeats=3, pictures=2)
 
@@ -127,6 +129,16 @@ def test_a_published_network_is_a_row_that_others_are_compared_with(
         assert row["latency_reference_ratio"] == pytest.approx(ratio, rel=1e-4)
     assert "lpips_reference" in (out / "metrics.csv").read_text().splitlines()[0]
     assert (out / "pictures/faces/0000/reference.jpg").is_file()
+
+
+def test_a_published_network_of_one_size_has_no_times(prepared: Path, exports: Path, tmp_path: Path, simple_networks):
+    fixed = foreign_model(tmp_path / "fixed.onnx", [helper.make_node("Neg", ["x"], ["y"])], shape=(1, 24, 24, 3))
+    out = tmp_path / "evaluation"
+    rows = evaluate("cel", exports, prepared, out, SETTINGS, reference=Reference(lambda photo: 255 - photo, fixed))
+    published = json.loads((out / "baselines.json").read_text())[2]
+    assert published["lpips_photo"] > 0.1
+    assert not {"latency_p50_ms", "latency_reference_ratio"} & published.keys()
+    assert all("latency_p50_ms" in row and "latency_reference_ratio" not in row for row in rows)
 
 
 def test_a_graph_that_cannot_be_counted_has_its_bytes(tmp_path: Path):

@@ -98,6 +98,11 @@ def test_a_loss_that_the_teacher_has_too_changes_all_that_train(project: Path):
     assert found == {"train_teacher", "replace_convs", "prune", "distill", "quantize"}
 
 
+def test_a_network_to_compare_with_changes_no_student(project: Path):
+    found = project / "artifacts/cel/reference/reference.json"
+    assert changed_by(project, str(found.relative_to(project)), "made", "other") == {"reference", "evaluate"}
+
+
 def test_a_figure_changes_the_evaluation_alone(project: Path):
     assert changed_by(project, "anime_model/metrics/lpips.py") == {"evaluate"}
 

@@ -8,12 +8,13 @@ import pytest
 pytestmark = pytest.mark.slow
 
 # Stage: the folder that it writes, its inputs below the style's folder.
+TEACHER, PICTURES = "teacher/teacher.safetensors", "reference/pictures"
 STAGES = {
-    "train_teacher": ("teacher", ["data", "reference"]),
-    "replace_convs": ("separable", ["teacher/teacher.safetensors", "data", "reference"]),
-    "prune": ("pruned", ["separable/separable.safetensors", "teacher/teacher.safetensors", "data", "reference"]),
-    "distill": ("distilled", ["pruned/pruned.safetensors", "teacher/teacher.safetensors", "data", "reference"]),
-    "quantize": ("quantized", ["distilled/distilled.safetensors", "teacher/teacher.safetensors", "data", "reference"]),
+    "train_teacher": ("teacher", ["data", PICTURES]),
+    "replace_convs": ("separable", [TEACHER, "data", PICTURES]),
+    "prune": ("pruned", ["separable/separable.safetensors", TEACHER, "data", PICTURES]),
+    "distill": ("distilled", ["pruned/pruned.safetensors", TEACHER, "data", PICTURES]),
+    "quantize": ("quantized", ["distilled/distilled.safetensors", TEACHER, "data", PICTURES]),
 }
 
 
@@ -40,8 +41,7 @@ def kill_after(process, lines: int) -> None:
 def test_every_training_stage_survives_a_kill(stage, small_data, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     shutil.copytree(small_data, whole / "cel/data")
-    (whole / "cel/reference").mkdir()
-    (whole / "cel/reference/reference.json").write_text("{}")
+    (whole / "cel/reference/pictures").mkdir(parents=True)
     for name, (out, inputs) in STAGES.items():
         arguments = ["cel"] * (name == "train_teacher") + [f"cel/{path}" for path in (*inputs, out)]
         run(stage(name, *arguments, folder=whole))

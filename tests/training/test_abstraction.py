@@ -5,7 +5,7 @@ import torch
 
 from anime_model.recipes.abstraction import AbstractionSettings
 from anime_model.training.abstraction import ColourTransfer, abstract
-from anime_model.training.losses import from_yuv, to_yuv
+from anime_model.training.yuv import from_yuv, to_yuv
 
 SAME = ColourTransfer(torch.ones(2, 1, 1), torch.zeros(2, 1, 1))
 PLAIN = AbstractionSettings(rounds=3, lines=0, sharpen=0)

@@ -11,7 +11,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.generator import Generator
 from anime_model.training.colours import CARRIERS, carry_colours
-from anime_model.training.losses import to_yuv
+from anime_model.training.yuv import to_yuv
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from anime_model.recipes.recipe import load_recipe
+from anime_model.report.baselines import BASELINES
 from benchmarks import latency
 from benchmarks import perceptual_card as perceptual
 from benchmarks.readme import ACCOUNT, BLOCK, EXPLORE, RECIPE, account, filled, main, table
@@ -164,14 +165,18 @@ def test_styles_that_are_not_named_keep_their_rows(tmp_path, monkeypatch):
     Path("README.md").write_text(README)
     RESULTS.write_text(json.dumps(RELEASE))
     shinkai = [row | {"cpu": "Another Processor"} for row in RELEASE if row["style"] == "shinkai"]
+    folder = Path("artifacts/shinkai/evaluation")
+    folder.mkdir(parents=True)
+    beside = [row for row in shinkai if row["variant"] in BASELINES]
+    (folder / "baselines.json").write_text(json.dumps(beside))
     for row in shinkai:
-        file = Path("artifacts/shinkai/evaluation", f"{row['variant']}.json")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(row))
+        if row not in beside:
+            (folder / f"{row['variant']}.json").write_text(json.dumps(row))
     monkeypatch.setattr("sys.argv", ["readme", str(RESULTS), "shinkai"])
     main()
     others = [row for row in RELEASE if row["style"] != "shinkai"]
     assert json.loads(RESULTS.read_text()) == shinkai + others
+    assert {row["variant"] for row in beside} >= {"photo", "filter"}
     page = ACCOUNT.read_text()
     assert re.search(r"`shinkai`: [^;]*Another Processor[^;]*; `hayao`: [^;]*" + re.escape(others[0]["cpu"]), page)
 

@@ -37,6 +37,9 @@ CHINESE = {
     r"strength is from 0 \(the photo\) to 1 \(the drawing\), not (.*)": (
         r"强度应在 0（原照片）到 1（完整画作）之间，而不是 \1"
     ),
+    r"stroke is the short side in pixels, from (.*) up, or 0 for full, not (.*)": (
+        r"stroke 为短边像素数，最小为 \1，0 表示原尺寸，而不是 \2"
+    ),
     # versions at hand
     r"No project is open: start the studio in the folder of a pipeline project, or name one\.": (
         r"没有打开项目：请在流水线项目的文件夹中启动工作室，或用 --project 指定。"

@@ -18,6 +18,7 @@ from anime_model.runtime.palettes import LUMA, check_palette, grade
 from anime_model.runtime.tiles import MULTIPLE, stylize_tiles, stylize_whole
 
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
+KEPT = 40_000_000  # bytes that the style's session holds on to after a drawing
 STRIP = 64  # rows
 
 
@@ -165,7 +166,7 @@ class Stylizer:
         spread_colours(image)
         size = working_size(image.size, self.stroke if stroke is None else _checked(stroke))
         if size:
-            room = self.memory - BASE - HELD * image.width * image.height
+            room = self.memory - BASE - KEPT - HELD * image.width * image.height
             tick()
             drawing = self._network(reduced(image, size), held=image.width * image.height)
             return enlarge(image, drawing, look.apply, self.threads, room, tick)

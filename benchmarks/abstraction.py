@@ -8,13 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from anime_model.recipes.recipe import AbstractionSettings, Recipe, load_recipe
+from anime_model.recipes.recipe import Recipe, load_recipe
+from anime_model.report.baselines import filtered
 from anime_model.report.evaluate import Judge, photos_of, usual_side
-from anime_model.training.abstraction import ColourTransfer, abstract
-from anime_model.training.data import Pictures, to_float, to_uint8
+from anime_model.training.abstraction import ColourTransfer
+from anime_model.training.data import Pictures
 from benchmarks.showcase import DOCS, fitted_photos, page
 from tasks.shared import common
 
@@ -29,7 +29,9 @@ def main() -> None:
     for style in sys.argv[1:]:
         palette = palette_of(Path("artifacts", style, "data"), recipe.teacher.abstraction.palette)
         rows += [{"style": style, **row} for row in measured(Path("artifacts", style, "data"), palette, recipe)]
-        shown[f"{style}: abstraction"] = [drawn(photo, recipe.teacher.abstraction, palette) for photo in shown["photo"]]
+        shown[f"{style}: abstraction"] = [
+            filtered(photo, recipe.teacher.abstraction, palette) for photo in shown["photo"]
+        ]
     common.write_json(RESULTS, {"features": recipe.evaluate.features, "rows": rows})
     page(shown).save(DOCS / "abstraction.jpg", quality=88)
     print(f"wrote {RESULTS} and {DOCS / 'abstraction.jpg'}")
@@ -47,19 +49,14 @@ def measured(data: Path, palette: ColourTransfer, recipe: Recipe) -> list[dict[s
     anchor = recipe.teacher.abstraction
     for what, settings in {"photo": replace(anchor, rounds=0), "abstraction": anchor}.items():
         made = {
-            name: {stem: drawn(photo, settings, palette) for stem, photo in found.items()}
+            name: {stem: filtered(photo, settings, palette) for stem, photo in found.items()}
             for name, found in photos.items()
         }
-        figures = {key + rest: round(float(value), 4) for key, rest, value in judge.nearness(made) if key == "fid"}
+        near = judge.nearness(made)
+        figures = {f"fid{rest}": round(float(near.figures[f"fid{rest}"]), 4) for rest in near.resamples}
         print(what, figures, flush=True)
         rows.append({"what": what, **figures})
     return rows
-
-
-def drawn(photo: np.ndarray, settings: AbstractionSettings, palette: ColourTransfer) -> np.ndarray:
-    """[H, W, 3] of bytes to the same."""
-    picture = to_float(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None])
-    return to_uint8(abstract(picture, settings, palette))[0].permute(1, 2, 0).numpy()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,9 @@ from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.pictures.sampling import spread
-from anime_model.recipes.recipe import DistillSettings, Recipe, load_recipe
+from anime_model.recipes.distillation import DistillSettings
+from anime_model.recipes.recipe import Recipe, load_recipe
+from anime_model.report.baselines import BASELINES
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.loop import Training
 from tasks.quantize import kept_plan
@@ -129,7 +131,7 @@ def prepare(artifacts: Path, recipe: Recipe, style: str, steps: int) -> Bench:
     teacher, data = artifacts / "teacher/teacher.safetensors", artifacts / "data"
     scratch = Path("scratch/explore", f"{style}-{steps}-{learning.fingerprint('distill', recipe, [teacher])}")
     training = Training(scratch / "resume", recipe.seed, fabric)
-    lesson = distilling.lesson(recipe, recipe.distill.fine_tune, teacher, data, fabric.device)
+    lesson = distilling.lesson(recipe.perceptual, recipe.distill.fine_tune, teacher, data, fabric.device)
     return Bench(recipe, steps, lesson, training, scratch)
 
 
@@ -193,7 +195,7 @@ def quantized(bench: Bench, student: Generator, steps: int, name: str, target: P
 
 def released(found: list[Row], style: str, teacher_ms: float) -> list[Row]:
     """The release's stages as rows: measured in a run of their own, so the latency is that share of the teacher's."""
-    rows = {row["variant"]: row for row in found if row["style"] == style}
+    rows = {row["variant"]: row for row in found if row["style"] == style and row["variant"] not in BASELINES}
     base, keys = (
         float(rows.pop("teacher")["latency_p50_ms"]),
         ("parameters", "macs_512", "bytes", "lpips", "psnr", "ssim"),

@@ -18,7 +18,8 @@ from anime_model.metrics.fidelity import psnr, ssim
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import PruneSettings, load_recipe
+from anime_model.recipes.prune import PruneSettings
+from anime_model.recipes.recipe import load_recipe
 from anime_model.training.data import Pictures
 from anime_model.training.losses import to_yuv
 from tasks.shared import common

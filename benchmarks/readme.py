@@ -1,18 +1,20 @@
 """Publishes evaluations: figures to a results file, its table into the README, the full account into docs.
 
 `python -m benchmarks.readme RESULTS STYLE...`, for example `python -m benchmarks.readme results/release.json shinkai
-hayao`: reads artifacts/STYLE/evaluation and, where they are, results/explore.json, results/pruning.json and
-results/article.json. Styles that are not named keep their rows; with no STYLE the pages are written again from the
-results files.
+hayao`: reads artifacts/STYLE/evaluation (the variants, and what they are compared with) and, where they are,
+results/explore.json, results/pruning.json and results/article.json. Styles that are not named keep their rows; with no
+STYLE the pages are written again from the results files.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from anime_model.recipes.recipe import load_recipe
+from anime_model.report.baselines import BASELINES, FILTER, PHOTO, REFERENCE
+from anime_model.report.figures import bias
 
 README = Path("README.md")
 ACCOUNT = Path("docs/results.md")
@@ -21,6 +23,12 @@ EXPLORE = Path("results/explore.json")
 PRUNING = Path("results/pruning.json")
 ARTICLE = Path("results/article.json")
 LATENCY = Path("docs/latency.md")
+NAMES = {
+    PHOTO: "the photo, untouched",
+    FILTER: "a filter, no network",
+    REFERENCE: "the published network",
+}
+ENDS = ("teacher", "int8")
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 BLOCK = re.compile(r"(<!-- results: (\S+) .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 PROTOCOL = ("latency_size", "latency_repeats", "fid_features", "fid_fake", "lpips_net")  # told once, for all styles
@@ -31,10 +39,10 @@ def main() -> None:
     results, styles = Path(sys.argv[1]), sys.argv[2:]
     if styles:
         kept = by_style(json.loads(results.read_text())) if results.exists() else {}
-        made = {style: [json.loads(path.read_text()) for path in _files(style)] for style in styles}
+        made = {style: _read(style) for style in styles}
         rows = [row for found in (kept | made).values() for row in found]
         for key in PROTOCOL:
-            if len({row[key] for row in rows}) > 1:
+            if len({row[key] for row in rows if key in row}) > 1:
                 raise SystemExit(f"error: {key} is not the same for all styles in {results}; publish them all together")
         results.write_text(json.dumps(rows, indent=1) + "\n")
     README.write_text(filled(README.read_text()))
@@ -42,8 +50,12 @@ def main() -> None:
     print(f"wrote {results}, the table in {README} and {ACCOUNT}")
 
 
-def _files(style: str) -> list[Path]:
-    return [Path("artifacts", style, "evaluation", f"{variant}.json") for variant in VARIANTS]
+def _read(style: str) -> list[Metrics]:
+    """A style's variants, the teacher's first, then the rows that they are compared with."""
+    folder = Path("artifacts", style, "evaluation")
+    beside = folder / "baselines.json"
+    variants = [json.loads((folder / f"{variant}.json").read_text()) for variant in VARIANTS]
+    return variants + (json.loads(beside.read_text()) if beside.exists() else [])
 
 
 def filled(readme: str) -> str:
@@ -59,31 +71,125 @@ def by_style(rows: Sequence[Metrics]) -> dict[str, list[Metrics]]:
     return {style: [row for row in rows if row["style"] == style] for style in dict.fromkeys(r["style"] for r in rows)}
 
 
+def networks(rows: Sequence[Metrics]) -> list[Metrics]:
+    return [row for row in rows if row["variant"] not in BASELINES]
+
+
+def beside(rows: Sequence[Metrics]) -> list[Metrics]:
+    """What a style's networks are compared with; from an evaluation of before, the photos as far as they were kept."""
+    found = [row for row in rows if row["variant"] in BASELINES]
+    if found or "fid_photos" not in rows[0]:
+        return found
+    plain = {key: value for key, value in rows[0].items() if "_photos" in key}
+    kept = plain | {key.replace("_photos", "", 1): value for key, value in plain.items()}
+    return [{"style": rows[0]["style"], "variant": PHOTO, **kept}]
+
+
 def table(rows: Sequence[Metrics]) -> str:
-    """Markdown: one row for each style and variant, the protocol below."""
+    """The README's table, narrow enough to read: what a style is compared with, its teacher, and what ships."""
     lines = [
-        "| style | variant | parameters | size | GMAC | latency | speed-up | memory | FID | LPIPS | PSNR | SSIM |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
-        *(_line(row, found[0]) for found in by_style(rows).values() for row in found),
+        "| style | pictures of | size | latency | faster | FID | KID | LPIPS: teacher | photo |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
+        *(
+            _line(row, found[0])
+            for found in by_style(rows).values()
+            for row in (*beside(found), *(row for row in networks(found) if row["variant"] in ENDS))
+        ),
     ]
     return "\n".join(lines) + "\n\n" + protocol(rows) + "\n"
 
 
 def _line(row: Metrics, teacher: Metrics) -> str:
-    near = [_number(row.get(key), form) for key, form in (("lpips", ".3f"), ("psnr", ".1f"), ("ssim", ".3f"))]
+    name = row["variant"]
     cells = [
         row["style"],
-        row["variant"],
-        f"{row['parameters']:,}",
-        f"{row['bytes'] / 1e6:.2f} MB",
-        f"{row['macs_512'] / 1e9:.1f}",
-        f"{row['latency_p50_ms']:.0f} ms",
-        f"{teacher['latency_p50_ms'] / row['latency_p50_ms']:.1f}x",
-        f"{row['peak_memory_mb']:.0f} MB",
-        f"{row['fid']:.3g}",
-        *(["-"] * 3 if row is teacher else near),
+        "**lite**" if name == "int8" else _name(row),
+        *_weight(row),
+        _times(row, teacher),
+        _fid(row),
+        _kid(row),
     ]
+    cells += ["-" if name == "teacher" else _number(row.get("lpips"), ".3f")]
+    cells += ["-" if name == PHOTO else _number(row.get("lpips_photo"), ".3f")]
     return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _name(row: Metrics) -> str:
+    return NAMES.get(str(row["variant"]), str(row["variant"]))
+
+
+def _weight(row: Metrics) -> list[str]:
+    size = f"{row['bytes'] / 1e6:.2f} MB" if "bytes" in row else "-"
+    return [size, f"{row['latency_p50_ms']:.0f} ms" if "latency_p50_ms" in row else "-"]
+
+
+def _times(row: Metrics, teacher: Metrics) -> str:
+    if "latency_p50_ms" not in row:
+        return "-"
+    return f"{teacher['latency_p50_ms'] / row['latency_p50_ms']:.1f}x"
+
+
+def _fid(row: Metrics, rest: str = "") -> str:
+    """FID, and in brackets what share of the untouched photos' it is."""
+    if (value := row.get(f"fid{rest}")) is None:
+        return "-"
+    plain = row.get(f"fid_photos{rest}")
+    return f"{value:.2f} ({value / plain:.2f})" if plain else f"{value:.2f}"
+
+
+def _kid(row: Metrics, rest: str = "") -> str:
+    """A thousand times KID, and its standard deviation."""
+    if (value := row.get(f"kid{rest}")) is None:
+        return "-"
+    deviation = row.get(f"kid_deviation{rest}")
+    return f"{1000 * value:.2f}" + ("" if deviation is None else f" ± {1000 * deviation:.2f}")
+
+
+def _stages(rows: Sequence[Metrics]) -> Iterator[str]:
+    """What every stage costs, and what it draws: docs/results.md has room for all of them."""
+    yield "| style | variant | parameters | size | GMAC | latency | over teacher | over reference | memory |"
+    yield "| --- | --- | --: | --: | --: | --: | --: | --: | --: |"
+    for found in by_style(rows).values():
+        for row in (*(row for row in beside(found) if "bytes" in row), *networks(found)):
+            size, latency = _weight(row)
+            counted = [_number(row.get("parameters"), ","), size, _number(row.get("macs_512", 0) / 1e9 or None, ".1f")]
+            over = [_times(row, found[0]), _with_x(row.get("latency_reference_ratio"))]
+            cells = [row["style"], _name(row), *counted, latency, *over, _number(row.get("peak_memory_mb"), ".0f")]
+            yield "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _with_x(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}x"
+
+
+def _drawn(rows: Sequence[Metrics], rest: str = "") -> Iterator[str]:
+    """How near all rows are to the frames, the teacher, the photo and the reference; `rest` is "_<set>"."""
+    heads = [
+        "style",
+        "pictures of",
+        "FID (of the photos')",
+        "95 %",
+        "KID x 1000",
+        "LPIPS: teacher",
+        "photo",
+        "reference",
+    ]
+    yield "| " + " | ".join([*heads, "PSNR", "SSIM"]) + " |"
+    yield "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |"
+    for found in by_style(rows).values():
+        for row in (*beside(found), *networks(found)):
+            ends = [_number(row.get(f"fid_{end}{rest}"), ".2f") for end in ("low", "high")]
+            keys = (
+                ("lpips", ".3f"),
+                ("lpips_photo", ".3f"),
+                ("lpips_reference", ".3f"),
+                ("psnr", ".1f"),
+                ("ssim", ".3f"),
+            )
+            near = [_number(row.get(key + rest), form) for key, form in keys]
+            interval = "-" if "-" in ends else " - ".join(ends)
+            cells = [row["style"], _name(row), _fid(row, rest), interval, _kid(row, rest), *near]
+            yield "| " + " | ".join(map(str, cells)) + " |"
 
 
 def _number(value: float | None, form: str) -> str:
@@ -94,14 +200,14 @@ def protocol(rows: Sequence[Metrics]) -> str:
     row = rows[0]
     size = row["latency_size"]
     latency = f"median of {row['latency_repeats']} runs side by side, one {size}x{size} picture"
-    plain = ", ".join(
-        f"`{style}` {found[0]['fid_real']} cuts of frames, untouched photos {found[0]['fid_photos']:.3g}"
-        for style, found in by_style(rows).items()
-    )
+    frames = ", ".join(f"`{style}` {found[0]['fid_real']} cuts" for style, found in by_style(rows).items())
+    resamples = row.get("fid_resamples")
+    deviation = f" ± its standard deviation over {resamples} resamples of the photos" if resamples else ""
     return (
-        f"Latency: {latency}, {_machines(rows)}. Memory: peak of a process that does nothing else. FID over "
-        f"{row['fid_features']} features, {row['fid_fake']} pictures against the style's frames ({plain}). LPIPS "
-        f"({row['lpips_net']}), PSNR (dB) and SSIM: to the teacher's pictures."
+        f"Latency: {latency}, {_machines(rows)}; faster than the teacher. FID over {row['fid_features']} features, "
+        f"{row['fid_fake']} pictures against the style's frames ({frames}), in brackets its share of the untouched "
+        f"photos'; KID x 1000{deviation}. {bias(row)} LPIPS ({row['lpips_net']}): to the teacher's picture, and to the "
+        "photo: near 0, a picture is still a photo."
     )
 
 
@@ -119,15 +225,20 @@ def _machines(rows: Sequence[Metrics]) -> str:
 def account(rows: Sequence[Metrics], results: Path) -> str:
     """docs/results.md: every stage, every test set, what was aimed at, what each step buys."""
     styles = list(by_style(rows))
+    sets = [key.removeprefix("ssim_") for key in rows[0] if key.startswith("ssim_")]
     parts = [
         "# Results",
         f"Written by `python -m benchmarks.readme {results} {' '.join(styles)}` from the files that the evaluate stage "
         "wrote.",
-        table(rows).rstrip(),
         "## What was aimed at",
         *(f"### {style}\n\n" + "\n".join(_targets(found)) for style, found in by_style(rows).items()),
-        "## Each test set",
-        "\n".join(_sets(rows)),
+        "## What every stage costs",
+        "\n".join(_stages(rows)),
+        "## What every stage draws",
+        "\n".join(_drawn(rows)),
+        protocol(rows) + " PSNR (dB) and SSIM: to the teacher's pictures. Memory (MB): peak of a process that does "
+        "nothing else.",
+        *(f"### {name} alone\n\n" + "\n".join(_drawn(rows, f"_{name}")) for name in sets),
     ]
     if EXPLORE.exists():
         parts += list(_explored(json.loads(EXPLORE.read_text())))
@@ -145,46 +256,72 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-FID_TARGETS = {"shinkai": 0.62, "hayao": 0.70}  # of the untouched photos' FID
 MOVED = 3  # per cent of PSNR and SSIM
 
 
-def _targets(rows: Sequence[Metrics]) -> Iterator[str]:
-    """Figure, bound and verdict of every target."""
-    stages = {row["variant"]: row for row in rows}
-    teacher, lite = stages["teacher"], stages["int8"]
+def _targets(found: Sequence[Metrics]) -> Iterator[str]:
+    """Figure, bound and verdict of every target of one style."""
+    stages = {row["variant"]: row for row in found}
     yield "| what | target | reached | |"
     yield "| --- | --: | --: | --- |"
-    style, plain = str(teacher["style"]), teacher["fid_photos"]
-    if style in FID_TARGETS:
-        yield _target(
-            "teacher: FID over that of the untouched photos", teacher["fid"] / plain, FID_TARGETS[style], ".2f"
-        )
-    yield _target("lite file (MB)", lite["bytes"] / 1e6, 0.5, ".2f")
-    faster = teacher["latency_p50_ms"] / lite["latency_p50_ms"]
-    yield _target("lite: times faster than the teacher", faster, 25, ".1f", least=True)
-    yield _target("lite: FID over the teacher's", lite["fid"] / teacher["fid"], 1.05, ".2f")
-    yield _target(f"lite: LPIPS ({lite['lpips_net']}) to the teacher", lite["lpips"], 0.06, ".3f")
+    yield from _targets_of_pictures(stages)
+    yield from _targets_of_cost(stages["teacher"], stages["int8"])
     for key, name in (("psnr", "PSNR"), ("ssim", "SSIM")):
         moved = 100 * (stages["pruned"][key] / stages["separable"][key] - 1)
         verdict = "missed" if moved < -MOVED else "better" if moved > MOVED else "met"
         yield f"| {name} moved by pruning, after fine-tuning (%) | within {MOVED} | {moved:+.1f} | {verdict} |"
+
+
+def _targets_of_pictures(stages: Mapping[str, Metrics]) -> Iterator[str]:
+    teacher, lite, reference = stages["teacher"], stages["int8"], stages.get(REFERENCE, {})
+    sets = [f"_{key.removeprefix('ssim_')}" for key in teacher if key.startswith("ssim_")]
+    net = lite["lpips_net"]
+    yield _target(f"teacher: LPIPS ({net}) to the published network", teacher.get("lpips_reference"), 0.06, ".3f")
+    for key in ("fid", "kid"):
+        yield _target(
+            f"teacher: {key.upper()} over the published network's", _over(teacher, reference, key), 1.05, ".2f"
+        )
+    yield _target(f"lite: LPIPS ({net}) to the published network", lite.get("lpips_reference"), 0.08, ".3f")
+    for rest in sets:
+        for key in ("fid", "kid"):
+            what = f"lite: {key.upper()} over the published network's, {rest[1:]}"
+            yield _target(what, _over(lite, reference, key + rest), 1.08, ".2f")
+    far = _over(lite, reference, "lpips_photo")
+    yield _within(f"lite: LPIPS ({net}) from the photo over the published network's own", far, 0.9, 1.1)
+    yield _target(f"lite: LPIPS ({net}) to the teacher", lite["lpips"], 0.05, ".3f")
+    yield _target("lite: FID over the teacher's", _over(lite, teacher, "fid"), 1.05, ".2f")
+    rest = "_scenes" if "_scenes" in sets else ""
+    share = None if not lite.get(f"fid_photos{rest}") else lite[f"fid{rest}"] / lite[f"fid_photos{rest}"]
+    yield _target(f"lite: FID over the untouched photos'{', scenes' if rest else ''}", share, 0.9, ".2f")
+
+
+def _targets_of_cost(teacher: Metrics, lite: Metrics) -> Iterator[str]:
+    yield _target("lite: file (MB)", lite["bytes"] / 1e6, 0.3, ".2f")
+    faster = teacher["latency_p50_ms"] / lite["latency_p50_ms"]
+    yield _target("lite: times faster than the teacher", faster, 25, ".1f", least=True)
+    faster = lite.get("latency_reference_ratio")
+    yield _target("lite: times faster than the published network", faster, 15, ".1f", least=True)
     yield _target("lite: peak memory for one 512x512 picture (MB)", lite["peak_memory_mb"], 150, ".0f")
 
 
-def _target(what: str, found: float, bound: float, form: str, least: bool = False) -> str:
-    met = found >= bound if least else found <= bound
-    return f"| {what} | {'at least' if least else 'at most'} {bound} | {found:{form}} | {'met' if met else 'missed'} |"
+def _over(row: Metrics, other: Metrics, key: str) -> float | None:
+    """A figure as a multiple of another row's; None where one was not measured or the other's is not above 0."""
+    own, theirs = row.get(key), other.get(key)
+    return own / theirs if own is not None and theirs is not None and theirs > 0 else None
 
 
-def _sets(rows: Sequence[Metrics]) -> Iterator[str]:
-    names = [key.removeprefix("lpips_") for key in rows[0] if key.startswith("lpips_") and key != "lpips_net"]
-    figures = ("fid", "lpips", "psnr", "ssim")
-    yield "| style | variant | " + " | ".join(f"{figure}, {name}" for name in names for figure in figures) + " |"
-    yield "| --- | --- |" + " --: |" * (len(names) * len(figures))
-    for row in rows:
-        values = [_number(row.get(f"{figure}_{name}"), ".3f") for name in names for figure in figures]
-        yield f"| {row['style']} | {row['variant']} | " + " | ".join(values) + " |"
+def _target(what: str, found: float | None, bound: float, form: str, least: bool = False) -> str:
+    rule = f"{'at least' if least else 'at most'} {bound}"
+    return _verdict(what, rule, found, form, found is not None and (found >= bound if least else found <= bound))
+
+
+def _within(what: str, found: float | None, low: float, high: float) -> str:
+    return _verdict(what, f"{low} to {high}", found, ".2f", found is not None and low <= found <= high)
+
+
+def _verdict(what: str, rule: str, found: float | None, form: str, met: bool) -> str:
+    verdict = "not measured" if found is None else "met" if met else "missed"
+    return f"| {what} | {rule} | {_number(found, form)} | {verdict} |"
 
 
 def _explored(found: dict) -> Iterator[str]:

@@ -43,6 +43,7 @@ def fill(client: mlflow.MlflowClient, file: Path, count: int) -> None:
         tags |= {
             "variant": VARIANTS[number % len(VARIANTS)],
             "dvc_md5": f"{number:032x}",
+            "protocol_md5": f"{number:032x}",
         }
         client.create_model_version(model, str(file.parent), tags=tags)
         if number % 100 == 99:

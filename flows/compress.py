@@ -22,7 +22,8 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.pictures.cores import cores_here
-from anime_model.recipes.recipe import RecipeError, load_recipe
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.recipe import load_recipe
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
 from flows.pipeline.cache import remove_damaged

@@ -26,7 +26,9 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
-from anime_model.recipes.recipe import NAME, RecipeError, load_recipe
+from anime_model.recipes.fields import NAME
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.recipe import load_recipe
 from flows.machine.hashes import file_md5
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, run_python
@@ -72,14 +74,21 @@ class Outcome:
 
 
 @flow(name="promote", persist_result=False)
-def promote(style: str, version: int | None = None, dry_run: bool = False, timeout_hours: float = 2) -> State:
+def promote(
+    style: str,
+    version: int | None = None,
+    dry_run: bool = False,
+    timeout_hours: float = 2,
+    any_variant: bool = False,
+) -> State:
     """Measure a version of `style` beside the champion and make it the champion where it passes every gate.
 
-    Without `version` it is the challenger, else the newest lite version. `dry_run` changes nothing.
+    Without `version` it is the challenger, else the newest lite version. `dry_run` changes nothing. `any_variant` takes
+    a version that is no lite network too.
     """
     stop = Event()
     try:
-        outcome = decide(WORKSPACE, style, version, dry_run, stop, timeout_hours * 3600)
+        outcome = decide(WORKSPACE, style, version, dry_run, stop, timeout_hours * 3600, any_variant)
     except KNOWN as error:
         return Failed(message=str(error))
     finally:
@@ -87,13 +96,21 @@ def promote(style: str, version: int | None = None, dry_run: bool = False, timeo
     return Completed(name=outcome.verdict.capitalize(), message=outcome.said, data=outcome)
 
 
-def decide(root: Path, style: str, version: int | None, dry_run: bool, stop: Event, timeout: float) -> Outcome:
+def decide(
+    root: Path,
+    style: str,
+    version: int | None,
+    dry_run: bool,
+    stop: Event,
+    timeout: float,
+    any_variant: bool = False,
+) -> Outcome:
     """Inside a flow run, which gets a table of the gates. Raises one of `KNOWN`."""
     logger = get_run_logger()
     try:
         for _ in range(ATTEMPTS):
             try:
-                outcome = _decide(root, style, version, dry_run, lambda files, teacher: _measured(
+                outcome = _decide(root, style, version, dry_run, any_variant, lambda files, teacher: _measured(
                     root, style, files, teacher, stop, timeout))  # fmt: skip
             except ChampionChanged as error:
                 logger.info("the champion is now version %s: measured again", error)
@@ -109,10 +126,10 @@ def decide(root: Path, style: str, version: int | None, dry_run: bool, stop: Eve
 Measure = Callable[[dict[str, Path], Path], dict[str, dict]]
 
 
-def _decide(root: Path, style: str, version: int | None, dry_run: bool, measure: Measure) -> Outcome:
+def _decide(root: Path, style: str, version: int | None, dry_run: bool, any_variant: bool, measure: Measure) -> Outcome:
     settings = load_recipe(root / "params.yaml").promote
     client, model = mlflow.MlflowClient(), model_name(style)
-    challenger, champion = candidate(client, model, version), holder(client, model, CHAMPION)
+    challenger, champion = candidate(client, model, version, any_variant), holder(client, model, CHAMPION)
 
     def outcome(verdict: str, reason: str, found: Sequence[Gate] = ()) -> Outcome:
         before = int(champion.version) if champion else None
@@ -228,12 +245,17 @@ def gate_rows(outcome: Outcome) -> list[dict[str, str]]:
         {
             "gate": gate["name"],
             "champion": text(gate["champion"]),
-            "challenger": text(gate["figure"]),
+            "challenger": text(gate["figure"]) + _interval(gate),
             "bound": f"{gate['rule']} {text(gate['bound'])}",
             "verdict": "passed" if gate["passed"] else "failed",
         }
         for gate in outcome.gates
     ]
+
+
+def _interval(gate: dict[str, Any]) -> str:
+    low, high = gate.get("low"), gate.get("high")
+    return "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
 
 
 def rollback(style: str, reason: str) -> Outcome:
@@ -261,7 +283,7 @@ def _main(arguments: argparse.Namespace) -> int:
             quiet()
         print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
         options = (arguments.style, arguments.version, arguments.dry_run)
-        state = promote(*options, return_state=True)
+        state = promote(*options, any_variant=arguments.any_variant, return_state=True)
         if not state.is_completed():
             raise PromotionError(state.message)
         outcome = state.result()
@@ -278,8 +300,10 @@ def check(arguments: argparse.Namespace) -> None:
     load_recipe(WORKSPACE / "params.yaml")
     if not re.fullmatch(NAME, arguments.style):
         raise PromotionError(f"{arguments.style!r} is no style: small letters, digits, '-' and '_', such as shinkai")
-    if arguments.rollback and (arguments.version or arguments.dry_run):
-        raise PromotionError("--rollback goes to the former champion: it takes neither --version nor --dry-run")
+    if arguments.rollback and (arguments.version or arguments.dry_run or arguments.any_variant):
+        raise PromotionError(
+            "--rollback goes to the former champion: it takes no --version, no --dry-run and no --any-variant"
+        )
     if arguments.rollback and not arguments.reason.strip():
         raise PromotionError("--rollback needs --reason TEXT: the next person wants to know why")
 
@@ -290,6 +314,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", type=int, metavar="N", help="default: the challenger, else the newest int8 version"
     )
+    parser.add_argument("--any-variant", action="store_true", help="take a version that is no int8 network too")
     parser.add_argument("--dry-run", action="store_true", help="measure and judge, change nothing")
     parser.add_argument("--rollback", action="store_true", help="the former champion serves again")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why it is rolled back")

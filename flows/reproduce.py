@@ -27,7 +27,8 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from anime_model.recipes.recipe import RecipeError, load_recipe
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.recipe import load_recipe
 from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_stages
 from flows.pipeline.results import aligned_text

@@ -5,16 +5,17 @@ from pathlib import Path
 from anime_model.compression.distillation import distill
 from anime_model.compression.norms import mixed, settle_norms
 from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.recipes.distill import DistillStage
 from anime_model.training.loop import write_curve
 from tasks.shared import common, distilling, learning
 
 
 def main(arguments: list[str]) -> None:
     source, teacher, data, out = map(Path, arguments)
-    recipe = common.recipe()
+    recipe = common.settings(DistillStage)
     settings = recipe.distill.fine_tune
     training = learning.training(recipe, "distill", [source, teacher, data])
-    lesson = distilling.lesson(recipe, settings, teacher, data, training.device)
+    lesson = distilling.lesson(recipe.perceptual, settings, teacher, data, training.device)
     student = load_generator(source)
     if settings.freeze_norm:
         settle_norms(student, mixed(lesson.photos.fixed(24, settings.crop).cpu()))

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from anime_model.recipes.evaluate import EvaluateStage
 from anime_model.report.evaluate import evaluate
 from tasks.shared import common
 
 
 def main(arguments: list[str]) -> None:
     exports, data, out = map(Path, arguments)
-    settings = common.recipe().evaluate
+    settings = common.settings(EvaluateStage).evaluate
     evaluate(exports.parent.name, exports, data, common.fresh(out), settings, common.show)
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from anime_model.demo.scenes import generate_demo
+from anime_model.recipes.data import GenerateStage
 from tasks.shared import common
 
 
 def main(arguments: list[str]) -> None:
-    recipe = common.recipe()
+    recipe = common.settings(GenerateStage)
     counts = recipe.data.generated
     out = common.fresh(Path(arguments[0]))
     generate_demo(

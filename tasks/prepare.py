@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
+from anime_model.recipes.data import PrepareStage
 from anime_model.training.preparation import prepare
 from tasks.shared import common
 
 
 def main(arguments: list[str]) -> None:
     photos, frames, out = map(Path, arguments)
-    data = common.recipe().data
+    data = common.settings(PrepareStage).data
     facts = prepare(
         photos,
         frames,

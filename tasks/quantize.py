@@ -8,7 +8,7 @@ from anime_model.compression.timing import plan
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.tensors import write_tensors
-from anime_model.recipes.recipe import Recipe
+from anime_model.recipes.quantize import QuantizeStage
 from anime_model.training.data import Pictures
 from anime_model.training.loop import write_curve
 from tasks.shared import common, distilling, learning
@@ -16,10 +16,10 @@ from tasks.shared import common, distilling, learning
 
 def main(arguments: list[str]) -> None:
     source, teacher, data, out = map(Path, arguments)
-    recipe = common.recipe()
+    recipe = common.settings(QuantizeStage)
     settings = recipe.quantize
     training = learning.training(recipe, "quantize", [source, teacher, data])
-    lesson = distilling.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
     student = load_generator(source)
     with training.fabric.rank_zero_first():  # who plans measures times: alone, and once for all
         decided = kept_plan(recipe, student, lesson.photos, training.scratch)
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
     learning.finish(training.scratch)
 
 
-def kept_plan(recipe: Recipe, student: Generator, photos: Pictures, scratch: Path) -> Int8Plan:
+def kept_plan(recipe: QuantizeStage, student: Generator, photos: Pictures, scratch: Path) -> Int8Plan:
     """Which units run in INT8, decided once by measuring: a resumed run decides as the broken one did."""
     file, settings = scratch / "plan.json", recipe.quantize
     if not file.exists():

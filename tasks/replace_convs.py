@@ -6,6 +6,7 @@ from anime_model.compression.distillation import distill
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
+from anime_model.recipes.replace_convs import ReplaceStage
 from anime_model.training.loop import write_curve
 from anime_model.training.sheets import render, write_sheet
 from tasks.shared import common, distilling, learning
@@ -13,10 +14,10 @@ from tasks.shared import common, distilling, learning
 
 def main(arguments: list[str]) -> None:
     teacher, data, out = map(Path, arguments)
-    recipe = common.recipe()
+    recipe = common.settings(ReplaceStage)
     settings = recipe.replace_convs
     training = learning.training(recipe, "replace_convs", [teacher, data])
-    lesson = distilling.lesson(recipe, settings.fine_tune, teacher, data, training.device)
+    lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, training.device)
     student = replace_convs(lesson.teacher.cpu(), settings)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
     gather_statistics(student, photos.split(4))

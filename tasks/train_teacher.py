@@ -7,7 +7,8 @@ from pathlib import Path
 from anime_model.networks.checkpoint import read_notes, save_generator
 from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.recipes.recipe import Recipe, RecipeError
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.teacher import TeacherStage
 from anime_model.training.data import Pictures
 from anime_model.training.loop import Training, write_curve
 from anime_model.training.sheets import render, write_sheet
@@ -17,14 +18,14 @@ from tasks.shared import common, learning
 
 def main(arguments: list[str]) -> None:
     style, data, out = arguments[0], *map(Path, arguments[1:])
-    recipe = common.recipe()
+    recipe = common.settings(TeacherStage)
     if style in recipe.teacher.import_file:
         take_over(recipe, style, data, common.fresh(out))
     else:
         train(recipe, data, out, learning.training(recipe, "train_teacher", [data]))
 
 
-def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
+def train(recipe: TeacherStage, data: Path, out: Path, training: Training) -> None:
     settings = recipe.teacher
     if settings.warm_start:
         check_pin("warm_start", "warm_start_md5", Path(settings.warm_start), settings.warm_start_md5)
@@ -45,7 +46,7 @@ def train(recipe: Recipe, data: Path, out: Path, training: Training) -> None:
     learning.finish(training.scratch)
 
 
-def take_over(recipe: Recipe, style: str, data: Path, out: Path) -> None:
+def take_over(recipe: TeacherStage, style: str, data: Path, out: Path) -> None:
     """Puts an imported teacher in place of a trained one; the recipe pins the file by its md5."""
     file, md5 = Path(recipe.teacher.import_file[style]), recipe.teacher.import_md5[style]
     check_pin(f"import_file.{style}", f"import_md5.{style}", file, md5)

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from anime_model.demo.paired import CONTENT, STYLE, Pairs, draw_pairs, train_paired
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.recipes.recipe import TrainingSettings
+from anime_model.recipes.training import TrainingSettings
 from anime_model.training.loop import Training
 from tasks.shared import common, learning
 

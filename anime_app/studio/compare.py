@@ -204,13 +204,14 @@ def _numbers(registered: Sequence[Version]) -> list[tuple[str, int]]:
 
 
 def _figures(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
-    """The run, what is picked, and the registry's others, the newest first."""
+    """What networks are compared with, the run, what is picked, and the registry's others, the newest first."""
     versions = desk.of_style(style)
     run = [version for version in versions if version.key.startswith("run/")]
     known = {version.number for version in run}
     others = [version for version in versions if version.key.startswith("registry/") and version.number not in known]
     trials = [version for version in versions if version.key.startswith("trial/") and version.key in (keys or [])]
-    return sheet.figures_table([*run, *trials, *others[::-1]][:LISTED])
+    beside = [version for version in desk.shelf.baselines if version.style == style]
+    return sheet.figures_table([*beside, *run, *trials, *others[::-1]][:LISTED])
 
 
 def _chart(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:

@@ -59,14 +59,19 @@ CHINESE = {
     r"MLflow has no version (\S+) of (\S+?)(: `make mlflow` shows which)?": r"MLflow 中没有 \2 的版本 \1",
     r"(\S+) · trial ([^:]*)": r"\1 · 试验 \2",
     # how figures were measured
-    r"latency: (.*), (\S+) threads, (\S+) px, (.*) · FID: (.*), (\S+) frames, (\S+) pictures · "
-    r"LPIPS \((.*)\) and PSNR to the teacher": (
-        r"延迟：\1，\2 线程，\3 px，\4 · FID：\5，\6 帧真实画面，\7 张画作 · LPIPS（\8）与 PSNR 均相对教师模型"
+    r"latency: (.*), (\S+) threads, (\S+) px, (.*) · FID: (.*), (\S+) frames, (\S+) pictures"
+    r"(?:, too large by few pictures)? · LPIPS \((.*)\) and PSNR to the teacher": (
+        r"延迟：\1，\2 线程，\3 px，\4 · FID：\5，\6 帧真实画面，\7 张画作（图片少时偏大）"
+        r" · LPIPS（\8）与 PSNR 均相对教师模型"
     ),
     # promotion
     r"passed (\d+) gates": r"通过了全部 \1 项门槛",
     r"(\w+) failed: (\S+), at most (\S+)": r"\1 未通过：\2，上限为 \3",
     r"(\w+) failed: (\S+), at least (\S+)": r"\1 未通过：\2，下限为 \3",
+    r"(\w+) failed: (\S+) \((\S+) to (\S+)\), at most (\S+)": r"\1 未通过：\2（\3 至 \4），上限为 \5",
+    r"(\S+) (\d+) is the variant (.*): only (\S+) versions are promoted; --any-variant takes it anyway": (
+        r"\1 \2 是 \3：只晋升 \4 版本；加 --any-variant 可强制执行"
+    ),
     r"it is the champion already": r"它已经是冠军版本",
     r"its file is that of the champion, version (\S+)": r"其文件与冠军版本 \1 相同",
     r"MLflow has no (\S+) version of (\S+): run `python -m flows\.compress` first": (
@@ -84,8 +89,8 @@ CHINESE = {
         r"没有 \1 的教师模型（\2 和 MLflow 中都没有）：请先运行 python -m flows.compress"
     ),
     r"(\S+) is no style: .*": r"\1 不是风格名：只能用小写字母、数字、- 和 _，例如 shinkai",
-    r"--rollback goes to the former champion: it takes neither --version nor --dry-run": (
-        r"--rollback 回到前任冠军版本，不能与 --version 或 --dry-run 同用"
+    r"--rollback goes to the former champion: it takes no --version, no --dry-run and no --any-variant": (
+        r"--rollback 回到前任冠军版本，不能与 --version、--dry-run 或 --any-variant 同用"
     ),
     r"--rollback needs --reason TEXT: the next person wants to know why": r"--rollback 需要 --reason 说明原因",
     r"another DVC process holds its files: wait until it ends": r"另一个 DVC 进程正在使用这些文件，请等它结束",

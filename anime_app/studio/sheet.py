@@ -6,17 +6,20 @@ from html import escape
 from anime_app.studio.engineer_texts import TEXTS, gate, said, told
 from anime_app.studio.promotion import Verdict
 from anime_app.studio.version_charts import COLOURS, OTHER
-from anime_app.studio.versions import Version
+from anime_app.studio.versions import BASELINES, Version
 
 # Column: key, how it is written, and whether less is better (None: no winner).
 COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
     ("parameters", lambda v: f"{v:,.0f}", None),
     ("bytes", lambda v: f"{v / 1e6:.2f} MB", True),
     ("latency_p50_ms", lambda v: f"{v:.0f} ms", True),
-    ("latency_p95_ms", lambda v: f"{v:.0f} ms", True),
     ("peak_memory_mb", lambda v: f"{v:.0f} MB", True),
     ("fid", lambda v: f"{v:.2f}", True),
+    ("fid_share", lambda v: f"{v:.2f}", True),
+    ("kid", lambda v: f"{v:.3g}", True),
     ("lpips", lambda v: f"{v:.3f}", True),
+    ("lpips_photo", lambda v: f"{v:.3f}", None),
+    ("lpips_reference", lambda v: f"{v:.3f}", True),
     ("psnr", lambda v: f"{v:.1f} dB", False),
     ("ssim", lambda v: f"{v:.3f}", False),
     ("panel_overall", lambda v: f"{v:.2f}", False),
@@ -25,11 +28,18 @@ TEACHER_WINS = ("lpips", "psnr", "ssim")  # by definition: they are measured aga
 
 
 def figures_table(versions: Sequence[Version]) -> str:
-    """One row a version, the best of each column marked; the protocols below it."""
+    """One row a version, the best of each column marked; the protocols below it.
+
+    A column that no version has a figure for is left out.
+    """
     if not versions:
         return empty("compare_nothing")
-    best = {key: _best(versions, key, less) for key, _, less in COLUMNS}
-    head = "".join(f"<th>{said(f'column_{key}')}</th>" for key in ("version", *(key for key, *_ in COLUMNS)))
+    best = {
+        key: _best(versions, key, less)
+        for key, _, less in COLUMNS
+        if any(key in version.figures for version in versions)
+    }
+    head = "".join(f"<th>{said(f'column_{key}')}</th>" for key in ("version", *best))
     rows = "".join(_row(version, best) for version in versions)
     protocols = " <br> ".join(map(told, _protocols(versions)))
     note = f'<p class="small">{protocols}</p>' if protocols else ""
@@ -38,7 +48,8 @@ def figures_table(versions: Sequence[Version]) -> str:
 
 
 def _best(versions: Sequence[Version], key: str, less: bool | None) -> float | None:
-    rows = [version for version in versions if key not in TEACHER_WINS or version.variant != "teacher"]
+    networks = [version for version in versions if version.variant not in BASELINES]
+    rows = [version for version in networks if key not in TEACHER_WINS or version.variant != "teacher"]
     values = [version.figures[key] for version in rows if key in version.figures]
     if less is None or len(values) < 2:
         return None
@@ -49,14 +60,18 @@ def _row(version: Version, best: dict[str, float | None]) -> str:
     number = f'<span class="chip">v{version.number}</span>' if version.key.startswith("run/") and version.number else ""
     marks = "".join(f'<span class="chip">{escape(alias)}</span>' for alias in version.aliases)
     dot = f'<i style="background:{COLOURS.get(version.variant, OTHER)}"></i>'
-    label = version.label.split(" · champion")[0] if marks else version.label
+    label = told(version.label.split(" · champion")[0] if marks else version.label)
+    beside = version.variant in BASELINES
+    if beside:
+        label = said(f"baseline_{version.variant}")
     cells = []
-    for key, written, _ in COLUMNS:
+    for key, written, _ in (column for column in COLUMNS if column[0] in best):
         value = version.figures.get(key)
         own = version.variant == "teacher" and key in TEACHER_WINS
-        mark = ' class="best"' if value is not None and value == best[key] and not own else ""
+        mark = ' class="best"' if value is not None and value == best[key] and not own and not beside else ""
         cells.append(f"<td{mark}>{'–' if value is None or own else written(value)}</td>")
-    return f"<tr><td>{dot}{told(label)}{number}{marks}</td>{''.join(cells)}</tr>"
+    kind = ' class="beside"' if beside else ""
+    return f"<tr{kind}><td>{dot}{label}{number}{marks}</td>{''.join(cells)}</tr>"
 
 
 def _protocols(versions: Sequence[Version]) -> list[str]:
@@ -78,7 +93,8 @@ def protocol(version: Version) -> str:
     return (
         f"latency: {words['latency_engine']}, {count('latency_threads')} threads, {count('latency_size')} px, "
         f"{words.get('cpu', '?')} · FID: {words.get('fid_features', '?')}, {count('fid_real')} frames, "
-        f"{count('fid_fake')} pictures · LPIPS ({words.get('lpips_net', '?')}) and PSNR to the teacher"
+        f"{count('fid_fake')} pictures, too large by few pictures · LPIPS ({words.get('lpips_net', '?')}) and PSNR to "
+        "the teacher"
     )
 
 

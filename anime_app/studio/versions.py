@@ -12,6 +12,7 @@ from anime_model.runtime.models import find_model
 from anime_model.runtime.session import ModelError, first_line
 
 STEPS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order of the pipeline
+BASELINES = ("photo", "filter", "reference")  # what they are compared with
 PREFIX = "animegan-"  # of registered models
 
 
@@ -40,12 +41,16 @@ class Version:
 
 @dataclass(frozen=True)
 class Shelf:
-    """All versions at hand; `notes` are lines for people on what is not there and what to do."""
+    """All versions at hand; `notes` are lines for people on what is not there and what to do.
+
+    `baselines` are what the last run's networks are compared with: figures that no network of ours has.
+    """
 
     run: tuple[Version, ...] = ()
     registry: tuple[Version, ...] = ()
     trials: tuple[Version, ...] = ()
     notes: tuple[str, ...] = ()
+    baselines: tuple[Version, ...] = ()
 
     @property
     def all(self) -> tuple[Version, ...]:
@@ -63,11 +68,12 @@ class Shelf:
 def read_shelf(studio: Studio) -> Shelf:
     """Reads the project's files and asks MLflow: seconds at the first call, which imports MLflow."""
     notes = []
-    run, trials = (), ()
+    run, trials, baselines = (), (), ()
     if studio.project is None or not studio.project.is_dir():
         notes.append("No project is open: start the studio in the folder of a pipeline project, or name one.")
     else:
         run, trials = run_versions(studio.project), trial_versions(studio.project)
+        baselines = baseline_versions(studio.project)
         if not run:
             notes.append(f"{studio.project.name} has no evaluated models yet: python -m flows.compress makes them.")
     try:
@@ -77,7 +83,7 @@ def read_shelf(studio: Studio) -> Shelf:
     except ModelError as error:
         registry = ()
         notes.append(str(error))
-    return Shelf(_matched(run, registry), registry, trials, tuple(notes))
+    return Shelf(_matched(run, registry), registry, trials, tuple(notes), baselines)
 
 
 def run_versions(project: Path) -> tuple[Version, ...]:
@@ -91,6 +97,19 @@ def run_versions(project: Path) -> tuple[Version, ...]:
                 file = folder.parent / "exports" / f"{path.stem}.onnx"
                 key = f"run/{style}/{path.stem}"
                 found.append(Version(key, f"{style} · {path.stem}", style, path.stem, figures, words, file))
+    return tuple(found)
+
+
+def baseline_versions(project: Path) -> tuple[Version, ...]:
+    """The untouched photo, the filter and the published network of every style, as far as its evaluation has them."""
+    found = []
+    for path in sorted(project.glob("artifacts/*/evaluation/baselines.json")):
+        style = path.parent.parent.name
+        for record in _records(path):
+            figures, words = _split(record)
+            if words.get("variant") in BASELINES:
+                variant = words["variant"]
+                found.append(Version(f"baseline/{style}/{variant}", variant, style, variant, figures, words))
     return tuple(found)
 
 
@@ -198,6 +217,15 @@ def _figures(tags: dict[str, str]) -> tuple[dict[str, float], dict[str, str]]:
 
 def _order(variant: str) -> tuple[int, str]:
     return (STEPS.index(variant) if variant in STEPS else len(STEPS), variant)
+
+
+def _records(path: Path) -> list[dict]:
+    """The records in a file that holds a list of them; none where it is missing or cannot be read."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return []
+    return [record for record in found if isinstance(record, dict)] if isinstance(found, list) else []
 
 
 def _json(path: Path) -> dict:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from anime_model.compression.norms import batch_norms
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import DistillSettings
+from anime_model.recipes.distillation import DistillSettings
 from anime_model.training import losses
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.loop import Scalars, Training, cosine, set_rate
@@ -151,7 +151,7 @@ class _Learner:
             parts["content"] = losses.content(made_maps, wanted_maps, settings.content_layers)
             parts["style"] = losses.style_paired(made_maps, wanted_maps, settings.style_layers)
         if self._weight("feature"):
-            parts["feature"] = torch.stack([_relative_l2(hints[name], wanted[name]) for name in HINTS]).mean()
+            parts["feature"] = torch.stack([losses.relative_l2(hints[name], wanted[name]) for name in HINTS]).mean()
         return parts
 
     def _with_kl(self, others: Tensor, hints: losses.Maps, wanted: losses.Maps) -> tuple[Tensor, Tensor]:
@@ -179,8 +179,3 @@ class _Taught(nn.Module):
         maps = self.student.features(photo)
         anime = maps.pop("anime")
         return anime.float(), {name: hint.float() for name, hint in self.adapters(maps).items()}
-
-
-def _relative_l2(made: Tensor, wanted: Tensor) -> Tensor:
-    """Squared error of maps over the wanted maps' own mean square: 1 for a student that says nothing."""
-    return F.mse_loss(made, wanted) / wanted.square().mean().clamp_min(1e-8)

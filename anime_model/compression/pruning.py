@@ -19,7 +19,7 @@ from anime_model.networks.architecture import WIDTH_STEP, Architecture, Layer
 from anime_model.networks.checkpoint import CheckpointError, load_generator, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, InvertedResidual, Separable
-from anime_model.recipes.recipe import PruneSettings
+from anime_model.recipes.prune import PruneSettings
 from anime_model.training.loop import Scalars, Training
 
 Measure = Callable[[Architecture], int]

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import ConvUnit, Generator, fold_batch_norm
-from anime_model.recipes.recipe import QuantizeSettings
+from anime_model.recipes.quantize import QuantizeSettings
 from anime_model.training.loop import Scalars, Training
 
 Ranges = dict[str, tuple[float, float]]

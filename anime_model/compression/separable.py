@@ -6,11 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from anime_model.networks.architecture import Architecture, Layer
+from anime_model.networks.architecture import Architecture, Layer, free_kernels, separable_layers
 from anime_model.networks.generator import ConvUnit, Generator, Separable
-from anime_model.recipes.recipe import ReplaceSettings
-
-CRITICAL = ("a0",)  # the first layer; the last, `out`, is a 1x1 convolution and has nothing to separate
+from anime_model.recipes.replace_convs import ReplaceSettings
 
 
 class SurgeryError(ValueError):
@@ -37,7 +35,7 @@ def replace_convs(teacher: Generator, settings: ReplaceSettings) -> Generator:
 
 def check_layers(arch: Architecture, layers: Sequence[str]) -> None:
     """Raises `SurgeryError` unless each layer is a standard convolution off the critical path."""
-    standard = [name for name, layer in arch.layers.items() if layer.kind == "standard" and name not in CRITICAL]
+    standard = separable_layers(arch)
     for name in layers:
         if name not in standard:
             raise SurgeryError(f"replace_convs.layers: {name!r} cannot be replaced; choose among {', '.join(standard)}")
@@ -45,13 +43,13 @@ def check_layers(arch: Architecture, layers: Sequence[str]) -> None:
 
 def check_kernels(arch: Architecture, kernels: Mapping[str, int]) -> None:
     """Raises `SurgeryError` unless each layer keeps the resolution and has a kernel with a middle of that size."""
-    free = [name for name, layer in arch.layers.items() if layer.kind != "inverted" and layer.stride == 1]
+    free = free_kernels(arch)
     for name, size in kernels.items():
         if name not in free:
             raise SurgeryError(
                 f"replace_convs.kernels: {name!r} has to keep its kernel; choose among {', '.join(free)}"
             )
-        if size > (largest := arch.layers[name].kernel):
+        if size > (largest := free[name]):
             raise SurgeryError(f"replace_convs.kernels.{name}: {size} is larger than the teacher's {largest}")
 
 

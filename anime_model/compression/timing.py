@@ -16,7 +16,7 @@ from anime_model.compression.export import deployable, export_onnx, quantize_onn
 from anime_model.compression.quantization import Int8Plan, Int8Trial, protected, quantizable
 from anime_model.metrics.latency import measure, onnx_run
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import QuantizeSettings
+from anime_model.recipes.quantize import QuantizeSettings
 
 CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 TIMING_PICTURES = 4  # give the INT8 networks that are timed their ranges

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from anime_model.metrics.batches import batches
 from anime_model.metrics.downloads import EvaluationError, weights_of
+from anime_model.metrics.names import FEATURES
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.networks.torchvision_ops import ensure_torchvision
 
-FEATURES = ("embedded", "inception-64", "inception-192", "inception-768", "inception-2048")
 KID_SUBSETS, KID_SUBSET_SIZE = 100, 1000
 
 Extract = Callable[[Tensor], Tensor]

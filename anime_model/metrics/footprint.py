@@ -53,7 +53,7 @@ def count_macs(path: Path, size: int = SIZE) -> int:
     weights = _weights(model.graph)
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
     kernels = [math.prod(weights[conv.input[1]][1:]) for conv in convs]
-    shapes = _shapes(model, [conv.output[0] for conv in convs])
+    shapes = _shapes(model, [conv.output[0] for conv in convs]) if convs else []
     probe = sum(kernel * math.prod(shape) for kernel, shape in zip(kernels, shapes, strict=True))
     return probe * (size // PROBE) ** 2
 
@@ -99,5 +99,6 @@ def _shapes(model: onnx.ModelProto, names: list[str]) -> list[tuple[int, ...]]:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    photo = np.zeros((1, 3, PROBE, PROBE), np.float32)
-    return [found.shape for found in session.run(None, {session.get_inputs()[0].name: photo})]
+    taken = session.get_inputs()[0]
+    photo = child.as_taken(np.zeros((1, 3, PROBE, PROBE), np.float32), taken)
+    return [found.shape for found in session.run(None, {taken.name: photo})]

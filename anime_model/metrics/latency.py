@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from anime_model.metrics.peak_memory import as_taken
+
 LOCK = "animegan-lite-latency.lock"  # in the machine's folder for temporary files
 # x86: what speeds up INT8; ARM: the same under its own names.
 INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimd", "asimddp", "i8mm")
@@ -108,8 +110,9 @@ def onnx_run(path: Path, photo: np.ndarray, threads: int) -> Callable[[], object
     # A session's idle threads would spin on into the turn of the next one.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda: session.run(None, {name: photo})
+    taken = session.get_inputs()[0]
+    name, given = taken.name, as_taken(photo, taken)
+    return lambda: session.run(None, {name: given})
 
 
 def _percentiles(values: list[float]) -> Figures:

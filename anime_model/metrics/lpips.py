@@ -8,10 +8,10 @@ from torch import Tensor
 
 from anime_model.metrics.batches import pairs
 from anime_model.metrics.downloads import EvaluationError, weights_of
+from anime_model.metrics.names import NETS
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.networks.torchvision_ops import ensure_torchvision
 
-NETS = ("embedded", "squeeze", "alex", "vgg")
 SMALLEST = 32  # pixels; below, the deepest maps vanish
 
 Distance = Callable[[Tensor, Tensor], Tensor]

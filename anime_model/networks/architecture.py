@@ -86,6 +86,19 @@ class Architecture:
             raise ArchitectureError(f"not an architecture: {error}") from error
 
 
+CRITICAL = ("a0",)  # the first layer; the last, `out`, is a 1x1 convolution and has nothing to separate
+
+
+def separable_layers(arch: Architecture) -> list[str]:
+    """Standard convolutions that may become separable."""
+    return [name for name, layer in arch.layers.items() if layer.kind == "standard" and name not in CRITICAL]
+
+
+def free_kernels(arch: Architecture) -> dict[str, int]:
+    """Layers that may get a smaller kernel, and the size that they have: those that keep the resolution."""
+    return {name: layer.kernel for name, layer in arch.layers.items() if layer.kind != "inverted" and layer.stride == 1}
+
+
 def animeganv2(width: float = 1.0) -> Architecture:
     """The generator of AnimeGANv2 as published (2,143,552 parameters at `width` 1), every layer `width` times as wide.
 

@@ -146,6 +146,27 @@ def fold_batch_norm(generator: Generator) -> Generator:
     return folded.train(generator.training)
 
 
+def unfold_batch_norm(folded: Generator, arch: Architecture) -> Generator:
+    """An equal network of `arch`, which has batch norms: the opposite of `fold_batch_norm`.
+
+    Norms pass on what they get and add the biases. A bias of the output convolution has no place there and is dropped:
+    keep it at 0 where a folded network trains on.
+    """
+    network = Generator(arch)
+    state, own = network.state_dict(), folded.state_dict()
+    state |= {key: value for key, value in own.items() if key in state}
+    for name, unit in network.named_modules():
+        if isinstance(unit, ConvUnit) and isinstance(unit.norm, nn.BatchNorm2d):
+            bias = own[f"{name}.conv.bias"]
+            state[f"{name}.norm.weight"], state[f"{name}.norm.bias"] = torch.ones_like(bias), bias
+            state[f"{name}.norm.running_mean"] = torch.zeros_like(bias)
+            state[f"{name}.norm.running_var"] = torch.full_like(bias, 1 - unit.norm.eps)
+            if unit.conv.bias is not None:
+                state[f"{name}.conv.bias"] = torch.zeros_like(bias)
+    network.load_state_dict(state)
+    return network.train(folded.training)
+
+
 def _folded(unit: ConvUnit) -> tuple[Tensor, Tensor]:
     norm = unit.norm
     return fuse_conv_bn_weights(

@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anime_model.networks.names import LAYERS
 from anime_model.networks.torchvision_ops import ensure_torchvision
 
 FORMAT = "animegan-perceptual/1"
 EMBEDDED = Path(__file__).resolve().parents[1] / "weights" / "perceptual.safetensors"
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 # Index of the ReLU in torchvision's `vgg19().features`.
 VGG19 = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20}
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of RGB in [0, 1]

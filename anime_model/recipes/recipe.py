@@ -1,276 +1,43 @@
-"""A recipe: every number of the pipeline, as dataclasses, read from YAML and checked before any work starts."""
+"""A recipe: every number of the pipeline, checked before any work starts. A stage reads only its own part of it."""
 
 import re
-import reprlib
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import yaml
+from pydantic import AfterValidator, Field
 
-CROP_STEP = 4  # the generator halves a picture twice
-NAME = r"[a-z][a-z0-9_-]{0,39}"
-PLAIN_PATH = r"[\w./][\w./-]*"  # nothing that a shell would read as more than a path
-EMBEDDED_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+from anime_model.networks.architecture import animeganv2, free_kernels, separable_layers
+from anime_model.recipes.checks import CheckSettings
+from anime_model.recipes.data import DataSettings, folder_name
+from anime_model.recipes.distill import FullDistillSettings
+from anime_model.recipes.distillation import DistillSettings
+from anime_model.recipes.evaluate import EvaluateSettings
+from anime_model.recipes.fields import Seed, section
+from anime_model.recipes.promote import PromoteSettings
+from anime_model.recipes.prune import PruneSettings
+from anime_model.recipes.quantize import QuantizeSettings
+from anime_model.recipes.reading import RecipeError, parse, read
+from anime_model.recipes.replace_convs import ReplaceSettings
+from anime_model.recipes.teacher import TEACHER_LOSSES, TeacherSettings
+from anime_model.recipes.training import Perceptual, TrainingSettings
 
-
-class RecipeError(ValueError):
-    """A recipe that cannot be followed; the message names the file, the key and what to do."""
-
-
-@dataclass(frozen=True)
-class GeneratedSettings:
-    """Counts and short side (px) of the pictures that the project draws itself, for each of `data.generate`."""
-
-    photos: int = 260
-    frames: int = 100
-    test: int = 24
-    short_side: int = 160
+STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
 
 
-@dataclass(frozen=True)
-class DataSettings:
-    """Folders, and the sizes (px) that pictures are brought down to.
-
-    `photos` holds train/ and test/<set>/, `frames` one folder for each style. `generate` names folders under data/
-    whose pictures are generated first.
-    """
-
-    photos: str
-    frames: str
-    generate: tuple[str, ...]
-    photo_size: int = 288
-    test_size: int = 512
-    frame_size: int = 720
-    smallest: int = 64
-    generated: GeneratedSettings = field(default_factory=GeneratedSettings)
+def _block(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", name):
+        raise ValueError(f"{name!r} names no block of Prefect; write TYPE/NAME, such as slack-webhook/team")
+    return name
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Where training runs, in the words of Lightning Fabric; `devices` above 1 starts as many processes.
-
-    `threads` are the CPU's, for each process; results repeat bit for bit only with the same number. `precision` "auto"
-    is "bf16-mixed" on GPUs and x86 processors that multiply in it, "32-true" elsewhere: on a CPU that does not, bf16 is
-    about ten times slower than 32 bits.
-    """
-
-    accelerator: str = "auto"
-    devices: int = 1
-    threads: int = 2
-    precision: str = "32-true"
-    save_every: float = 20.0
-
-
-@dataclass(frozen=True)
-class AbstractionSettings:
-    """The drawing that a teacher holds on to instead of the photo: `anime_model/training/abstraction.py`.
-
-    `rounds` of a bilateral filter (0: the photo itself) whose weights fall off at a difference of `range` in colour,
-    Y from 0 to 1; dark lines of strength `lines` and borders sharpened by the factor `sharpen`; `palette` is the share
-    of the way that the photos' colours go to those of the frames.
-    """
-
-    rounds: int = 0
-    range: float = 0.05
-    lines: float = 0.9
-    sharpen: float = 1.0
-    palette: float = 0.0
-
-
-@dataclass(frozen=True)
-class TeacherSettings:
-    """The teacher. Weights are those of the losses; rates are Adam's.
-
-    `discriminator` is AnimeGANv2's "patch", or "projected": heads on the maps of the perceptual network, which learn
-    from far fewer pictures. `colour_pool` is the side in pixels of the squares whose mean colours the colour loss
-    compares, after the warm-up. `abstraction` is what the content and colour losses hold on to.
-
-    `carry_colours` gives the colours four channels of every layer at the start: without, new weights learn them late.
-    `warm_start` names a checkpoint to begin from, such as one that has been through the warm-up already, which depends
-    on no style. The styles that `import_file` names are not trained: a published AnimeGANv2 `.pt` or a checkpoint of
-    this project is taken. Files are pinned by their md5, so that a changed one is noticed.
-    """
-
-    width: float = 1.0
-    discriminator: str = "patch"
-    discriminator_width: int = 64
-    abstraction: AbstractionSettings = field(default_factory=AbstractionSettings)
-    colour_pool: int = 1
-    crop: int = 256
-    batch: int = 8
-    warm_up_steps: int = 1000
-    steps: int = 20000
-    warm_up_rate: float = 2e-4
-    rate: float = 1e-4
-    discriminator_rate: float = 2e-4
-    weights: dict[str, float] = field(default_factory=dict)
-    content_layers: tuple[str, ...] = ("relu3_1",)
-    style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
-    snapshots: int = 6
-    compile: bool = False
-    carry_colours: bool = False
-    warm_start: str = ""
-    warm_start_md5: str = ""
-    import_file: dict[str, str] = field(default_factory=dict)
-    import_md5: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class DistillSettings:
-    """How a student learns from the teacher; a weight of 0 leaves its loss out.
-
-    `kl_share` is the part of the total loss that the KL term makes, whatever the size of the others. A recipe gives
-    what the stages share in `distillation`, and each stage's own `steps` and `rate` in its `fine_tune`. `freeze_norm`
-    trains with the statistics that batch norms will have afterwards.
-    """
-
-    steps: int = 0
-    rate: float = 1e-3
-    batch: int = 8
-    crop: int = 256
-    weights: dict[str, float] = field(default_factory=dict)
-    kl_share: float = 0.2
-    temperature: float = 3.0
-    content_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
-    style_layers: tuple[str, ...] = ("relu2_1", "relu3_1")
-    compile: bool = False
-    freeze_norm: bool = False
-
-
-@dataclass(frozen=True)
-class ReplaceSettings:
-    """`layers` are the standard convolutions to make separable, such as `c0`.
-
-    `kernels` gives layers a smaller kernel than the teacher's, of an odd size, such as `e2: 3`. The rest is for the
-    whole network.
-    """
-
-    layers: tuple[str, ...]
-    kernels: dict[str, int] = field(default_factory=dict)
-    norm: str = "batch"
-    activation: str = "relu"
-    padding: str = "zeros"
-    upsample: str = "bilinear"
-    tail: str = "subpixel"
-    fine_tune: DistillSettings = field(default_factory=DistillSettings)
-
-
-@dataclass(frozen=True)
-class PruneSettings:
-    """`keep` is the share of the budget's measure ("parameters" or "macs") that is left after the last of `rounds`.
-
-    `importance` says which channels leave first: "taylor", those that change the picture least, while the others learn
-    to stand in for them, or "l1", those of the least norm, as in the article.
-    `group_keep` is the share of its channels that every group of channels has at the end at least, and `round_to` what
-    the widths are multiples of: 16 where convolutions in 512-bit vectors would fill the rest with zeros.
-    `sparsity` weighs the penalty on norm scales during `sparsity_steps` of training; `unstructured` is the share of
-    weights that the article's `l1_unstructured` comparison sets to zero.
-    """
-
-    budget: str = "parameters"
-    importance: str = "taylor"
-    keep: float = 0.6
-    group_keep: float = 0.3
-    round_to: int = 8
-    rounds: int = 3
-    sparsity: float = 1e-4
-    sparsity_steps: int = 1000
-    unstructured: float = 0.4
-    fine_tune: DistillSettings = field(default_factory=DistillSettings)
-
-
-@dataclass(frozen=True)
-class FullDistillSettings:
-    """The long distillation of the pruned network from the full teacher."""
-
-    fine_tune: DistillSettings = field(default_factory=DistillSettings)
-
-
-@dataclass(frozen=True)
-class QuantizeSettings:
-    """`weight_bits` 7 keeps sums of two products in 16 bits on CPUs without VNNI (`vpmaddubsw` saturates with 8).
-
-    INT8 runs where it makes the whole network faster while the picture stays at `psnr` dB to the float network's at
-    least. That is searched for from the layers whose own INT8 time is at most `slower` x their float time, less those
-    that harm most for the time that they save. `keep_float` names the float layers instead.
-    """
-
-    weight_bits: int = 7
-    calibration: int = 16
-    psnr: float = 34.0
-    slower: float = 1.0
-    timing_size: int = 512
-    keep_float: tuple[str, ...] | None = None
-    fine_tune: DistillSettings = field(default_factory=DistillSettings)
-
-
-@dataclass(frozen=True)
-class EvaluateSettings:
-    """Networks of the metrics and the protocol of the latency measurement (px, threads, repeats)."""
-
-    latency_threads: int
-    features: str = "embedded"
-    lpips: str = "embedded"
-    latency_size: int = 512
-    latency_repeats: int = 20
-    pictures: int = 4
-
-
-@dataclass(frozen=True)
-class CheckSettings:
-    """What the data must be like before a retraining; anything outside stops it.
-
-    `photos`, `test` and `frames` are the fewest pictures of photos/train, of each test set and of each style. Shares of
-    all pictures: `unusable` (unreadable, or under `data.smallest`) and `shrunk` (gone since the last run) at most.
-    `twins` is the most test photos that may look like a train photo: the perceptual hashes of the two differ in at most
-    `twin_bits` of 64, and the pictures made tiny are alike. `shift` is the largest Kolmogorov-Smirnov distance, from 0
-    to 1, that any measure of the pictures may have from the last run's.
-    """
-
-    photos: int = 16
-    test: int = 2
-    frames: int = 8
-    unusable: float = 0.02
-    shrunk: float = 0.2
-    twins: int = 0
-    twin_bits: int = 8
-    shift: float = 0.25
-
-
-@dataclass(frozen=True)
-class PromoteSettings:
-    """The gates that a network passes before it becomes the champion; `null` takes a gate away.
-
-    At most: `bytes`, `latency_p95_ms`, `fid`, `lpips`, and as multiples of the champion's figures, measured beside it
-    on the same pictures, `latency_ratio`, `fid_ratio`, `lpips_ratio`. At least: `psnr` (dB) and, where people have
-    rated the network, `panel` (their mean, 1 to 5).
-    """
-
-    bytes: int | None = None
-    latency_p95_ms: float | None = None
-    latency_ratio: float | None = 1.5
-    fid: float | None = None
-    fid_ratio: float | None = 1.05
-    lpips: float | None = None
-    lpips_ratio: float | None = 1.05
-    psnr: float | None = 20.0
-    panel: float | None = 3.0
-
-
-@dataclass(frozen=True)
+@section
 class Recipe:
-    """All of it. `perceptual` is the network of the perceptual losses: "embedded" or "vgg19".
+    """All of it. What `dvc.yaml` names itself has no default: DVC reads the file, not these classes."""
 
-    `notify` names notification blocks of Prefect, such as `slack-webhook/team`, that hear how a retraining ended.
-
-    What `dvc.yaml` names itself has no default: DVC reads the file, not these classes.
-    """
-
-    styles: tuple[str, ...]
+    styles: Annotated[
+        tuple[Annotated[str, AfterValidator(folder_name)], ...], Field(description="names; each has a folder of frames")
+    ]
     data: DataSettings
     teacher: TeacherSettings
     replace_convs: ReplaceSettings
@@ -280,23 +47,25 @@ class Recipe:
     evaluate: EvaluateSettings
     distillation: DistillSettings
     training: TrainingSettings
-    perceptual: str
-    seed: int
+    perceptual: Annotated[
+        Perceptual, Field(description="network of the perceptual losses; `embedded` needs no download")
+    ]
+    seed: Annotated[Seed, Field(description="of every random choice")]
     checks: CheckSettings = field(default_factory=CheckSettings)
     promote: PromoteSettings = field(default_factory=PromoteSettings)
-    notify: tuple[str, ...] = ()
+    notify: Annotated[
+        tuple[Annotated[str, AfterValidator(_block)], ...],
+        Field(
+            description="Prefect's notification blocks that hear how a retraining ended, such as `slack-webhook/team`"
+        ),
+    ] = ()
 
 
 def load_recipe(path: Path | str) -> Recipe:
     """Reads and checks a recipe. Raises `RecipeError` with one line that names the file and the key."""
+    recipe = read(path, Recipe)
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
-    try:
-        recipe = parse_recipe(content)
+        _check(recipe)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
     return recipe
@@ -304,220 +73,23 @@ def load_recipe(path: Path | str) -> Recipe:
 
 def parse_recipe(content: object) -> Recipe:
     """A recipe from plain mappings and lists. Raises `RecipeError`."""
-    if not isinstance(content, Mapping):
-        raise RecipeError("a recipe is a mapping of sections; see recipes/demo.yaml")
-    shared = content.get("distillation") or {}
-    if not isinstance(shared, Mapping):
-        raise RecipeError("distillation: expected a section with keys of its own")
-    recipe = _build(Recipe, {key: _with_shared(section, shared) for key, section in content.items()}, "")
+    recipe = parse(content, Recipe)
     _check(recipe)
     return recipe
 
 
-def _with_shared(section: object, shared: Mapping[str, Any]) -> object:
-    """A section whose `fine_tune` is completed by what all distillations share."""
-    if isinstance(section, Mapping) and isinstance(section.get("fine_tune"), Mapping):
-        return {**section, "fine_tune": {**shared, **section["fine_tune"]}}
-    return section
-
-
-def _build(cls: type, content: object, where: str) -> Any:
-    """A dataclass from a mapping, every key known and every value of its annotated type."""
-    if not isinstance(content, Mapping):
-        raise RecipeError(f"{where}: expected a section with keys of its own, found {_short(content)}")
-    known = {item.name: item for item in fields(cls)}
-    for key in content:
-        if key not in known:
-            raise RecipeError(f"{_join(where, key)}: unknown key; known here: {', '.join(known)}")
-    for key, item in known.items():
-        if key not in content and item.default is MISSING and item.default_factory is MISSING:
-            raise RecipeError(f"{_join(where, key)}: missing; see recipes/demo.yaml")
-    hints = typing.get_type_hints(cls)
-    return cls(**{key: _value(hints[key], value, _join(where, key)) for key, value in content.items()})
-
-
-def _value(kind: Any, value: object, where: str) -> Any:
-    if is_dataclass(kind):
-        return _build(kind, value, where)
-    if isinstance(kind, types.UnionType):
-        return None if value is None else _value(kind.__args__[0], value, where)
-    if typing.get_origin(kind) is tuple:
-        return tuple(_value(str, item, where) for item in _expect(list, value, where, "a list"))
-    if typing.get_origin(kind) is dict:
-        items = _expect(Mapping, value, where, "a mapping of names to values").items()
-        return {key: _value(kind.__args__[1], item, _join(where, str(key))) for key, item in items}
-    return _scalar(kind, value, where)
-
-
-def _scalar(kind: type, value: object, where: str) -> Any:
-    if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    right = isinstance(value, (int, float) if kind is float else kind) and not (
-        isinstance(value, bool) and kind is not bool
-    )
-    if not right:
-        names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        raise RecipeError(f"{where}: expected {names[kind]}, found {_short(value)}")
-    return kind(value)
-
-
-def _expect(kind: type, value: object, where: str, name: str) -> Any:
-    if not isinstance(value, kind):
-        raise RecipeError(f"{where}: expected {name}, found {_short(value)}")
-    return value
-
-
-def _short(value: object) -> str:
-    """As much of a value as a person wants to read: aliases make a short YAML file an endless text."""
-    short = reprlib.Repr()
-    short.maxlevel, short.maxstring, short.maxother = 2, 200, 200
-    return short.repr(value)
-
-
-def _join(where: str, key: object) -> str:
-    return f"{where}.{key}" if where else str(key)
-
-
-CHOICES = {
-    "perceptual": ("embedded", "vgg19"),
-    "training.accelerator": ("auto", "cpu", "cuda", "mps"),
-    "training.precision": ("auto", "32-true", "bf16-mixed", "16-mixed"),
-    "teacher.discriminator": ("patch", "projected"),
-    "replace_convs.norm": ("batch",),
-    "replace_convs.activation": ("relu", "leaky_relu"),
-    "replace_convs.padding": ("zeros", "reflect"),
-    "replace_convs.upsample": ("bilinear", "half_pixel", "nearest"),
-    "replace_convs.tail": ("subpixel", "resize"),
-    "prune.budget": ("parameters", "macs"),
-    "prune.importance": ("taylor", "l1"),
-    "quantize.weight_bits": (7, 8),
-    "evaluate.features": ("embedded", "inception-768", "inception-2048"),
-    "evaluate.lpips": ("embedded", "squeeze", "alex", "vgg"),
-}
-# Key: smallest, largest value.
-BOUNDS: dict[str, tuple[float, float]] = {
-    "seed": (0, 2**31),
-    "data.photo_size": (16, 4096),
-    "data.test_size": (16, 4096),
-    "data.frame_size": (16, 4096),
-    "data.smallest": (8, 4096),
-    "data.generated.photos": (8, 100_000),
-    "data.generated.frames": (8, 100_000),
-    "data.generated.test": (2, 10_000),
-    "data.generated.short_side": (32, 1024),
-    "training.devices": (1, 64),
-    "training.threads": (1, 1024),
-    "training.save_every": (0, 86_400),
-    "teacher.width": (0.125, 4),
-    "teacher.discriminator_width": (8, 512),
-    "teacher.abstraction.rounds": (0, 20),
-    "teacher.abstraction.range": (0.001, 10),
-    "teacher.abstraction.lines": (0, 1),
-    "teacher.abstraction.sharpen": (0, 5),
-    "teacher.abstraction.palette": (0, 1),
-    "teacher.colour_pool": (1, 32),
-    "teacher.batch": (1, 4096),
-    "teacher.warm_up_steps": (0, 10_000_000),
-    "teacher.steps": (0, 10_000_000),
-    "teacher.snapshots": (1, 100),
-    "prune.keep": (0.05, 1),
-    "prune.group_keep": (0, 1),
-    "prune.round_to": (1, 64),
-    "prune.rounds": (1, 50),
-    "prune.sparsity": (0, 1),
-    "prune.sparsity_steps": (0, 10_000_000),
-    "prune.unstructured": (0, 0.99),
-    "quantize.calibration": (1, 4096),
-    "quantize.psnr": (0, 100),
-    "quantize.slower": (0, 100),
-    "quantize.timing_size": (64, 4096),
-    "evaluate.latency_size": (32, 8192),
-    "evaluate.latency_threads": (1, 256),
-    "evaluate.latency_repeats": (3, 10_000),
-    "evaluate.pictures": (1, 64),
-    "checks.photos": (4, 10_000_000),
-    "checks.test": (2, 10_000_000),
-    "checks.frames": (4, 10_000_000),
-    "checks.unusable": (0, 1),
-    "checks.shrunk": (0, 1),
-    "checks.twins": (0, 10_000_000),
-    "checks.twin_bits": (0, 32),
-    "checks.shift": (0, 1),
-    "promote.bytes": (1, 10**10),
-    "promote.latency_p95_ms": (0.001, 10**7),
-    "promote.latency_ratio": (0.1, 100),
-    "promote.fid": (0, 10**6),
-    "promote.fid_ratio": (0.1, 100),
-    "promote.lpips": (0, 10),
-    "promote.lpips_ratio": (0.1, 100),
-    "promote.psnr": (0, 100),
-    "promote.panel": (1, 5),
-}
-DISTILL_BOUNDS = {
-    "steps": (0, 10_000_000),
-    "rate": (1e-9, 1),
-    "batch": (1, 4096),
-    "kl_share": (0, 0.95),
-    "temperature": (0.1, 100),
-}
-TEACHER_WEIGHTS = ("adversarial", "content", "style", "colour", "variation")
-DISTILL_WEIGHTS = ("pixel", "content", "style", "feature")
-STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
-
-
 def _check(recipe: Recipe) -> None:
-    _check_styles(recipe.styles)
-    _check_data(recipe.data)
-    for key, choices in CHOICES.items():
-        if (value := _get(recipe, key)) not in choices:
-            raise RecipeError(f"{key}: {value!r} is not one of {', '.join(map(str, choices))}")
-    for key, (low, high) in BOUNDS.items():
-        _check_bounds(key, _get(recipe, key), low, high)
-    _check_teacher(recipe.teacher, recipe.styles)
-    for name, size in recipe.replace_convs.kernels.items():
-        if not (size % 2 and size > 0):
-            raise RecipeError(f"replace_convs.kernels.{name}: {size} must be an odd number from 1 up")
-    for stage in STAGES_THAT_DISTILL:
-        _check_distill(f"{stage}.fine_tune", getattr(recipe, stage).fine_tune)
-    _check_crops(recipe)
-    for block in recipe.notify:
-        if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", block):
-            raise RecipeError(
-                f"notify: {block!r} names no block of Prefect; write TYPE/NAME, such as slack-webhook/team"
-            )
-
-
-def _check_styles(styles: tuple[str, ...]) -> None:
-    if not styles or len(set(styles)) != len(styles):
+    """What sections mean for each other."""
+    if not recipe.styles or len(set(recipe.styles)) != len(recipe.styles):
         raise RecipeError("styles: name at least one style, each once")
-    for style in styles:
-        if not re.fullmatch(NAME, style):
-            raise RecipeError(f"styles: {style!r} must be a folder name of small letters, digits, '-' and '_'")
-
-
-def _check_data(data: DataSettings) -> None:
-    """These become arguments of a shell command, and `generate` folders that a stage empties first."""
-    for name in data.generate:
-        if not re.fullmatch(NAME, name):
-            raise RecipeError(
-                f"data.generate: {_short(name)} must be a folder name of small letters, digits, '-' and '_'"
-            )
-    for key, path in {"data.photos": data.photos, "data.frames": data.frames}.items():
-        if not re.fullmatch(PLAIN_PATH, path):
-            raise RecipeError(f"{key}: {_short(path)} must be a path of letters, digits, '/', '.', '_' and '-' only")
-
-
-def _check_bounds(key: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not low <= value <= high:
-        raise RecipeError(f"{key}: {value} is outside {low:g} ... {high:g}")
+    _check_teacher(recipe.teacher, recipe.styles)
+    _check_layers(recipe.replace_convs)
+    _check_float_layers(recipe.quantize)
+    _check_crops(recipe)
 
 
 def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
-    _check_weights("teacher.weights", teacher.weights, TEACHER_WEIGHTS)
-    missing = [name for name in TEACHER_WEIGHTS if name not in teacher.weights]
+    missing = [name for name in TEACHER_LOSSES if name not in teacher.weights]
     trained = [style for style in styles if style not in teacher.import_file]
     if missing and trained:
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
@@ -534,33 +106,32 @@ def _check_pin(where: str, file: str, md5: str) -> None:
         raise RecipeError(f"{where}: pin {file} by its md5 (32 hexadecimal digits)")
 
 
-def _check_distill(where: str, settings: DistillSettings) -> None:
-    for key, (low, high) in DISTILL_BOUNDS.items():
-        _check_bounds(f"{where}.{key}", getattr(settings, key), low, high)
-    _check_weights(f"{where}.weights", settings.weights, DISTILL_WEIGHTS)
-    if settings.steps and not settings.weights.get("pixel"):
-        raise RecipeError(f"{where}.weights.pixel: distillation needs a weight above 0; set distillation.weights.pixel")
+def _check_layers(settings: ReplaceSettings) -> None:
+    """Every teacher is an AnimeGANv2 generator, whatever its width."""
+    published = animeganv2()
+    standard, free = separable_layers(published), free_kernels(published)
+    for name in settings.layers:
+        if name not in standard:
+            raise RecipeError(f"replace_convs.layers: {name!r} is not one of {', '.join(standard)}")
+    for name, size in settings.kernels.items():
+        if name not in free:
+            raise RecipeError(f"replace_convs.kernels.{name}: {name!r} is not one of {', '.join(free)}")
+        if size > free[name]:
+            raise RecipeError(f"replace_convs.kernels.{name}: {size} is larger than the teacher's {free[name]}")
+    if settings.norm != "batch":
+        raise RecipeError(f"replace_convs.norm: {settings.norm!r} does not fold into a convolution; write 'batch'")
 
 
-def _check_weights(where: str, weights: Mapping[str, float], known: tuple[str, ...]) -> None:
-    for name, weight in weights.items():
-        if name not in known:
-            raise RecipeError(f"{where}.{name}: unknown loss; known: {', '.join(known)}")
-        _check_bounds(f"{where}.{name}", weight, 0, 1e6)
+def _check_float_layers(settings: QuantizeSettings) -> None:
+    known = [*(f"layers.{name}" for name in animeganv2().layers), "out"]
+    for name in settings.keep_float or ():
+        if ".".join(name.split(".")[:2]) not in known:
+            raise RecipeError(f"quantize.keep_float: {name!r} is in none of {', '.join(known)}")
 
 
 def _check_crops(recipe: Recipe) -> None:
-    """Crops fit the pictures that they are cut from and the network's two halvings."""
+    """Crops fit the pictures that they are cut from."""
     crops = {f"{stage}.fine_tune.crop": getattr(recipe, stage).fine_tune.crop for stage in STAGES_THAT_DISTILL}
     for key, crop in {"teacher.crop": recipe.teacher.crop, **crops}.items():
-        if crop % CROP_STEP or crop < 32:
-            raise RecipeError(f"{key}: {crop} must be a multiple of {CROP_STEP}, at least 32")
         if crop > min(recipe.data.photo_size, recipe.data.frame_size):
             raise RecipeError(f"{key}: {crop} is larger than data.photo_size or data.frame_size")
-
-
-def _get(recipe: Recipe, key: str) -> Any:
-    value: Any = recipe
-    for part in key.split("."):
-        value = getattr(value, part)
-    return value

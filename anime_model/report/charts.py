@@ -50,7 +50,8 @@ def trade_off(bubbles: Sequence[Bubble], x_title: str, y_title: str, line: Line 
     parts += _level(y_scale(line.y), line.label) if line else []
     parts.append(_path_between(circles))
     parts += [_circle(bubble, circle) for bubble, circle in zip(bubbles, circles, strict=True)]
-    parts += _labels([bubble.label for bubble in bubbles], circles)
+    taken = [_level_box(y_scale(line.y), line.label)] if line else []
+    parts += _labels([bubble.label for bubble in bubbles], circles, taken)
     box = f"0 0 {WIDTH} {HEIGHT}"
     inside = Markup("").join(parts)
     title = f"{y_title} against {x_title}"
@@ -119,6 +120,11 @@ def _level(y: float, label: str) -> Iterator[Markup]:
     yield _text(LEFT + 8, f"{y - 7:.1f}", label, "start", "axis")
 
 
+def _level_box(y: float, label: str) -> Box:
+    """Where the words of `_level` stand."""
+    return LEFT + 8, y - 18, LEFT + 8 + len(label) * CHARACTER, y - 3
+
+
 def _circle(bubble: Bubble, circle: Circle) -> Markup:
     x, y, radius = (f"{value:.1f}" for value in circle)
     return Markup(
@@ -131,16 +137,22 @@ def _path_between(circles: Sequence[Circle]) -> Markup:
     return Markup('<polyline class="journey" points="{}"/>').format(points)
 
 
-def _labels(labels: Sequence[str], circles: Sequence[Circle]) -> list[Markup]:
-    """Each beside its bubble, on the first side where it hits nothing."""
+def _labels(labels: Sequence[str], circles: Sequence[Circle], words: Sequence[Box] = ()) -> list[Markup]:
+    """Each beside its bubble, on the first side where it hits nothing; else on a circle rather than on other words.
+
+    `words` are the boxes of those that are there already.
+    """
     bubbles = [(x - r, y - r, x + r, y + r) for x, y, r in circles]
-    written: list[Box] = []
+    written: list[Box] = list(words)
     parts = []
     for index, (label, circle) in enumerate(zip(labels, circles, strict=True)):
-        taken = bubbles[:index] + bubbles[index + 1 :] + written
-        places = list(_places(len(label) * CHARACTER, circle))
-        free = (place for place in places if _inside(place[0]) and not any(_overlap(place[0], box) for box in taken))
-        box, x, y, anchor = next(free, places[0])
+        others = bubbles[:index] + bubbles[index + 1 :]
+        places = [place for place in _places(len(label) * CHARACTER, circle) if _inside(place[0])]
+
+        def hits(place: tuple[Box, float, float, str], others: list[Box] = others) -> tuple[int, int]:
+            return tuple(sum(_overlap(place[0], box) for box in boxes) for boxes in (written, others))
+
+        box, x, y, anchor = min(places or _places(len(label) * CHARACTER, circle), key=hits)
         written.append(box)
         parts.append(_text(f"{x:.1f}", f"{y:.1f}", label, anchor, "label"))
     return parts

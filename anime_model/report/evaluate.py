@@ -1,15 +1,15 @@
 """All figures of one style, from its exported ONNX files and its prepared pictures."""
 
 import csv
+import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from anime_model.metrics import fid, lpips
@@ -18,12 +18,16 @@ from anime_model.metrics.downloads import EvaluationError
 from anime_model.metrics.fidelity import fidelity
 from anime_model.metrics.footprint import footprint
 from anime_model.metrics.latency import measure_onnx
+from anime_model.metrics.nearness import Nearness, nearness
+from anime_model.metrics.ratio import latency_ratio
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
 from anime_model.pictures.sampling import spread
-from anime_model.recipes.recipe import EvaluateSettings
+from anime_model.recipes.evaluate import EvaluateSettings
+from anime_model.report.baselines import FILTER, PHOTO, REFERENCE, Draw, Reference, filter_of, weight_of
 from anime_model.runtime.network import Network
 
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order in which they are made
+TEACHER = VARIANTS[0]
 MOST_FRAMES = 600  # square cuts of style frames on the real side of FID; more change it little and take minutes
 
 Metrics = dict[str, float | int | str]
@@ -38,33 +42,65 @@ def evaluate(
     out: Path,
     settings: EvaluateSettings,
     on_step: OnStep = lambda step, total, scalars: None,
+    reference: Reference | None = None,
 ) -> list[Metrics]:
     """Measures every variant that `exports` has, writes `out` and returns the metrics, the teacher's first.
 
-    `exports` holds <variant>.onnx, `data` is a prepared folder (photos/test/<set>, frames, prepared.json). `out` gets
-    <variant>.json, metrics.csv and pictures/. Raises `ValueError` in one line where a file or the weights of a metric
-    are missing.
+    `exports` holds <variant>.onnx, `data` is a prepared folder (photos/train, photos/test/<set>, frames),
+    `reference` a published network of the same style. `out` gets <variant>.json, baselines.json (the same figures of
+    what networks are compared with: the untouched photo, a filter without a network, the reference), metrics.csv and
+    pictures/. Raises `ValueError` in one line where a file or the weights of a metric are missing.
     """
     files = _exports(exports)
-    tick = _ticker(on_step, settings.latency_repeats + 2 * len(files) + 1)
-    figures = _costs(files, settings, tick)
-    photos = photos_of(data)
-    judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    plain = {f"{key}_photos{rest}": value for key, rest, value in judge.nearness(photos) if key in ("fid", "kid")}
-    tick()
-    wanted: Sets = {}
-    for variant, path in files.items():
-        made = _stylized(photos, Network(path, settings.latency_threads))
-        wanted = wanted or made
-        quality = judge.figures(made, wanted) | plain
-        figures[variant] = {"style": style, "variant": variant, **figures[variant], **quality}
-        _write_metrics(out / f"{variant}.json", figures[variant])
-        _write_pictures(out / "pictures", variant, made, settings.pictures)
-        tick()
-    _write_pictures(out / "pictures", "photo", photos, settings.pictures)
-    metrics = [_finite(figures[variant]) for variant in files]
+    weighed = files | ({REFERENCE: reference.file} if reference else {})
+    tick = _ticker(on_step, settings.latency_repeats + len(weighed) + len(files) + (3 if reference else 2))
+    costs = _costs(weighed, settings, tick)
+    rows = _measured(style, files, data, settings, reference, costs, tick, out / "pictures")
+    metrics, baselines = ([row for name, row in rows.items() if (name in files) == own] for own in (True, False))
+    for row in metrics:
+        _write_json(out / f"{row['variant']}.json", row)
+    _write_json(out / "baselines.json", baselines)
     _write_csv(out / "metrics.csv", metrics)
     return metrics
+
+
+def _measured(
+    style: str,
+    files: Mapping[str, Path],
+    data: Path,
+    settings: EvaluateSettings,
+    reference: Reference | None,
+    costs: Mapping[str, Metrics],
+    tick: Callable[..., None],
+    shown: Path,
+) -> dict[str, Metrics]:
+    """The figures of every row of the table, by name; some of its pictures are written into `shown`."""
+    photos = photos_of(data)
+    judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
+    known = {PHOTO: photos, TEACHER: _drawn(photos, Network(files[TEACHER], settings.latency_threads))}
+    if reference:
+        known[REFERENCE] = _drawn(photos, reference.draw)
+    plain = judge.nearness(photos)
+    common = {"style": style, "pictures_md5": pictures_md5(data)}
+    found = {}
+    for name, made in _rows(known, filter_of(data), files, settings.latency_threads):
+        quality = judge.figures(made, known, plain)
+        found[name] = _finite({**common, "variant": name, **costs.get(name, {}), **quality})
+        _write_pictures(shown, name, made, settings.pictures)
+        tick()
+    return found
+
+
+def _rows(
+    known: Mapping[str, Sets], plain_filter: Draw, files: Mapping[str, Path], threads: int
+) -> Iterator[tuple[str, Sets]]:
+    """What each row of the table drew, those first that networks are compared with; one at a time, for the memory."""
+    yield PHOTO, known[PHOTO]
+    yield FILTER, _drawn(known[PHOTO], plain_filter)
+    if REFERENCE in known:
+        yield REFERENCE, known[REFERENCE]
+    for name, path in files.items():
+        yield name, known[name] if name in known else _drawn(known[PHOTO], Network(path, threads))
 
 
 def compare(
@@ -76,18 +112,23 @@ def compare(
 ) -> dict[str, Metrics]:
     """The figures of some ONNX files, by name, on the same test photos: times side by side, likeness to `teacher`.
 
-    `data` is a prepared folder, as for `evaluate`. Raises `ValueError` in one line where a file or the weights of a
-    metric are missing.
+    A file named "challenger" is also timed in pairs with one named "champion". `data` is a prepared folder, as for
+    `evaluate`. Raises `ValueError` in one line where a file or the weights of a metric are missing.
     """
     photos = photos_of(data)
-    tick = _ticker(on_step, settings.latency_repeats + len(files) + 1)
+    tick = _ticker(on_step, settings.latency_repeats + len(files) + 2)
     times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
+    if {"challenger", "champion"} <= files.keys():
+        size, threads = settings.latency_size, settings.latency_threads
+        times["challenger"] |= latency_ratio(files["challenger"], files["champion"], size, threads)
+    tick()
     judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    wanted = _stylized(photos, Network(teacher, settings.latency_threads))
+    known = {PHOTO: photos, TEACHER: _drawn(photos, Network(teacher, settings.latency_threads))}
+    plain = judge.nearness(photos)
     tick()
     found = {}
     for name, path in files.items():
-        quality = judge.figures(_stylized(photos, Network(path, settings.latency_threads)), wanted)
+        quality = judge.figures(_drawn(photos, Network(path, settings.latency_threads)), known, plain)
         found[name] = _finite({"bytes": path.stat().st_size, **times[name], **quality})
         tick()
     return found
@@ -95,7 +136,7 @@ def compare(
 
 @dataclass(frozen=True)
 class Judge:
-    """Compares pictures with the style frames and with the teacher's; its networks are loaded once.
+    """Compares pictures with the style frames and with those of other rows; its networks are loaded once.
 
     Both sides of FID are cut alike into squares of about `side` pixels, so that no network sees a picture out of shape.
     """
@@ -105,35 +146,49 @@ class Judge:
     side: int
     frames: Path
 
-    def figures(self, made: Sets, wanted: Sets) -> Metrics:
-        """Figures over all pictures and, with `_<set>` at the end of their names, over each test set."""
-        found: Metrics = {"fid_features": self.features, "lpips_net": self.lpips}
-        found |= {key + rest: value for key, rest, value in self.nearness(made)}
-        likeness = {name: self._likeness(list(made[name].values()), list(wanted[name].values())) for name in made}
+    def figures(self, made: Sets, known: Mapping[str, Sets], plain: Nearness) -> Metrics:
+        """Figures over all pictures and, with `_<set>` at the end of their names, over each test set.
+
+        `known` are the pictures to compare with: the teacher's, the photos and, where there is one, the reference's.
+        `plain` is the photos' own nearness to the frames.
+        """
+        near = self.nearness(made)
+        found: Metrics = {"fid_features": self.features, "lpips_net": self.lpips, **near.figures, **near.shares(plain)}
+        found |= {
+            f"{key}_photos{rest}": plain.figures[key + rest] for rest in plain.resamples for key in ("fid", "kid")
+        }
+        found |= self._over_sets(made, known[TEACHER], "", pixels=True)
+        for name in (PHOTO, REFERENCE):
+            if name in known:
+                found |= self._over_sets(made, known[name], f"_{name}")
+        return found
+
+    def nearness(self, pictures: Sets) -> Nearness:
+        """FID and KID to the frames, with their intervals."""
+        return nearness({name: self._side(list(found.values())) for name, found in pictures.items()}, self._real,
+                        self.features)  # fmt: skip
+
+    def _over_sets(self, made: Sets, wanted: Sets, rest: str, pixels: bool = False) -> Metrics:
+        """Likeness to the pictures of one other row: over all pictures and over each test set."""
+        likeness = {
+            name: self._likeness(list(made[name].values()), list(wanted[name].values()), pixels) for name in made
+        }
         counts = {name: len(pictures) for name, pictures in made.items()}
-        for key in ("lpips", "psnr", "ssim"):
-            found |= {f"{key}_{name}": values[key] for name, values in likeness.items()}
+        found: Metrics = {}
+        for key in ("lpips", "psnr", "ssim") if pixels else ("lpips",):
+            found |= {f"{key}{rest}_{name}": values[key] for name, values in likeness.items()}
             total = sum(likeness[name][key] * counts[name] for name in made)
-            found[key] = total / sum(counts.values())
+            found[f"{key}{rest}"] = total / sum(counts.values())
         return found
 
-    def nearness(self, pictures: Sets) -> list[tuple[str, str, float | int]]:
-        """FID and KID to the frames, as (figure, "_<set>" or "", value); the counts go with those over all."""
-        sides = {f"_{name}": self._features(list(found.values())) for name, found in pictures.items()}
-        whole = fid.frechet_and_kernel(torch.cat(list(sides.values())), self._real, self.features)
-        found = [(key, "", whole[key]) for key in ("fid", "kid", "fid_real", "fid_fake")]
-        for rest, side in sides.items():
-            if len(side) > 1:
-                values = fid.frechet_and_kernel(side, self._real, self.features)
-                found += [(key, rest, values[key]) for key in ("fid", "kid")]
-        return found
+    def _likeness(self, made: Sequence[np.ndarray], wanted: Sequence[np.ndarray], pixels: bool) -> Metrics:
+        found = lpips.lpips_distance(made, wanted, self.lpips, self._distance)
+        return found | fidelity(pairs(made, wanted)) if pixels else found
 
-    def _likeness(self, made: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> Metrics:
-        return lpips.lpips_distance(made, wanted, self.lpips, self._distance) | fidelity(pairs(made, wanted))
-
-    def _features(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        cuts = [square for picture in pictures for square in squares(picture, self.side)]
-        return fid.features_of(cuts, self._extract, self.features)
+    def _side(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, list[int]]:
+        cuts = [squares(picture, self.side) for picture in pictures]
+        features = fid.features_of([square for found in cuts for square in found], self._extract, self.features)
+        return features, [len(found) for found in cuts]
 
     @cached_property
     def _real(self) -> Tensor:
@@ -178,7 +233,11 @@ def _costs(files: Mapping[str, Path], settings: EvaluateSettings, tick: Callable
     times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
     found = {}
     for variant, path in files.items():
-        found[variant] = footprint(path, settings.latency_threads) | times[variant]
+        weigh = weight_of if variant == REFERENCE else footprint
+        found[variant] = weigh(path, settings.latency_threads) | times[variant]
+        if REFERENCE in files:
+            reference = float(times[REFERENCE]["latency_p50_ms"])
+            found[variant]["latency_reference_ratio"] = reference / float(times[variant]["latency_p50_ms"])
         tick()
     return found
 
@@ -198,8 +257,16 @@ def usual_side(photos: Sets) -> int:
     return int(np.median([min(photo.shape[:2]) for found in photos.values() for photo in found.values()]))
 
 
-def _stylized(photos: Sets, network: Network) -> Sets:
-    return {name: {stem: network(photo) for stem, photo in found.items()} for name, found in photos.items()}
+def pictures_md5(data: Path) -> str:
+    """A hash of the pictures that figures are made on: test photos and frames of a prepared folder."""
+    found = hashlib.md5(usedforsecurity=False)
+    for file in (*picture_files(data / "photos/test"), *picture_files(data / "frames")):
+        found.update(str(file.relative_to(data)).encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _drawn(photos: Sets, draw: Draw) -> Sets:
+    return {name: {stem: draw(photo) for stem, photo in found.items()} for name, found in photos.items()}
 
 
 def _finite(metrics: Metrics) -> Metrics:
@@ -208,17 +275,17 @@ def _finite(metrics: Metrics) -> Metrics:
     return {key: value for key, value in rounded.items() if isinstance(value, str) or math.isfinite(value)}
 
 
-def _write_metrics(path: Path, metrics: Metrics) -> None:
+def _write_json(path: Path, content: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_finite(metrics), indent=1) + "\n")
+    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _write_pictures(folder: Path, variant: str, made: Sets, count: int) -> None:
-    """Writes `count` pictures of every set, spread over it, as <set>/<photo>/<variant>.jpg."""
+def _write_pictures(folder: Path, row: str, made: Sets, count: int) -> None:
+    """Writes `count` pictures of every set, spread over it, as <set>/<photo>/<row>.jpg."""
     for name, pictures in made.items():
         stems = list(pictures)
         for stem in (stems[index] for index in spread(len(stems), count)):
-            write_picture(folder / name / stem / f"{variant}.jpg", pictures[stem])
+            write_picture(folder / name / stem / f"{row}.jpg", pictures[stem])
 
 
 def _write_csv(path: Path, rows: Sequence[Metrics]) -> None:

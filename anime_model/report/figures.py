@@ -13,7 +13,8 @@ BUSY = 0.1  # others' part of the processors above which a latency is marked
 class Figure:
     """`bar` draws a figure as a share of the column's largest; `note` names its entry in `protocol`.
 
-    `also` is the key of a second figure, set small below the first, with the words before it.
+    `also` is the key of a second figure, set small below the first, with the words before it; `interval` sets `key`_low
+    and `key`_high there. `of_pictures` tells what a network draws from what it costs.
     """
 
     key: str
@@ -23,6 +24,8 @@ class Figure:
     bar: bool = False
     meaning: str = ""
     also: tuple[str, str] = ("", "")
+    interval: bool = False
+    of_pictures: bool = False
 
 
 def megabytes(value: float) -> str:
@@ -66,35 +69,60 @@ FIGURES = (
         "How many times faster than the teacher it is.",
     ),
     Figure(
+        "latency_reference_ratio", "Speed-up", lambda value: f"{value:.1f}×", "latency", False,
+        "How many times faster than the published network it is, in the same run.",
+    ),
+    Figure(
         "peak_memory_mb", "Memory", lambda value: f"{value:.0f} MB", "memory", True,
         "The most memory that a small program needs to turn one picture.",
     ),
     Figure(
         "fid", "FID", three_digits, "features", False,
         "How far the collection of pictures is from the collection of style frames, in the eyes of a network. "
-        "Lower is nearer to the style.",
+        "Lower is nearer to the style.", interval=True, of_pictures=True,
+    ),
+    Figure(
+        "fid_share", "FID share", lambda value: f"{value:.2f}", "features", False,
+        "FID over that of the untouched photos. At 1 a network might as well have done nothing; below, its pictures "
+        "are nearer to the style than the photos are.", interval=True, of_pictures=True,
     ),
     Figure(
         "kid", "KID", three_digits, "features", False,
         "The same question by a formula that is fair to small collections. Lower is nearer.",
+        ("±", "kid_deviation"), of_pictures=True,
     ),
     Figure(
         "lpips", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
         "How different a picture looks from the teacher's of the same photo, in the eyes of a network that was taught "
-        "by people's judgement. 0 is no difference.",
+        "by people's judgement. 0 is no difference.", of_pictures=True,
+    ),
+    Figure(
+        "lpips_photo", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
+        "How different a picture looks from the photo itself. Near 0 it is still a photo, however near to its teacher.",
+        of_pictures=True,
+    ),
+    Figure(
+        "lpips_reference", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
+        "How different a picture looks from what the published network makes of the same photo.", of_pictures=True,
     ),
     Figure(
         "psnr", "PSNR", lambda value: f"{value:.1f}", "fidelity", False,
-        "How near the pixels are to the teacher's. Higher is nearer; 6 dB more is half the error.",
+        "How near the pixels are to the teacher's. Higher is nearer; 6 dB more is half the error.", of_pictures=True,
     ),
     Figure(
         "ssim", "SSIM", lambda value: f"{value:.3f}", "fidelity", False,
-        "How near edges and texture are to the teacher's. 1 is equal.",
+        "How near edges and texture are to the teacher's. 1 is equal.", of_pictures=True,
     ),
 )  # fmt: skip
 
 # Under the name in a table's head.
 UNITS = {
+    "speed_up": "over the teacher",
+    "latency_reference_ratio": "over the reference",
+    "fid_share": "of the photos'",
+    "lpips": "to the teacher",
+    "lpips_photo": "to the photo",
+    "lpips_reference": "to the reference",
     "macs_512": "at 512 × 512",
     "latency_p50_ms": "median",
     "peak_memory_mb": "at the peak",
@@ -103,10 +131,14 @@ UNITS = {
 
 
 def unit(figure: Figure, metrics: Metrics) -> str:
-    """What stands under a figure's name: for figures made with a network, which one."""
-    if figure.key == "fid":
-        return str(metrics.get("fid_features", ""))
-    return str(metrics.get("lpips_net", "")) if figure.key == "lpips" else UNITS.get(figure.key, "")
+    """What stands under a figure's name: what it is to, or the features that it is made with."""
+    return str(metrics.get("fid_features", "")) if figure.key == "fid" else UNITS.get(figure.key, "")
+
+
+def named(figure: Figure) -> str:
+    """A figure's name in a list, where no column head tells it from its like."""
+    alike = figure.key.startswith("lpips") or figure.name == "Speed-up"
+    return f"{figure.name} {UNITS[figure.key]}" if alike else figure.name
 
 
 def protocol(metrics: Metrics) -> dict[str, str]:
@@ -138,13 +170,21 @@ def _features(metrics: Metrics) -> str:
     published = "" if name == PUBLISHED else "; not comparable with published FID, which uses layer 2048"
     return (
         f"Features of {network}: {metrics.get('fid_fake', '?')} square cuts of stylised photos against "
-        f"{metrics.get('fid_real', '?')} of style frames{published}. "
-        "Few pictures make FID too large, alike for all rows."
+        f"{metrics.get('fid_real', '?')} of style frames{published}. {bias(metrics)} Small below: 95 % intervals and "
+        "the standard deviation by a bootstrap over photos "
+        f"({metrics.get('fid_resamples', '?')} resamples, frames kept)."
     )
+
+
+def bias(metrics: Metrics) -> str:
+    """What has to be known of FID's small-sample bias beside a table."""
+    size = metrics.get("fid_bias")
+    found = f": with half of these photos it would be {three_digits(float(size))} larger" if size is not None else ""
+    return f"FID of few pictures is too large, about alike for all rows{found}; KID is not."
 
 
 def _lpips(metrics: Metrics) -> str:
     name = metrics.get("lpips_net", "")
     if name == "embedded":
         return "LPIPS (embedded): by this project's own small network, not comparable with other LPIPS figures."
-    return f"LPIPS 0.1 with the {name} network, against the teacher's picture of the same photo."
+    return f"LPIPS 0.1 with the {name} network, between two pictures of the same photo."

@@ -13,10 +13,21 @@ from PIL import Image
 
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture
 from anime_model.report import charts
-from anime_model.report.figures import FIGURES, Figure, Metrics, megabytes, milliseconds, protocol, short, unit
+from anime_model.report.figures import (
+    FIGURES,
+    Figure,
+    Metrics,
+    megabytes,
+    milliseconds,
+    named,
+    protocol,
+    short,
+    unit,
+)
 
 LONG_SIDE, QUALITY = 720, 88  # of the pictures inside the page
-PER_SET = ("fid", "kid", "lpips", "psnr", "ssim")
+# What a row is called that is no variant.
+LABELS = {"photo": "untouched photo", "filter": "filter, no network", "reference": "published network"}
 # The variant whose colour a stage has, where it is not named after it.
 COLOURS = {"quantized": "int8"}
 # What is said above the tables that the pipeline is known to write, by the name of their file.
@@ -34,6 +45,7 @@ def write_report(
     *,
     title: str,
     metrics: Sequence[Metrics],
+    baselines: Sequence[Metrics] = (),
     pictures: Mapping[str, Mapping[str, Mapping[str, Path]]] | None = None,
     curves: Mapping[str, Path] | None = None,
     tables: Mapping[str, Path] | None = None,
@@ -43,7 +55,8 @@ def write_report(
 ) -> None:
     """Writes report.html into folder `out`.
 
-    `metrics` are the flat figures of every variant, the teacher's first and the one that ships last. `pictures` are
+    `metrics` are the flat figures of every variant, the teacher's first and the one that ships last; `baselines` those
+    of what they are compared with: the untouched photo, a filter, a published network. `pictures` are
     files by test set, photo and variant ("photo" is the photo itself), `curves` curve.csv files by stage, `tables` CSV
     files by name, `samples` one picture of the teacher's training or a folder of such. Parts that are missing are left
     out; all text is escaped.
@@ -60,7 +73,7 @@ def write_report(
         "set_aside": set_aside,
         "facts": [{"name": _words(name), "value": _fact(value)} for name, value in (facts or {}).items()],
     }
-    page |= _figures(metrics) if metrics else {}
+    page |= _figures(metrics, baselines) if metrics else {}
     page["hero"] = _hero(page["pictures"])
     (out / "report.html").write_text(_template().render(page), encoding="utf-8")
 
@@ -72,9 +85,10 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html.jinja")
 
 
-def _figures(metrics: Sequence[Metrics]) -> dict[str, Any]:
+def _figures(metrics: Sequence[Metrics], baselines: Sequence[Metrics]) -> dict[str, Any]:
     """Everything on the page that is made of figures."""
     rows = [_with_speed_up(row, metrics[0]) for row in metrics]
+    others = [_with_speed_up(row, metrics[0]) for row in baselines or _plain_photos(metrics[0])]
     known = [figure for figure in FIGURES if any(_number(row, figure.key) is not None for row in rows)]
     explained = protocol(metrics[0])
     used = list(dict.fromkeys(figure.note for figure in known if figure.note))
@@ -82,12 +96,30 @@ def _figures(metrics: Sequence[Metrics]) -> dict[str, Any]:
     return {
         "lead": _lead(rows),
         "tiles": _tiles(rows),
-        "table": _table(known, rows, notes),
+        "figure_tables": _tables(known, rows, others, notes),
         "notes": [explained[name] for name in used],
-        "sets": _sets(known, rows),
+        "sets": _sets(known, rows, others),
         "charts": _charts(rows),
-        "glossary": [{"name": figure.name, "text": figure.meaning} for figure in known],
+        "glossary": [{"name": named(figure), "text": figure.meaning} for figure in known],
     }
+
+
+def _plain_photos(row: Metrics) -> list[Metrics]:
+    """The untouched photos' row of an evaluation that had none: what it kept beside the variants' figures."""
+    kept = {key.replace("_photos", "", 1): value for key, value in row.items() if "_photos" in key}
+    return [{"variant": "photo", **kept}] if kept else []
+
+
+def _tables(
+    known: Sequence[Figure], rows: Sequence[Metrics], others: Sequence[Metrics], notes: Mapping[str, int]
+) -> list[dict]:
+    """What each network costs, and what it draws beside what is not it: two tables that a page can hold."""
+    weighed = [row for row in others if "bytes" in row]
+    parts = (
+        ("What it costs", [figure for figure in known if not figure.of_pictures], weighed),
+        ("What it draws", [figure for figure in known if figure.of_pictures], others),
+    )
+    return [{"name": name, "table": _table(own, rows, beside, notes)} for name, own, beside in parts if own]
 
 
 def _with_speed_up(row: Metrics, teacher: Metrics) -> Metrics:
@@ -128,6 +160,9 @@ def _tiles(rows: Sequence[Metrics]) -> list[dict[str, str]]:
     if len(rows) > 1 and (distance := _number(last, "lpips")) is not None:
         note = f"LPIPS ({last.get('lpips_net', '?')}) to the teacher; 0 is equal"
         tiles.append({"value": f"{distance:.3f}", "name": "apart in looks", "note": note})
+    if (style := _number(last, "fid_share")) is not None:
+        note = "how far from the style's frames; 1 would be a photo"
+        tiles.append({"value": f"{style:.2f}", "name": "of the untouched photos' FID", "note": note})
     return tiles
 
 
@@ -136,41 +171,53 @@ def _ratio(first: Metrics, last: Metrics, key: str) -> str:
     return f"{a / b:.3g}×" if a and b and a > b else ""
 
 
-def _table(figures: Sequence[Figure], rows: Sequence[Metrics], notes: Mapping[str, int], suffix: str = "") -> dict:
-    """Heads and rows as the page sets them; `suffix` picks the figures of one test set."""
+def _table(
+    figures: Sequence[Figure],
+    rows: Sequence[Metrics],
+    others: Sequence[Metrics],
+    notes: Mapping[str, int],
+    suffix: str = "",
+) -> dict:
+    """Heads and rows as the page sets them, `others` first; `suffix` picks the figures of one test set."""
     largest = {figure.key: max(_number(row, figure.key) or 0 for row in rows) for figure in figures if figure.bar}
     body = [
         {
             "variant": row.get("variant", ""),
-            "label": row.get("variant", ""),
+            "label": LABELS.get(str(row.get("variant", "")), row.get("variant", "")),
+            "aside": row in others,
             "cells": [_cell(figure, row, suffix, largest.get(figure.key)) for figure in figures],
         }
-        for row in rows
+        for row in (*others, *rows)
     ]
     heads = [{"name": f.name, "unit": unit(f, rows[0]), "note": notes.get(f.note)} for f in figures]
-    photos = {key + suffix: rows[0].get(f"{key}_photos{suffix}") for key in ("fid", "kid")}
-    if any(value is not None for value in photos.values()):
-        cells = [_cell(figure, photos, suffix, None) for figure in figures]
-        body.insert(0, {"variant": "photo", "label": "plain photos", "aside": True, "cells": cells})
     return {"heads": heads, "rows": body}
 
 
 def _cell(figure: Figure, row: Metrics, suffix: str, largest: float | None) -> dict[str, Any]:
-    value, (before, key) = _number(row, figure.key + suffix), figure.also
-    share = None if not largest or value is None else round(100 * value / largest, 1)
-    also = _number(row, key)
+    value = _number(row, figure.key + suffix)
+    share = None if not largest or value is None else round(min(100, 100 * value / largest), 1)
     return {
         "text": "–" if value is None else figure.text(value),
-        "also": "" if also is None else f"{before} {figure.text(also)}",
+        "also": "" if value is None else _below(figure, row, suffix),
         "share": share,
     }
 
 
-def _sets(figures: Sequence[Figure], rows: Sequence[Metrics]) -> list[dict[str, Any]]:
+def _below(figure: Figure, row: Metrics, suffix: str) -> str:
+    """What stands small below a figure: its interval, or a second figure."""
+    if figure.interval:
+        ends = [_number(row, f"{figure.key}_{end}{suffix}") for end in ("low", "high")]
+        return "" if None in ends or ends[0] == ends[1] else " – ".join(map(figure.text, ends))
+    before, key = figure.also
+    also = _number(row, key + suffix)
+    return "" if also is None else f"{before} {f'{also:.2g}' if before == '±' else figure.text(also)}"
+
+
+def _sets(figures: Sequence[Figure], rows: Sequence[Metrics], others: Sequence[Metrics]) -> list[dict[str, Any]]:
     """One table for every test set, where there are several."""
-    names = [key.removeprefix("lpips_") for key in rows[0] if key.startswith("lpips_") and key != "lpips_net"]
-    kept = [figure for figure in figures if figure.key in PER_SET]
-    tables = [{"name": name, "table": _table(kept, rows, {}, f"_{name}")} for name in names]
+    names = [key.removeprefix("ssim_") for key in rows[0] if key.startswith("ssim_")]
+    kept = [figure for figure in figures if figure.of_pictures]
+    tables = [{"name": name, "table": _table(kept, rows, others, {}, f"_{name}")} for name in names]
     return tables if len(names) > 1 else []
 
 
@@ -178,7 +225,7 @@ def _charts(rows: Sequence[Metrics]) -> list[dict[str, Any]]:
     net, features = rows[0].get("lpips_net", "?"), rows[0].get("fid_features", "?")
     wanted = [
         ("lpips", f"LPIPS ({net}) to the teacher", "Likeness to the teacher: at 0 the pictures are the teacher's own."),
-        ("fid", f"FID ({features})", "Nearness to the style frames: whoever is as low as the teacher draws as well."),
+        ("fid", f"FID ({features})", "Distance to the style frames: at the dashed line, a picture is still a photo."),
     ]
     found = []
     for key, title, caption in wanted:
@@ -186,7 +233,7 @@ def _charts(rows: Sequence[Metrics]) -> list[dict[str, Any]]:
         if len(usable) > 1:
             bubbles = [_bubble(row, key) for row in usable]
             photos = _number(rows[0], f"{key}_photos")
-            line = None if photos is None else charts.Line(photos, "plain photos")
+            line = None if photos is None else charts.Line(photos, "untouched photos")
             svg = charts.trade_off(bubbles, "milliseconds for one picture, median", title, line)
             found.append({"svg": svg, "caption": caption})
     return found

@@ -18,11 +18,14 @@ def write_style_report(artifacts: Path, metrics: Sequence[Metrics]) -> Path:
     What a stage has not left is left out of the report. Raises `OSError` where the disk refuses.
     """
     prepared = _read(artifacts / "data/prepared.json")
+    compared = artifacts / "evaluation/baselines.json"
+    baselines = json.loads(compared.read_text()) if compared.is_file() else []
     write_report(
         artifacts,
         title=f"{artifacts.name.capitalize()}, made small",
         metrics=metrics,
-        pictures=pictures(artifacts / "evaluation/pictures", [str(row["variant"]) for row in metrics]),
+        baselines=baselines,
+        pictures=pictures(artifacts / "evaluation/pictures", [str(row["variant"]) for row in (*baselines, *metrics)]),
         curves={stage: artifacts / stage / "curve.csv" for stage in CURVES},
         tables={name: artifacts / file for name, file in TABLES.items()},
         samples=artifacts / "teacher/samples.jpg",
@@ -36,7 +39,7 @@ def pictures(folder: Path, variants: Sequence[str]) -> dict[str, dict[str, dict[
     """The pictures that `evaluate` wrote, by test set, photo and variant, the photo first."""
     found: dict[str, dict[str, dict[str, Path]]] = {}
     for photo in sorted(folder.glob("*/*/photo.jpg")):
-        files = {name: photo.with_name(f"{name}.jpg") for name in ("photo", *variants)}
+        files = {name: photo.with_name(f"{name}.jpg") for name in dict.fromkeys(("photo", *variants))}
         found.setdefault(photo.parent.parent.name, {})[photo.parent.name] = files
     return found
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from anime_model.recipes.recipe import AbstractionSettings
+from anime_model.recipes.teacher import AbstractionSettings
 from anime_model.training.data import to_float
 from anime_model.training.losses import from_yuv, to_yuv
 

@@ -17,7 +17,7 @@ from scipy.stats import ks_2samp
 
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture
 from anime_model.pictures.cores import cores_here
-from anime_model.recipes.recipe import CheckSettings
+from anime_model.recipes.checks import CheckSettings
 from anime_model.training.preparation import test_sets
 
 TRAIN, TEST, FRAMES = "photos/train", "photos/test/", "frames/"

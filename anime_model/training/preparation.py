@@ -19,6 +19,11 @@ from anime_model.pictures.opening import why_not_read
 LEAST = {"train": 4, "test": 2, "frames": 4}  # fewer pictures than these are a mistake, not a data set
 CANNY = 100, 200  # weak and strong gradient, L1 norm of the Sobel operator on 8 bits
 SMOOTHED = 5  # side in pixels of the zone about an edge pixel that gets blurred
+# Words at the end of a figure's name (`fid_share`, `lpips_photo`), where a test set's name stands too (`fid_scenes`).
+RESERVED = {
+    "bias", "deviation", "fake", "features", "high", "low", "net", "photo", "photos", "real", "reference", "resamples",
+    "share",
+}  # fmt: skip
 LONGEST = 240  # bytes of a name without its suffix; file systems take 255
 SIGMA = 1.1  # of the blur, in pixels: a 5 x 5 Gaussian kernel
 
@@ -123,6 +128,10 @@ def test_sets(folder: Path) -> dict[str, Path]:
     """The folders below photos/test; that folder itself, as the set "test", where it has pictures and no folders."""
     below = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
     sets = {path.name: path for path in below if picture_files(path)} or {"test": folder}
+    if taken := RESERVED & sets.keys():
+        raise ValueError(
+            f"{folder / min(taken)}: figures have that name for something else; name the folder differently"
+        )
     stray = [path for path in picture_files(folder) if path.parent == folder] if "test" not in sets else []
     if stray:
         raise ValueError(

@@ -13,7 +13,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import TeacherSettings
+from anime_model.recipes.teacher import TeacherSettings
 from anime_model.training import losses
 from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.colours import carry_colours

@@ -6,13 +6,14 @@ LAST is the survey of the run before, `-` for none. OUT gets survey, hash and ch
 from dataclasses import asdict
 from pathlib import Path
 
+from anime_model.recipes.recipe import load_recipe
 from anime_model.training.inspection import checks, content_hash, survey
 from tasks.shared import common
 
 
 def main(arguments: list[str]) -> None:
     last = None if arguments[0] == "-" else common.read_json(Path(arguments[0]))
-    recipe = common.recipe()
+    recipe = load_recipe(common.PARAMS)
     frames = {style: Path(recipe.data.frames, style) for style in recipe.styles}
     found = survey(Path(recipe.data.photos), frames, recipe.data.smallest, last, common.show)
     judged = [asdict(check) | {"passed": check.passed} for check in checks(found, recipe.checks, last)]

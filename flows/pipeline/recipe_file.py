@@ -7,7 +7,9 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from anime_model.recipes.recipe import DataSettings, RecipeError, load_recipe
+from anime_model.recipes.data import DataSettings
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.recipe import load_recipe
 
 
 def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:

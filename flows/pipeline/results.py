@@ -15,10 +15,13 @@ COLUMNS = {
     "size": lambda m: f"{m['bytes'] / 1e6:.2f} MB",
     "latency p50": lambda m: f"{m['latency_p50_ms']:.3g} ms",
     "FID": lambda m: f"{m['fid']:.3g}",
+    "of photos'": lambda m: f"{m['fid_share']:.2f}",
+    "KID": lambda m: f"{m['kid']:.3g} ± {m['kid_deviation']:.1g}",
     "LPIPS": lambda m: f"{m['lpips']:.3f}",
+    "to photo": lambda m: f"{m['lpips_photo']:.3f}",
     "PSNR": lambda m: f"{m['psnr']:.1f} dB",
 }
-RIGHT = ("parameters", "size", "latency p50", "FID", "LPIPS", "PSNR")
+RIGHT = ("parameters", "size", "latency p50", "FID", "of photos'", "KID", "LPIPS", "to photo", "PSNR")
 
 
 def evaluation_folder(root: Path, style: str) -> Path:
@@ -33,6 +36,25 @@ def read_metrics(root: Path, style: str) -> list[Metrics]:
     with (folder / "metrics.csv").open(newline="") as file:
         names = [row["variant"] for row in csv.DictReader(file)]
     return [json.loads((folder / f"{name}.json").read_text()) for name in names]
+
+
+def read_baselines(root: Path, style: str) -> list[Metrics]:
+    """The figures of what the variants are compared with: the untouched photo, a filter, a published network.
+
+    Empty before an evaluation, and after one that had none of them.
+    """
+    file = evaluation_folder(root, style) / "baselines.json"
+    return json.loads(file.read_text()) if file.exists() else []
+
+
+def overall(metrics: Metrics) -> Metrics:
+    """The figures over all pictures, without those of single test sets and without the ends of intervals."""
+    sets = tuple(key.removeprefix("ssim") for key in metrics if key.startswith("ssim_"))
+    return {
+        key: value
+        for key, value in metrics.items()
+        if not (sets and key.endswith(sets)) and not key.endswith(("_low", "_high"))
+    }
 
 
 def table(variants: Iterable[Metrics]) -> list[dict[str, str]]:
@@ -61,8 +83,8 @@ def protocol(metrics: Metrics) -> str:
     return (
         f"latency: {metrics.get('latency_engine')}, {metrics.get('latency_threads')} threads, "
         f"{metrics.get('latency_size')} px, {metrics.get('cpu')} · "
-        f"FID: {metrics.get('fid_features')}, {metrics.get('fid_real')} frames, {metrics.get('fid_fake')} pictures · "
-        f"LPIPS ({metrics.get('lpips_net')}) and PSNR to the teacher"
+        f"FID: {metrics.get('fid_features')}, {metrics.get('fid_real')} frames, {metrics.get('fid_fake')} pictures, "
+        f"too large by few pictures · LPIPS ({metrics.get('lpips_net')}) and PSNR to the teacher"
     )
 
 

@@ -42,8 +42,25 @@ def newest(client: mlflow.MlflowClient, model: str, variant: str = LITE) -> Mode
     return next(iter(client.search_model_versions(wanted, max_results=1, order_by=["version_number DESC"])), None)
 
 
-def candidate(client: mlflow.MlflowClient, model: str, version: int | None = None) -> ModelVersion:
-    """The version to promote: the one asked for, the challenger, or the newest lite one. Raises `PromotionError`."""
+def candidate(
+    client: mlflow.MlflowClient, model: str, version: int | None = None, any_variant: bool = False
+) -> ModelVersion:
+    """The version to promote: the one asked for, the challenger, or the newest lite one.
+
+    Raises `PromotionError` where there is none, and where it is no lite network though `any_variant` is not set: people
+    get small files.
+    """
+    found = _asked_for(client, model, version)
+    variant = found.tags.get("variant", "unknown")
+    if variant != LITE and not any_variant:
+        raise PromotionError(
+            f"{model} {found.version} is the variant {variant}: only {LITE} versions are promoted; "
+            "--any-variant takes it anyway"
+        )
+    return found
+
+
+def _asked_for(client: mlflow.MlflowClient, model: str, version: int | None) -> ModelVersion:
     if version is None:
         found = holder(client, model, CHALLENGER) or newest(client, model)
         if found is None:

@@ -8,6 +8,7 @@ FILES is JSON, `{"challenger": "a.onnx", "champion": "b.onnx"}`. OUT is a JSON f
 import json
 from pathlib import Path
 
+from anime_model.recipes.evaluate import EvaluateStage
 from anime_model.report.evaluate import compare
 from tasks.shared import common
 
@@ -15,7 +16,7 @@ from tasks.shared import common
 def main(arguments: list[str]) -> None:
     artifacts, teacher, out = map(Path, arguments[:3])
     files = {name: Path(path) for name, path in json.loads(arguments[3]).items()}
-    figures = compare(files, teacher, artifacts / "data", common.recipe().evaluate, common.show)
+    figures = compare(files, teacher, artifacts / "data", common.settings(EvaluateStage).evaluate, common.show)
     common.write_json(out, figures)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import inf, isfinite, nan
 
-from anime_model.recipes.recipe import PromoteSettings
+from anime_model.recipes.promote import PromoteSettings
 
 AT_MOST, AT_LEAST = "at most", "at least"
 Figures = Mapping[str, float | int | str]
@@ -12,22 +12,35 @@ Figures = Mapping[str, float | int | str]
 
 @dataclass(frozen=True)
 class Gate:
-    """One figure of the challenger, and the bound that it has to keep. `champion` is the champion's, where measured."""
+    """One figure of the challenger, and the bound that it has to keep. `champion` is the champion's, where measured.
+
+    `low` and `high` are the ends of the figure's interval, where it has one: it fails where the whole of it does.
+    """
 
     name: str
     figure: float
     rule: str
     bound: float
     champion: float = nan
+    low: float = nan
+    high: float = nan
 
     @property
     def passed(self) -> bool:
         """A figure that is no number passes no gate."""
-        return self.figure <= self.bound if self.rule == AT_MOST else self.figure >= self.bound
+        if self.rule == AT_MOST:
+            return (self.low if isfinite(self.low) else self.figure) <= self.bound
+        return (self.high if isfinite(self.high) else self.figure) >= self.bound
+
+    @property
+    def measured(self) -> str:
+        """The figure with its interval, as people read it."""
+        interval = f" ({self.low:.4g} to {self.high:.4g})" if isfinite(self.low) and isfinite(self.high) else ""
+        return f"{self.figure:.6g}{interval}"
 
     @property
     def said(self) -> str:
-        return f"{'passed' if self.passed else 'failed'}: {self.figure:.6g}, {self.rule} {self.bound:.6g}"
+        return f"{'passed' if self.passed else 'failed'}: {self.measured}, {self.rule} {self.bound:.6g}"
 
     def row(self) -> dict[str, str | float | bool | None]:
         """For JSON, which has no infinity."""
@@ -47,19 +60,32 @@ def gates(
 
 
 def _absolute(settings: PromoteSettings, challenger: Figures, champion: Figures) -> Iterator[Gate]:
-    for name in ("bytes", "latency_p95_ms", "fid", "lpips", "psnr"):
+    for name in ("bytes", "latency_p95_ms", "fid", "lpips", "psnr", "lpips_photo"):
         bound = getattr(settings, name)
         if bound is not None:
-            rule = AT_LEAST if name == "psnr" else AT_MOST
+            rule = AT_LEAST if name in ("psnr", "lpips_photo") else AT_MOST
             yield Gate(name, _figure(challenger, name), rule, bound, _figure(champion, name) if champion else nan)
+    if settings.style_share is not None:
+        yield Gate("style_share", _share(challenger), AT_MOST, settings.style_share, _share(champion))
 
 
 def _relative(settings: PromoteSettings, challenger: Figures, champion: Figures) -> Iterator[Gate]:
-    for name, key in (("latency_ratio", "latency_p95_ms"), ("fid_ratio", "fid"), ("lpips_ratio", "lpips")):
+    if champion and settings.latency_ratio is not None:
+        middle, low, high = (_figure(challenger, f"latency_ratio{end}") for end in ("", "_low", "_high"))
+        yield Gate("latency_ratio", middle, AT_MOST, settings.latency_ratio, low=low, high=high)
+    for name, key in (("fid_ratio", "fid"), ("lpips_ratio", "lpips")):
         times = getattr(settings, name)
         if champion and times is not None:
             own, theirs = _figure(challenger, key), _figure(champion, key)
             yield Gate(f"{key}_to_champion", own, AT_MOST, times * theirs, theirs)
+
+
+def _share(figures: Figures) -> float:
+    """FID to the frames over the untouched photos': of the scenes, or of all sets where there is no such set.
+
+    Frames are mostly scenes; photos of faces are far from them whatever is done to them.
+    """
+    return _figure(figures, "fid_share_scenes" if "fid_share_scenes" in figures else "fid_share")
 
 
 def _figure(figures: Figures, name: str) -> float:

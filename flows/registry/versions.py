@@ -1,6 +1,7 @@
 """The record in MLflow: a run for a pipeline run that made something new, a model version for every new variant."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -21,10 +22,12 @@ from mlflow.exceptions import MlflowException
 
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
-from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
+from flows.pipeline.results import Metrics, evaluation_folder, overall, protocol, read_metrics
 
 PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
+# What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
+PROTOCOL = ("fid_features", "fid_real", "fid_fake", "fid_resamples", "lpips_net", "pictures_md5")
 BATCH = 1000  # metrics that MLflow takes in one call
 REQUIREMENTS = ("numpy", "pillow", "onnxruntime")
 LIBRARY = Path(__file__).parents[2] / "anime_model"
@@ -45,7 +48,7 @@ def experiment_name() -> str:
 
 @dataclass(frozen=True)
 class Variant:
-    """One evaluated variant and what makes it itself: the file, and what was measured on it."""
+    """One evaluated variant and what makes it itself: the file, and how its pictures were judged."""
 
     style: str
     name: str
@@ -58,8 +61,13 @@ class Variant:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The tags by which a version is known again: its file and how it was measured; times never repeat."""
-        return {"variant": self.name, "dvc_md5": file_md5(self.onnx), "protocol": protocol(self.metrics)}
+        """The tags by which a version is known again: times are none of them, so measuring again makes no version."""
+        how = json.dumps({key: self.metrics.get(key) for key in PROTOCOL}).encode()
+        return {
+            "variant": self.name,
+            "dvc_md5": file_md5(self.onnx),
+            "protocol_md5": hashlib.md5(how, usedforsecurity=False).hexdigest(),
+        }
 
 
 def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[str]:
@@ -157,7 +165,7 @@ def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, o
     numbers = {key: value for key, value in variant.metrics.items() if isinstance(value, int | float)}
     figures = {key: value for key, value in numbers.items() if isfinite(value)}
     words = {key: value for key, value in variant.metrics.items() if isinstance(value, str)}
-    tags = origin | words | variant.identity
+    tags = origin | words | variant.identity | {"protocol": protocol(variant.metrics)}
     with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
         info = mlflow.pyfunc.log_model(
             name=f"{variant.style}-{variant.name}",
@@ -172,7 +180,7 @@ def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, o
         variant.model,
         f"models:/{info.model_id}",
         run.info.run_id,
-        tags=tags | {key: f"{value:.10g}" for key, value in figures.items()},
+        tags=tags | {key: f"{value:.10g}" for key, value in overall(figures).items()},
         model_id=info.model_id,
         await_creation_for=30,
     )

@@ -7,13 +7,14 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime reads it when it is imported
 
-from anime_model.recipes.recipe import Recipe, RecipeError, load_recipe
+from anime_model.recipes.reading import RecipeError, read
 
 PARAMS = Path("params.yaml")
+T = TypeVar("T")
 
 
 def run(main: Callable[[list[str]], None], usage: str) -> None:
@@ -40,10 +41,11 @@ def _module() -> str:
     return spec.name if spec else sys.argv[0]
 
 
-def recipe() -> Recipe:
+def settings(kind: type[T]) -> T:
+    """Of the active recipe, what a stage reads: nothing else of it can change what the stage makes."""
     if not PARAMS.exists():
         raise RecipeError(f"{PARAMS}: missing; copy one of recipes/ to it")
-    return load_recipe(PARAMS)
+    return read(PARAMS, kind)
 
 
 def show(step: int, total: int, scalars: dict[str, float]) -> None:

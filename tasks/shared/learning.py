@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import yaml
 from lightning_fabric import Fabric
 
-from anime_model.recipes.recipe import Recipe, TrainingSettings
+from anime_model.recipes.training import TrainingSettings
 from anime_model.training.loop import Training
 from tasks.shared.common import show
 
@@ -19,7 +20,14 @@ PROJECT = Path(__file__).parents[2]
 SCRATCH = Path("scratch")
 
 
-def training(recipe: Recipe, stage: str, inputs: Sequence[Path]) -> Training:
+class Trained(Protocol):
+    """What a stage that trains reads of the recipe, beside its own section."""
+
+    seed: int
+    training: TrainingSettings
+
+
+def training(recipe: Trained, stage: str, inputs: Sequence[Path]) -> Training:
     """A `Training` whose scratch folder is named after the stage's params, inputs and code.
 
     A broken run is taken up again only by a run of exactly the same work.
@@ -46,7 +54,7 @@ def precision(settings: TrainingSettings) -> str:
     return "bf16-mixed" if native else "32-true"
 
 
-def fingerprint(stage: str, recipe: Recipe, inputs: Sequence[Path]) -> str:
+def fingerprint(stage: str, recipe: Trained, inputs: Sequence[Path]) -> str:
     """Hash of all that a stage's result depends on, in 16 hexadecimal digits.
 
     That is what `dvc.yaml` lists for it, its params and the files of its deps, and the `inputs` that it was given.

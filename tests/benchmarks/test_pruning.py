@@ -6,7 +6,8 @@ from anime_model.compression.separable import replace_convs
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import PruneSettings, ReplaceSettings
+from anime_model.recipes.prune import PruneSettings
+from anime_model.recipes.replace_convs import ReplaceSettings
 from benchmarks.pruning import judged, trials
 
 

@@ -7,7 +7,7 @@ import torch
 from anime_model.compression.distillation import HINTS, Adapters, distill
 from anime_model.compression.norms import batch_norms
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import DistillSettings
+from anime_model.recipes.distillation import DistillSettings
 from anime_model.training.loop import Training
 from tests.support import lite
 

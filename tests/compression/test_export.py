@@ -27,7 +27,7 @@ from anime_model.metrics.footprint import count_macs, count_parameters
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import QuantizeSettings
+from anime_model.recipes.quantize import QuantizeSettings
 from tests.support import lite
 
 WEIGHTS = Path(__file__).parents[2] / "anime_model/weights"

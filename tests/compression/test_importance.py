@@ -17,7 +17,7 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs
 from anime_model.networks.generator import Generator
-from anime_model.recipes.recipe import ReplaceSettings
+from anime_model.recipes.replace_convs import ReplaceSettings
 from benchmarks.pruning import Alone, Chance, colour_error
 
 

@@ -17,7 +17,9 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator, convolutions
-from anime_model.recipes.recipe import DistillSettings, PruneSettings, ReplaceSettings
+from anime_model.recipes.distillation import DistillSettings
+from anime_model.recipes.prune import PruneSettings
+from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training.loop import Training
 
 

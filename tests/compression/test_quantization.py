@@ -13,7 +13,7 @@ from anime_model.compression.quantization import (
 )
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator, fold_batch_norm
-from anime_model.recipes.recipe import QuantizeSettings
+from anime_model.recipes.quantize import QuantizeSettings
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from anime_model.compression.separable import (
 )
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.generator import Generator, Separable
-from anime_model.recipes.recipe import ReplaceSettings
+from anime_model.recipes.replace_convs import ReplaceSettings
 
 SAME = {"norm": "group", "activation": "leaky_relu", "padding": "reflect", "tail": "resize"}
 

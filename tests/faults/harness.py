@@ -130,7 +130,7 @@ def assert_registered_once(root: Path, uri: str | None = None) -> None:
         tags = version.tags
         onnx = root / "artifacts" / tags["style"] / "exports" / f"{tags['variant']}.onnx"
         assert tags["dvc_md5"] == hashlib.md5(onnx.read_bytes()).hexdigest()
-        assert {"protocol", "fid", "git_commit", "data_hash"} <= set(tags)
+        assert {"protocol", "fid", "git_commit", "data_hash", "protocol_md5"} <= set(tags)
         model = store.get_logged_model(version.source.removeprefix("models:/"))
         place = model.artifact_location.removeprefix("file://")  # or below the folder that a server keeps them in
         kept = list(Path(place.replace("mlflow-artifacts:", f"{root}/mlartifacts")).rglob("*.onnx"))

@@ -17,7 +17,8 @@ from safetensors.numpy import save_file
 
 from anime_model.networks.checkpoint import CheckpointError, load_generator
 from anime_model.pictures.arrays import write_picture
-from anime_model.recipes.recipe import RecipeError, load_recipe, parse_recipe
+from anime_model.recipes.reading import RecipeError
+from anime_model.recipes.recipe import load_recipe, parse_recipe
 from anime_model.training.preparation import prepare
 from flows.pipeline.recipe_file import use_recipe
 from flows.runs.server import free_port

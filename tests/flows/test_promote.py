@@ -61,7 +61,7 @@ def test_the_first_champion_and_the_next(made: Path, client: mlflow.MlflowClient
     second = run("flows.promote", "cel", "--json", PREFECT_API_URL=prefect_api)
     assert (second.returncode, aliases(client)) == (0, (3, None, 2)), second.stderr
     found = {gate["name"]: gate for gate in told(second)["gates"]}
-    assert set(found) == {"psnr", "latency_p95_ms_to_champion", "fid_to_champion", "lpips_to_champion"}
+    assert set(found) == {"psnr", "latency_ratio", "fid_to_champion", "lpips_to_champion"}
     assert found["lpips_to_champion"]["bound"] == pytest.approx(1.05 * found["lpips_to_champion"]["champion"])
     assert found["psnr"]["figure"] > found["psnr"]["champion"] > found["psnr"]["bound"] == 20
     assert tags(client, 3)["gate_psnr"].startswith("passed: ")
@@ -85,6 +85,33 @@ def test_what_fails_a_gate_is_refused_with_its_reason(made: Path, client: mlflow
     assert "panel failed: 2.5, at least 3" in told(done)["reason"]
     assert tags(client, 3)["promotion"].startswith("refused: ")
     assert tags(client, 3)["gate_panel"] == "failed: 2.5, at least 3"
+
+
+def test_what_is_still_a_photo_is_refused_though_there_is_no_champion(
+    made: Path, client: mlflow.MlflowClient, prefect_api: str
+):
+    recipe = made / "params.yaml"
+    recipe.write_text(recipe.read_text().replace(", style_share: null, lpips_photo: null", ""))
+    done = run("flows.promote", "cel", "--json", PREFECT_API_URL=prefect_api)
+    assert (done.returncode, aliases(client)) == (1, (None, None, None)), done.stderr
+    assert {gate["name"] for gate in told(done)["gates"] if not gate["passed"]} == {"style_share", "lpips_photo"}
+    assert tags(client, 2)["gate_lpips_photo"].endswith("at least 0.05")
+
+
+def test_only_lite_versions_are_promoted_unless_a_person_says_so(made: Path, client: mlflow.MlflowClient):
+    """Version 1 is the teacher's."""
+    said = r"animegan-cel 1 is the variant teacher: only int8 versions are promoted; --any-variant takes it anyway"
+    with pytest.raises(PromotionError, match=said):
+        champion.candidate(client, MODEL, 1)
+    client.set_registered_model_alias(MODEL, CHALLENGER, "1")
+    with pytest.raises(PromotionError, match=said):
+        champion.candidate(client, MODEL)
+    assert (
+        champion.candidate(client, MODEL, 1, any_variant=True).version == client.get_model_version(MODEL, "1").version
+    )
+    client.create_model_version(MODEL, "elsewhere", tags={})
+    with pytest.raises(PromotionError, match="is the variant unknown"):
+        champion.candidate(client, MODEL, 3)
 
 
 def test_a_rollback_goes_step_by_step_and_keeps_the_reason(made: Path, client: mlflow.MlflowClient):

@@ -35,3 +35,22 @@ def tiny_onnx(path: Path, *, seed: int = 0, int8: bool = False) -> Path:
     model.ir_version = 10
     onnx.save(model, path)
     return path
+
+
+def identity_onnx(path: Path) -> Path:
+    """A network that changes nothing."""
+    return _save([helper.make_node("Identity", ["photo"], ["anime"])], [1, 3, "H", "W"], path)
+
+
+def nhwc_onnx(path: Path) -> Path:
+    """A negative of a picture whose channels come last, as in published networks."""
+    return _save([helper.make_node("Neg", ["photo"], ["anime"])], [1, "H", "W", 3], path)
+
+
+def _save(nodes: list, shape: list, path: Path) -> Path:
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("photo", "anime")]
+    graph = helper.make_graph(nodes, "tiny", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    onnx.save(model, path)
+    return path

@@ -9,7 +9,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import CheckpointError, load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters, receptive_radius
 from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
-from anime_model.networks.generator import Generator, convolutions, fold_batch_norm
+from anime_model.networks.generator import Generator, convolutions, fold_batch_norm, unfold_batch_norm
 from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
 from tests.support import lite
@@ -218,3 +218,16 @@ def test_the_projected_discriminator_reads_every_map_and_trains_nothing_else():
         heard = (changed - logits).abs().amax((0, 2, 3)) > 1e-6
         assert heard.tolist() == [other == name for other in maps]
     assert not any(key.startswith("perceptual") for key in discriminator.state_dict())
+
+
+def test_unfolding_gives_batch_norms_back():
+    torch.manual_seed(0)
+    network = Generator(lite()).eval()
+    for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
+        norm.running_mean.normal_(0, 0.2)
+        norm.running_var.uniform_(0.5, 2)
+    back = unfold_batch_norm(fold_batch_norm(network), network.arch)
+    assert back.arch == network.arch
+    photo = torch.rand(1, 3, 24, 32) * 2 - 1
+    with torch.no_grad():
+        torch.testing.assert_close(back(photo), network(photo), atol=1e-5, rtol=0)

@@ -1,13 +1,25 @@
 import copy
 import re
+import subprocess
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import yaml
 from dvc_data.hashfile.meta import Meta
 
-from anime_model.recipes.recipe import RecipeError, load_recipe, parse_recipe
+from anime_model.recipes.data import GenerateStage, PrepareStage
+from anime_model.recipes.distill import DistillStage
+from anime_model.recipes.evaluate import EvaluateStage
+from anime_model.recipes.prune import PruneStage
+from anime_model.recipes.quantize import QuantizeStage
+from anime_model.recipes.reading import RecipeError, parse
+from anime_model.recipes.recipe import load_recipe, parse_recipe
+from anime_model.recipes.replace_convs import ReplaceStage
+from anime_model.recipes.teacher import TeacherStage
+from tools import recipe_keys
 
 RECIPES = sorted(Path("recipes").glob("*.yaml"))
 DEMO = yaml.safe_load(Path("recipes/demo.yaml").read_text())
@@ -81,6 +93,27 @@ def test_what_distillations_share_reaches_every_stage():
         ("styles", ["cel", "cel"]),
         ("data", None),
         ("training.devices", 0),
+        ("training.threads", True),
+        ("teacher.rate", -1e-4),
+        ("teacher.rate", float("nan")),
+        ("teacher.discriminator_rate", 0),
+        ("teacher.weights.content", -1),
+        ("teacher.weights.content", float("inf")),
+        ("teacher.content_layers", ["relu9_9"]),
+        ("teacher.width", True),
+        ("distillation.style_layers", ["conv1_1"]),
+        ("distill.fine_tune.rate", float("nan")),
+        ("replace_convs.layers", ["a0"]),
+        ("replace_convs.layers", ["zz"]),
+        ("replace_convs.kernels", {"zz": 3}),
+        ("replace_convs.kernels", {"e2": 9}),
+        ("replace_convs.norm", "group"),
+        ("quantize.keep_float", ["layers.z9"]),
+        ("evaluate.latency_threads", 0),
+        ("promote.fid_ratoi", 1.05),
+        ("promote.psnr", float("nan")),
+        ("checks.unusable", 2),
+        ("notify", ["slack"]),
     ],
 )
 def test_wrong_values_are_named_by_their_key(key, value):
@@ -126,3 +159,74 @@ def test_no_key_has_a_name_that_dvc_leaves_out_of_its_cache():
 
     assert {"short_side", "steps"} <= names(load_recipe(Path("recipes/demo.yaml")))
     assert not names(load_recipe(Path("recipes/demo.yaml"))) & ignored
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("teacher.stepz", 3, "teacher.stepz: unknown key; did you mean steps? known here: width, discriminator"),
+        ("teacher.rate", -0.5, "teacher.rate: -0.5 is below 1e-09"),
+        ("teacher.rate", float("nan"), "teacher.rate: expected a number, found nan"),
+        ("teacher.content_layers", ["relu9_9"], "'relu9_9' is not one of 'relu1_1', 'relu2_1', 'relu3_1', 'relu4_1'"),
+        ("teacher.weights", {"beauty": 1.0}, "teacher.weights.beauty: 'beauty' is not one of 'adversarial', 'content'"),
+        ("replace_convs.layers", ["a0"], "replace_convs.layers: 'a0' is not one of a1, a2, b0"),
+        ("training.threads", "two", "training.threads: expected a whole number, found 'two'"),
+        ("teacher.crop", 97, "teacher.crop: 97 must be a multiple of 4"),
+        ("data", None, "data: expected a section with keys of its own, found None"),
+    ],
+)
+def test_a_message_has_key_value_and_choices(key, value, message):
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(changed(key, value))
+    assert message in str(caught.value)
+
+
+def test_what_is_shared_is_named_where_it_stands():
+    with pytest.raises(RecipeError, match=r"^distillation\.kl_share: 2 is above 0\.95$"):
+        parse_recipe(changed("distillation.kl_share", 2))
+
+
+STAGES = {
+    "generate": GenerateStage,
+    "prepare": PrepareStage,
+    "train_teacher": TeacherStage,
+    "replace_convs": ReplaceStage,
+    "prune": PruneStage,
+    "distill": DistillStage,
+    "quantize": QuantizeStage,
+    "evaluate": EvaluateStage,
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_reads_what_dvc_watches_for_it(stage):
+    """A number that a stage reads and DVC does not watch could change without the stage being made again."""
+    watched = set(yaml.safe_load(Path("dvc.yaml").read_text())["stages"][stage]["params"])
+    read: set[str] = set()
+    for item in fields(STAGES[stage]):
+        kind = get_type_hints(STAGES[stage])[item.name]
+        narrow = is_dataclass(kind) and kind.__pydantic_config__["extra"] == "ignore"
+        read |= {f"{item.name}.{inner.name}" for inner in fields(kind)} if narrow else {item.name}
+    assert read == watched
+
+
+def test_a_stage_takes_from_a_recipe_what_it_reads_and_looks_at_nothing_else():
+    content = changed("teacher.steps", "many") | {"promote": {"nonsense": 1}}
+    part = parse(content, PruneStage)
+    assert part.prune == parse_recipe(DEMO).prune
+    with pytest.raises(RecipeError, match="seed: missing"):
+        parse({key: value for key, value in content.items() if key != "seed"}, PruneStage)
+
+
+def test_every_key_is_told_on_the_page():
+    told = [row[0] for row in recipe_keys.rows()]
+    assert {"`teacher.abstraction.range`", "`promote.panel`", "`distillation.kl_share`"} <= set(told)
+    assert all(row[3] for row in recipe_keys.rows()), "a key that says nothing about itself"
+    page = recipe_keys.PAGE.read_text()
+    assert recipe_keys.BLOCK.search(page)
+    assert recipe_keys.filled(page) == page, "run python -m tools.recipe_keys"
+
+
+def test_recipes_load_without_a_network_library():
+    program = "import sys, anime_model.recipes.recipe; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

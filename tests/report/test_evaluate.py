@@ -8,10 +8,11 @@ import torch
 from anime_model.metrics import fid, lpips
 from anime_model.metrics.downloads import EvaluationError
 from anime_model.pictures.arrays import write_picture
-from anime_model.recipes.recipe import EvaluateSettings
+from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.report import evaluate as module
-from anime_model.report.evaluate import Judge, evaluate, squares
-from tests.metrics.tiny_models import MACS_PER_PIXEL, PARAMETERS, tiny_onnx
+from anime_model.report.baselines import Reference, weight_of
+from anime_model.report.evaluate import Judge, evaluate, pictures_md5, squares
+from tests.metrics.tiny_models import MACS_PER_PIXEL, PARAMETERS, identity_onnx, nhwc_onnx, tiny_onnx
 
 SETTINGS = EvaluateSettings(latency_size=32, latency_threads=1, latency_repeats=3, pictures=2)
 
@@ -19,7 +20,12 @@ SETTINGS = EvaluateSettings(latency_size=32, latency_threads=1, latency_repeats=
 @pytest.fixture
 def prepared(tmp_path: Path) -> Path:
     draw = np.random.default_rng(0)
-    sizes = {"photos/test/faces": (3, 48, 40), "photos/test/scenes": (4, 41, 64), "frames": (6, 90, 130)}
+    sizes = {
+        "photos/train": (4, 48, 48),
+        "photos/test/faces": (3, 48, 40),
+        "photos/test/scenes": (4, 41, 64),
+        "frames": (6, 90, 130),
+    }
     for folder, (count, height, width) in sizes.items():
         for index in range(count):
             small = draw.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
@@ -52,13 +58,14 @@ def test_all_that_is_written(prepared: Path, exports: Path, tmp_path: Path, simp
     out = tmp_path / "evaluation"
     found = evaluate("cel", exports, prepared, out, SETTINGS, lambda step, total, _: steps.append((step, total)))
     assert [row["variant"] for row in found] == ["teacher", "separable", "int8"]
-    assert steps == [(step, 10) for step in range(1, 11)]
+    assert steps == [(step, 11) for step in range(1, 12)]
     for row in found:
         assert json.loads((out / f"{row['variant']}.json").read_text()) == row
+    assert [row["variant"] for row in json.loads((out / "baselines.json").read_text())] == ["photo", "filter"]
     assert len((out / "metrics.csv").read_text().splitlines()) == 4
     pictures = sorted(str(path.relative_to(out)) for path in (out / "pictures").rglob("*.jpg"))
-    assert len(pictures) == 2 * 2 * 4
-    assert pictures[0] == "pictures/faces/0000/int8.jpg"
+    assert len(pictures) == 2 * 2 * 5
+    assert pictures[0] == "pictures/faces/0000/filter.jpg"
 
 
 def test_the_figures(prepared: Path, exports: Path, tmp_path: Path, simple_networks):
@@ -79,11 +86,69 @@ def test_the_figures(prepared: Path, exports: Path, tmp_path: Path, simple_netwo
     assert {"style", "bytes", "latency_p50_ms", "latency_p95_ms", "cpu", "instruction_set", "kid_scenes"} <= int8.keys()
 
 
+def test_every_row_says_how_far_it_is_from_the_untouched_photo(prepared: Path, exports: Path, tmp_path: Path):
+    """With the embedded networks: a network that changes nothing is found out, though it looks like its teacher."""
+    identity_onnx(exports / "int8.onnx")
+    identity_onnx(exports / "teacher.onnx")
+    out = tmp_path / "evaluation"
+    teacher, separable, int8 = evaluate("cel", exports, prepared, out, SETTINGS)
+    photo, plain_filter = json.loads((out / "baselines.json").read_text())
+    assert int8["lpips"] < 1e-6, "it looks like the teacher"
+    assert int8["lpips_photo"] < 1e-6
+    assert separable["lpips_photo"] > 0.01
+    assert int8["fid_share"] == pytest.approx(1, abs=1e-5)
+    assert int8["fid_share_low"] == pytest.approx(int8["fid_share_high"], abs=1e-5), "picture by picture the same"
+    assert (photo["fid"], photo["fid_share"], photo["lpips_photo"]) == (teacher["fid_photos"], 1, 0)
+    assert plain_filter["lpips_photo"] > 0.005
+    assert not {"bytes", "latency_p50_ms"} & (photo.keys() | plain_filter.keys())
+    for row in (photo, plain_filter, separable):
+        for rest in ("", "_faces", "_scenes"):
+            assert row[f"fid_low{rest}"] <= row[f"fid{rest}"] <= row[f"fid_high{rest}"]
+            assert row[f"kid_deviation{rest}"] >= 0
+            assert f"lpips_photo{rest}" in row
+
+
+def test_a_published_network_is_a_row_that_others_are_compared_with(
+    prepared: Path, exports: Path, tmp_path: Path, simple_networks
+):
+    """One that takes [1, H, W, 3], as they often do, is timed as it is."""
+    reference = Reference(lambda photo: 255 - photo, nhwc_onnx(tmp_path / "published.onnx"))
+    out = tmp_path / "evaluation"
+    rows = evaluate("cel", exports, prepared, out, SETTINGS, reference=reference)
+    published = json.loads((out / "baselines.json").read_text())[2]
+    assert published["variant"] == "reference"
+    assert published["lpips_reference"] == 0
+    assert published["lpips_photo"] > 0.1
+    assert published["bytes"] == reference.file.stat().st_size
+    assert published["latency_reference_ratio"] == 1
+    for row in rows:
+        assert row["lpips_reference"] > 0
+        ratio = published["latency_p50_ms"] / row["latency_p50_ms"]
+        assert row["latency_reference_ratio"] == pytest.approx(ratio, rel=1e-4)
+    assert "lpips_reference" in (out / "metrics.csv").read_text().splitlines()[0]
+    assert (out / "pictures/faces/0000/reference.jpg").is_file()
+
+
+def test_a_graph_that_cannot_be_counted_has_its_bytes(tmp_path: Path):
+    (tmp_path / "odd.onnx").write_bytes(b"no graph")
+    assert weight_of(tmp_path / "odd.onnx", 1) == {"bytes": 8}
+
+
+def test_other_pictures_have_another_hash(prepared: Path):
+    before = pictures_md5(prepared)
+    assert pictures_md5(prepared) == before
+    write_picture(prepared / "photos/train/more.jpg", np.zeros((40, 40, 3), np.uint8))
+    assert pictures_md5(prepared) == before, "no figure is made on train photos"
+    (prepared / "photos/test/faces/0000.jpg").rename(prepared / "photos/test/scenes/0000b.jpg")
+    assert pictures_md5(prepared) != before
+
+
 def test_one_picture_in_a_set_has_no_fid_of_its_own(prepared: Path, simple_networks):
     judge = Judge("embedded", "embedded", 40, prepared / "frames")
     picture = np.zeros((40, 40, 3), np.uint8)
     found = judge.nearness({"one": {"a": picture}, "two": {"a": picture, "b": picture}})
-    assert {rest for key, rest, _ in found if key == "fid"} == {"", "_two"}
+    assert {key for key in found.figures if key.startswith("fid_") or key == "fid"} >= {"fid", "fid_two"}
+    assert "fid_one" not in found.figures
 
 
 def test_squares_lie_beside_each_other_about_the_centre():

@@ -23,9 +23,17 @@ def variant(name: str, scale: float) -> dict[str, float | str]:
         "latency_machine_busy": 0.4, "cpu": "a processor", "instruction_set": "avx2", "peak_memory_mb": 600.0 * scale,
         "fid": 30.0 / scale, "kid": 0.1, "fid_features": "embedded", "fid_real": 80, "fid_fake": 48, "fid_photos": 90.0,
         "lpips": 1 - scale, "lpips_net": "embedded", "ssim": scale, "lpips_faces": 0.1, "lpips_scenes": 0.2,
+        "ssim_faces": 0.8, "ssim_scenes": 0.9, "fid_low": 28.0 / scale, "fid_high": 33.0 / scale, "fid_share": 0.7,
+        "fid_share_low": 0.62, "fid_share_high": 0.77, "kid_deviation": 0.012, "lpips_photo": 0.21, "fid_bias": 1.5,
+        "fid_resamples": 200, "lpips_photo_faces": 0.31,
     }  # fmt: skip
 
 
+BASELINES = [
+    {"variant": "photo", "fid": 90.0, "fid_share": 1.0, "lpips": 0.4, "lpips_photo": 0.0},
+    {"variant": "filter", "fid": 61.5, "fid_share": 0.683, "lpips": 0.3, "lpips_photo": 0.1},
+    {"variant": "reference", "fid": 55.0, "bytes": 4_229_672, "latency_p50_ms": 420.0, "latency_reference_ratio": 1.0},
+]
 METRICS = [variant("teacher", 1.0), variant("int8", 0.05) | {"psnr": 27.25}]
 
 
@@ -88,7 +96,7 @@ def test_complete_page_is_well_formed_and_self_contained(tmp_path: Path, story: 
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     styles = (tmp_path / "out/report.html").read_text()
     assert not re.search(r"https?://|@import|url\(", styles)
-    for text in ("20×", "1900 ms → 95 ms", "LPIPS (embedded)", "not comparable", "others used 40%", "plain photos"):
+    for text in ("20×", "1900 ms → 95 ms", "LPIPS (embedded)", "not comparable", "others used 40%", "untouched photo"):
         assert text in page.text
     assert "27.2" in page.text
     assert "–" in page.text  # the teacher's PSNR to itself
@@ -117,16 +125,48 @@ def test_missing_parts_are_left_out(tmp_path: Path, metrics: list):
     assert not {"dialog", "script", "img"} & set(page.tags)
 
 
+def rows_of(page: str, table: int) -> dict[str, list[str]]:
+    """The cells of one table of the page, by the first cell of their row."""
+    body = re.findall(r"<tbody>(.*?)</tbody>", page, re.DOTALL)[table]
+    rows = [
+        re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in re.findall(r"<tr.*?</tr>", body, re.DOTALL)
+    ]
+    return {re.sub("<.*?>", "", cells[0]): [re.sub("<.*?>", " ", cell).split() for cell in cells[1:]] for cells in rows}
+
+
+def test_rows_to_compare_with_stand_above_the_networks(tmp_path: Path):
+    write_report(tmp_path, title="Cel", metrics=METRICS, baselines=BASELINES)
+    page = (tmp_path / "report.html").read_text()
+    costs, pictures, faces, _ = (rows_of(page, table) for table in range(4))
+    assert list(costs) == ["published network", "teacher", "int8"], "the others weigh nothing"
+    assert list(pictures) == ["untouched photo", "filter, no network", "published network", "teacher", "int8"]
+    assert pictures["teacher"][:3] == [["30", "28", "–", "33"], ["0.70", "0.62", "–", "0.77"], ["0.1", "±", "0.012"]]
+    assert pictures["untouched photo"][:2] == [["90"], ["1.00"]]
+    assert ["0.310"] in faces["int8"]
+    text = page_of(tmp_path).text
+    assert "FID of few pictures is too large" in text
+    assert "with half of these photos it would be 1.5 larger" in text
+    assert "95 % intervals" in text
+
+
+def test_an_evaluation_of_before_has_the_photos_row_that_it_kept(tmp_path: Path):
+    write_report(tmp_path, title="Cel", metrics=METRICS)
+    assert rows_of((tmp_path / "report.html").read_text(), 1)["untouched photo"][0] == ["90"]
+
+
 def test_a_style_is_told_from_the_files_of_its_stages(tmp_path: Path):
     style = tmp_path / "cel"
     for name in ("photo", "teacher", "int8"):
         write_picture(style / f"evaluation/pictures/faces/one/{name}.jpg", np.zeros((30, 40, 3), np.uint8))
     aside = [{"file": "photos/train/broken.jpg", "reason": "damaged picture"}]
     (style / "data").mkdir()
+    (style / "evaluation/baselines.json").write_text(json.dumps(BASELINES))
     (style / "data/prepared.json").write_text(json.dumps({"photos": 4321, "set_aside": aside}))
     page = write_style_report(style, METRICS)
     read = Reader(page.read_text())
-    assert all(text in read.text for text in ("Cel, made small", "photos/train/broken.jpg", "4,321"))
+    assert all(
+        text in read.text for text in ("Cel, made small", "photos/train/broken.jpg", "4,321", "filter, no network")
+    )
     assert len([address for address in read.addresses if address.startswith("data:image/jpeg")]) == 3 + 2  # row, hero
 
 
@@ -141,6 +181,21 @@ def test_trade_off_places_by_logarithm_and_labels_apart():
     assert ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=0.2)
     labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)" class="label"', svg)
     assert len(set(labels)) == 4
+
+
+def test_a_label_stands_on_no_other_words():
+    """Three bubbles in a heap just above the line, whose words leave no free side."""
+    places = [(86, 0.2385), (108, 0.2576), (102, 0.278), (80, 0.2459)]
+    bubbles = [charts.Bubble(f"variant {i}", x, y, 1) for i, (x, y) in enumerate([*places, (637, 0.136)])]
+    svg = str(charts.trade_off(bubbles, "ms", "FID", charts.Line(0.188, "untouched photos")))
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)" class="(?:label|axis)">(.*?)<', svg)
+    boxes = []
+    for x, y, anchor, text in found[2:]:  # after the axes' own
+        width = len(text) * charts.CHARACTER
+        left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
+        boxes.append((left, float(y) - 10, left + width, float(y)))
+    assert len(boxes) == 6
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if charts._overlap(a, b)]
 
 
 @pytest.mark.parametrize("values", [[0, 0], [5, 5], [-0.002, 0.001], [1e-9, 1e9]])

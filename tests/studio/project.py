@@ -13,6 +13,10 @@ from tests.tiny_onnx import identity_model, negative_model, save_model
 STEPS = ("teacher", "separable", "pruned", "distilled", "int8")
 MILLISECONDS = {"teacher": 1000, "separable": 150, "pruned": 50, "distilled": 49, "int8": 46}
 LPIPS = {"teacher": 0, "separable": 0.18, "pruned": 0.19, "distilled": 0.12, "int8": 0.13}
+BASELINES = [
+    {"style": "cel", "variant": "photo", "fid": 2.4, "fid_share": 1.0, "lpips": 0.3, "lpips_photo": 0.0},
+    {"style": "cel", "variant": "filter", "fid": 1.1, "fid_share": 0.46, "lpips": 0.25, "lpips_photo": 0.1},
+]
 PROMOTE = """
 import json, sys
 with open("asked.txt", "a") as file:
@@ -39,6 +43,7 @@ def make_project(root: Path) -> Path:
         darker_model(cel / "exports" / f"{step}.onnx", 0.2 + 0.15 * STEPS.index(step))
         write_json(cel / "evaluation" / f"{step}.json", metrics(step))
     negative_model(cel / "exports" / "int8.onnx")
+    write_json(cel / "evaluation" / "baselines.json", BASELINES)
     for group, name in (("faces", "ada"), ("scenes", "pond")):
         folder = cel / "evaluation" / "pictures" / group / name
         folder.mkdir(parents=True)
@@ -72,11 +77,12 @@ def metrics(step: str) -> dict:
         "latency_p50_ms": MILLISECONDS[step], "latency_p95_ms": MILLISECONDS[step] + 5, "lpips": LPIPS[step],
         "fid": 1.9 + LPIPS[step], "latency_engine": "ONNX Runtime 1", "latency_threads": 2, "latency_size": 512,
         "cpu": "a processor", "fid_features": "inception-768", "fid_real": 404, "fid_fake": 178, "lpips_net": "squeeze",
+        "lpips_photo": 0.2,
         "psnr": None if step == "teacher" else 28.8,
     }  # fmt: skip
 
 
-def write_json(path: Path, record: dict) -> None:
+def write_json(path: Path, record: dict | list) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))
 

@@ -51,9 +51,10 @@ def test_one_photo_goes_through_every_step_beside_its_figures(page):
     assert titles(page) == ["photo", *(f"cel · {step}" for step in STEPS)]
     assert np.abs(255 - pixels(page, 5) - pixels(page, 0)).mean() < 4, "the toy's int8 model makes negatives"
     rows = page.locator("#compare-table tbody tr").all_inner_texts()
-    assert len(rows) == 5
-    assert rows[4].split("\t")[:4] == ["cel · int8v5", "219,132", "1.78 MB", "46 ms"]
-    assert "champion" in rows[2]
+    assert len(rows) == 7
+    assert rows[0].split("\t")[:5] == ["untouched photo", "–", "–", "–", "2.40"], "what they are compared with"
+    assert rows[6].split("\t")[:4] == ["cel · int8v5", "219,132", "1.78 MB", "46 ms"]
+    assert "champion" in rows[4]
     assert "ONNX Runtime 1, 2 threads, 512 px, a processor" in page.locator("#compare-table .small").inner_text()
     assert page.locator("#compare-trends svg").count() == 4
     assert page.locator("#compare-trends .ring").count() == 4, "the champion, in every chart"
@@ -85,7 +86,7 @@ def test_a_point_of_the_front_shows_its_pictures(page):
     page.wait_for_function("document.querySelector('#compare-panes').innerText.includes('trial both')")
     drawn(page, 7)
     assert np.abs(pixels(page, 6) - pixels(page, 0)).mean() < 4, "the trial's model changes nothing"
-    assert page.locator("#compare-table tbody tr").count() == 6
+    assert page.locator("#compare-table tbody tr").count() == 8
     pressed = '#compare-pareto [data-key="trial/cel/both"][aria-pressed="true"]'
     page.locator(pressed).press("Enter")
     drawn(page, 6)

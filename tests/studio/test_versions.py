@@ -1,6 +1,7 @@
 """What can be compared, read from files and from MLflow; what is not there is one line."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -44,6 +45,22 @@ def test_trials_of_the_exploration_have_their_files_where_these_are_left(root: P
     assert (gone.variant, gone.drawable) == ("gone", False)
     with pytest.raises(ModelError, match="cel · trial gone: its model file is no longer there"):
         model_file(gone, Studio(project=root))
+
+
+def test_what_networks_are_compared_with_are_rows_and_no_versions(root: Path):
+    shelf = read_shelf(Studio(project=root))
+    assert [version.variant for version in shelf.baselines] == ["photo", "filter"]
+    assert not {version.key for version in shelf.baselines} & {version.key for version in shelf.all}
+    page = figures_table([*shelf.baselines, *shelf.run])
+    rows = re.findall(r"<tr.*?</tr>", page.partition("<tbody>")[2])
+    assert len(rows) == 7
+    assert "untouched photo" in rows[0]
+    assert 'class="best"' not in rows[0] + rows[1], "the filter's FID is the lowest, and it is no network"
+    assert "LPIPS to photo" in page
+    assert "LPIPS to reference" not in page, "nobody has one"
+    for text in ("", "{", '{"variant": "photo"}', "[3, {}]"):
+        (root / "artifacts" / "cel" / "evaluation" / "baselines.json").write_text(text)
+        assert read_shelf(Studio(project=root)).baselines == ()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"rows": 3}', '{"rows": [1, {"trial": "../../x", "ms": "a"}]}'])

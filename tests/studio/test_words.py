@@ -12,7 +12,7 @@ from tests.studio.project import STEPS, photo
 pytestmark = pytest.mark.long
 # What is the same in every language: names of things, units, and what a person wrote.
 UNITS = {"MB", "ms", "px", "dB", "p50", "p95", "vs"}
-FIGURES = {"FID", "LPIPS", "PSNR", "SSIM", "Bradley", "Terry", "Student", "inception", "squeeze", "bytes"}
+FIGURES = {"FID", "KID", "LPIPS", "PSNR", "SSIM", "Bradley", "Terry", "Student", "inception", "squeeze", "bytes"}
 THINGS = {"AnimeGAN", "Lite", "MLflow", "ONNX", "Runtime", "processor", "csv", "panel", "scores", "ratings", "jpg"}
 NAMES = {*STEPS, "cel", "animegan", "champion", "both", "gone", "shinkai", "hayao", "pond", "faces", "scenes"}
 RATERS = {"ada", "bob", "eve"}  # of the panels that tests before these have made in the same project

@@ -75,6 +75,9 @@ def changed_by(root: Path, file: str, old: str | None = None, new: str = "") -> 
         "anime_model/report/figures.py",
         "anime_model/report/report.html.jinja",
         "anime_model/runtime/palettes.py",
+        "anime_model/recipes/promote.py",
+        "anime_model/recipes/checks.py",
+        "anime_model/recipes/recipe.py",
         "anime_app/studio/theme.py",
         "flows/registry/gates.py",
         "benchmarks/readme.py",
@@ -102,3 +105,20 @@ def test_a_figure_changes_the_evaluation_alone(project: Path):
 def test_a_bound_of_promotion_changes_nothing_and_a_width_the_teacher(project: Path):
     assert changed_by(project, "params.yaml", "fid_ratio: 1.05", "fid_ratio: 1.2") == set()
     assert changed_by(project, "params.yaml", "width: 0.375", "width: 0.5") == {"train_teacher"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "stages"),
+    [
+        ("teacher", {"train_teacher"}),
+        ("distillation", {"replace_convs", "prune", "distill", "quantize"}),
+        ("replace_convs", {"replace_convs"}),
+        ("prune", {"prune"}),
+        ("distill", {"distill"}),
+        ("quantize", {"quantize"}),
+        ("evaluate", {"evaluate"}),
+        ("data", {"generate", "prepare"}),
+    ],
+)
+def test_the_settings_of_a_stage_change_it_alone(project: Path, settings: str, stages: set[str]):
+    assert changed_by(project, f"anime_model/recipes/{settings}.py") == stages

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from anime_model.recipes.recipe import PromoteSettings, TrainingSettings, load_recipe
+from anime_model.recipes.promote import PromoteSettings
+from anime_model.recipes.recipe import load_recipe
+from anime_model.recipes.training import TrainingSettings
 from tasks.shared import learning
 from tasks.shared.learning import fingerprint, precision
 from tests.tasks.conftest import ROOT
@@ -68,7 +70,7 @@ def test_unfinished_work_is_known_by_the_code_of_its_own_stage(project):
 def test_unfinished_work_is_known_by_the_params_of_its_own_stage(project):
     recipe, inputs = load_recipe(ROOT / "recipes/demo.yaml"), [project / "data.txt"]
     before = fingerprint("train_teacher", recipe, inputs)
-    others = replace(recipe, promote=PromoteSettings(fid_ratio=9.0), distill=replace(recipe.distill, fine_tune=None))
+    others = replace(recipe, promote=PromoteSettings(fid_ratio=9.0), prune=replace(recipe.prune, keep=0.5))
     assert fingerprint("train_teacher", others, inputs) == before
     assert fingerprint("train_teacher", replace(recipe, seed=recipe.seed + 1), inputs) != before
     assert fingerprint("train_teacher", replace(recipe, teacher=replace(recipe.teacher, batch=7)), inputs) != before

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anime_model.recipes.recipe import AbstractionSettings
+from anime_model.recipes.teacher import AbstractionSettings
 from anime_model.training.abstraction import ColourTransfer, abstract
 from anime_model.training.losses import from_yuv, to_yuv
 

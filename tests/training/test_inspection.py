@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from anime_model.recipes.recipe import CheckSettings
+from anime_model.recipes.checks import CheckSettings
 from anime_model.training.inspection import Survey, checks, content_hash, survey
 
 SETTINGS = CheckSettings(photos=4, test=2, frames=4)

@@ -97,6 +97,12 @@ def test_test_photos_without_a_folder_make_one_set(folders):
     assert _prepare(folders)["test"] == {"test": 5}
 
 
+def test_a_test_set_takes_no_name_that_a_figure_has(folders):
+    (folders / "photos/test/scenes").rename(folders / "photos/test/photo")
+    with pytest.raises(ValueError, match="test/photo: figures have that name for something else; name the folder"):
+        _prepare(folders)
+
+
 def test_a_test_photo_beside_the_sets_is_not_lost_silently(folders):
     write_picture(folders / "photos/test/stray.png", _picture(80))
     with pytest.raises(ValueError, match=r"stray\.png: put every test photo into a set's folder"):

@@ -11,7 +11,7 @@ from anime_model.networks.checkpoint import save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import write_picture
-from anime_model.recipes.recipe import AbstractionSettings, TeacherSettings
+from anime_model.recipes.teacher import AbstractionSettings, TeacherSettings
 from anime_model.training import teacher
 from anime_model.training.loop import Training, TrainingError
 from tests.support import lite

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from anime_model.recipes.recipe import RecipeError
+from anime_model.recipes.reading import RecipeError
 from flows.pipeline.recipe_file import recipe_name, use_recipe
 
 

@@ -75,16 +75,31 @@ def test_nothing_is_registered_twice(made: Path, store: mlflow.MlflowClient):
     assert len(versions(store)) == 2
 
 
-def test_another_protocol_for_the_same_file_is_a_new_version_and_another_time_is_none(
-    made: Path, store: mlflow.MlflowClient
-):
+def test_measuring_again_makes_no_version_and_judging_in_another_way_does(made: Path, store: mlflow.MlflowClient):
     register(made, ["cel"])
     metrics = made / "artifacts" / "cel" / "evaluation" / "int8.json"
-    measured = json.loads(metrics.read_text())
-    metrics.write_text(json.dumps(measured | {"latency_p50_ms": 123.0}))
-    assert register(made, ["cel"]) == []
-    metrics.write_text(json.dumps(measured | {"fid_features": "inception-2048"}))
-    assert register(made, ["cel"]) == ["animegan-cel 3 (int8)"]
+    before = json.loads(metrics.read_text())
+    for changed in ({"latency_p50_ms": 25.0, "cpu": "another"}, {"peak_memory_mb": 99.5}, {"fid": 12.2500001}):
+        metrics.write_text(json.dumps(before | changed))
+        assert register(made, ["cel"]) == [], changed
+    assert len(runs(store)) == 1
+    judged = ({"lpips_net": "squeeze"}, {"fid_real": 9}, {"pictures_md5": "0" * 32})
+    for number, changed in enumerate(judged, start=3):
+        metrics.write_text(json.dumps(before | changed))
+        assert register(made, ["cel"]) == [f"animegan-cel {number} (int8)"], changed
+    metrics.write_text(json.dumps(before))
+    assert register(made, ["cel"]) == [], "as it was judged first"
+
+
+def test_tags_are_the_figures_over_all_pictures_and_metrics_are_all(made: Path, store: mlflow.MlflowClient):
+    metrics = made / "artifacts" / "cel" / "evaluation" / "int8.json"
+    more = {"ssim_faces": 0.9, "fid_faces": 3.0, "fid_low": 12.0, "fid_high_faces": 3.5, "lpips_photo": 0.2}
+    metrics.write_text(json.dumps(json.loads(metrics.read_text()) | more))
+    register(made, ["cel"])
+    int8 = versions(store)[1]
+    assert more.keys() & int8.tags.keys() == {"lpips_photo"}
+    model = store.get_logged_model(int8.source.removeprefix("models:/"))
+    assert more.items() <= {metric.key: metric.value for metric in model.metrics}.items()
 
 
 def test_what_a_kill_cut_off_is_completed(made: Path, store: mlflow.MlflowClient):

@@ -1,0 +1,158 @@
+"""Learning another network's pictures for some seconds: how near two pictures are, and a loop that the clock ends.
+
+A machine that is lent for minutes gives no time to count steps: the learning rate follows the clock.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anime_model.training import losses
+from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
+
+Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
+WARM_UP = 50  # steps in which the rate rises
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """Weights of the parts of `PictureLoss`."""
+
+    pixel: float = 4.0
+    content: float = 1.0
+    direction: float = 1.5
+    style: float = 0.1
+
+
+class PictureLoss(nn.Module):
+    """How far made pictures are from the wanted ones, for a perceptual network that gives maps by name.
+
+    `pixel`: L1. `content`: L1 of the maps over the wanted maps' own size. `direction`: squared distance of the maps
+    with unit length over channels, as LPIPS has it (Zhang et al., CVPR 2018), all channels alike. `style`: paired Gram
+    matrices. The first map, at full resolution, is left out of the last two: it costs as much as all others together.
+    """
+
+    def __init__(self, perceptual: nn.Module, weights: Nearness | None = None) -> None:
+        super().__init__()
+        self.perceptual, self.weights = perceptual, weights or Nearness()
+
+    def forward(self, made: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum, a scalar, and its parts without their weights."""
+        with torch.no_grad():
+            targets = self.perceptual(wanted)
+        maps = self.perceptual(made)
+        deep = list(maps)[1:] or list(maps)
+        parts = {
+            "pixel": F.l1_loss(made, wanted),
+            "content": torch.stack([_relative_l1(maps[name], targets[name]) for name in maps]).mean(),
+            "direction": torch.stack([_apart(maps[name], targets[name]) for name in deep]).mean(),
+            "style": losses.style_paired(maps, targets, tuple(deep[:2])),
+        }
+        total = torch.stack([getattr(self.weights, name) * value.float() for name, value in parts.items()]).sum()
+        return total, parts
+
+
+def _relative_l1(made: Tensor, wanted: Tensor) -> Tensor:
+    return (made - wanted).abs().mean(dtype=torch.float32) / wanted.abs().mean(dtype=torch.float32).clamp_min(1e-6)
+
+
+def _apart(made: Tensor, wanted: Tensor) -> Tensor:
+    return (_unit(made.float()) - _unit(wanted.float())).square().sum(1).mean()
+
+
+def _unit(maps: Tensor) -> Tensor:
+    return maps * torch.rsqrt(maps.square().sum(1, keepdim=True) + 1e-6)
+
+
+@dataclass
+class Learner:
+    """A network that trains, the average of its weights, and what is told on the way.
+
+    `step()` gives a loss and its parts; `on_row(seconds, row)` hears of them every `log_every` steps, and
+    `on_save(average)` every `save_every` seconds.
+    """
+
+    network: nn.Module
+    step: Callable[[float], tuple[Tensor, dict[str, Tensor]]]
+    rate: float
+    decay: float = 0.998
+    log_every: int = 100
+    save_every: float = 60.0
+    extra: tuple[nn.Parameter, ...] = ()
+    on_row: Callable[[float, Scalars], None] = lambda seconds, row: None
+    on_save: Callable[[nn.Module], None] = lambda average: None
+    average: nn.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+
+    def run(self, seconds: float) -> nn.Module:
+        """Trains for `seconds` and returns the average of the weights. Raises `TrainingError` when it diverges."""
+        parameters = [p for p in (*self.network.parameters(), *self.extra) if p.requires_grad]
+        optimizer = torch.optim.Adam(parameters, self.rate, (0.9, 0.99))
+        begin = saved = time.monotonic()
+        step = 0
+        while (spent := time.monotonic() - begin) < seconds:
+            set_rate(optimizer, self._rate(spent / seconds) * min(1, (step + 1) / WARM_UP))
+            loss, parts = self.step(spent / seconds)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            update_average(self.average, self.network, step, self.decay)
+            step += 1
+            if step % self.log_every == 0:
+                self._tell(spent, step, loss, parts)
+            if time.monotonic() - saved > self.save_every:
+                saved = time.monotonic()
+                self.on_save(self.average)
+        self.on_save(self.average)
+        return self.average
+
+    def _rate(self, done: float) -> float:
+        return cosine(round(done * 10_000), 10_000, self.rate)
+
+    def _tell(self, spent: float, step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
+        row = {"step": step, "loss": float(loss.detach())} | {
+            key: float(value.detach()) for key, value in parts.items()
+        }
+        if not all(map(torch.isfinite, map(torch.tensor, row.values()))):
+            raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate")
+        self.on_row(spent, row)
+
+
+class Pool:
+    """Pairs that were drawn before, renewed a few at a time: where a target costs more than a step of the student."""
+
+    def __init__(self, draw: Callable[[], Pair], size: int, first: int, renew: int) -> None:
+        """`draw` makes one pair [1, 3, H, W]; `first` are made at once, `renew` more before every tenth batch."""
+        self._draw, self.size, self.renew = draw, size, renew
+        self._pairs: list[Pair] = []
+        self._batches = 0
+        self._add(first)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def _add(self, count: int) -> None:
+        self._pairs += [tuple(_levels(picture) for picture in self._draw()) for _ in range(count)]
+        del self._pairs[: max(0, len(self._pairs) - self.size)]
+
+    def batch(self, count: int) -> Pair:
+        """Random pairs, mirrored half of the time: two [count, 3, H, W] in [-1, 1]."""
+        if self._batches % 10 == 9:
+            self._add(self.renew)
+        self._batches += 1
+        chosen = [self._pairs[place] for place in torch.randint(len(self._pairs), (count,)).tolist()]
+        photo, wanted = (torch.cat(side).float() / 127.5 - 1 for side in zip(*chosen, strict=True))
+        return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
+
+
+def _levels(picture: Tensor) -> Tensor:
+    """uint8 holds a pool of thousands in a gigabyte."""
+    return ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

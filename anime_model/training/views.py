@@ -1,0 +1,108 @@
+"""Endless views of a folder's photos: another place, size, light and sharpness each time.
+
+A network that draws for any photo can be asked for the target of any view, so that views cost nothing but their
+drawing, and a student sees softer, sharper, darker and larger pictures than the folder has.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How views differ from the photos: share of the views that change, and the range of the change.
+
+    `scale` is the size in the view over that in the photo, `sharpness` the weight of an unsharp mask (below 0: softer),
+    `gamma` the logarithm of the exponent, the rest factors or, for `noise` and `shift`, levels of a picture in [0, 1].
+    """
+
+    scale: tuple[float, float] = (0.9, 2.43)
+    sharpness: tuple[float, float, float] = (0.35, -0.6, 1.6)
+    gamma: tuple[float, float, float] = (0.35, -0.45, 0.45)
+    contrast: tuple[float, float, float] = (0.35, 0.7, 1.25)
+    shift: tuple[float, float, float] = (0.25, -0.1, 0.1)
+    saturation: tuple[float, float, float] = (0.3, 0.5, 1.5)
+    tint: tuple[float, float] = (0.2, 0.08)
+    noise: tuple[float, float, float] = (0.12, 0.0, 0.03)
+
+
+class Views:
+    """Photos in the memory of one device, and random or fixed square views of them."""
+
+    def __init__(self, pictures: list[Tensor], weights: Tensor | None = None, variety: Variety | None = None) -> None:
+        """`pictures` are uint8 [3, H, W]; `weights` [len(pictures)] say how often each is drawn from."""
+        self.device = pictures[0].device
+        side = max(max(picture.shape[1:]) for picture in pictures)
+        self.pictures = torch.zeros(len(pictures), 3, side, side, dtype=torch.uint8, device=self.device)
+        for place, picture in zip(self.pictures, pictures, strict=True):
+            height, width = picture.shape[1:]
+            place[:, :height, :width] = picture
+            place[:, height:, :width] = picture[:, -1:]  # what a bicubic sample at the edge reads beyond it
+            place[:, :, width:] = place[:, :, width - 1 : width].clone()
+        self.sizes = torch.tensor([picture.shape[1:] for picture in pictures], dtype=torch.float32, device=self.device)
+        self.weights = torch.ones(len(pictures), device=self.device) if weights is None else weights
+        self.variety = variety or Variety()
+
+    def draw(self, count: int, size: int) -> Tensor:
+        """Random views [count, 3, size, size] in [-1, 1]. Reproducible by `torch.manual_seed`."""
+        pick = torch.multinomial(self.weights, count, replacement=True)
+        height, width = self.sizes[pick].T
+        low, high = self.variety.scale
+        scale = torch.exp(torch.rand_like(height) * math.log(high / low) + math.log(low))
+        window = torch.minimum(size / scale, torch.minimum(height, width) - 1)
+        top, left = (torch.rand_like(height) * (side - 1 - window) for side in (height, width))
+        flip = torch.rand(count, device=self.device) < 0.5
+        return vary(self._cut(pick, top, left, window, size, flip), self.variety)
+
+    def fixed(self, count: int, size: int) -> Tensor:
+        """The largest square of `count` photos spread over the folder, as they are: [count, 3, size, size]."""
+        pick = torch.linspace(0, len(self.pictures) - 1, min(count, len(self.pictures)), device=self.device).long()
+        height, width = self.sizes[pick].T
+        window = torch.minimum(height, width) - 1
+        return self._cut(pick, (height - 1 - window) / 2, (width - 1 - window) / 2, window, size, window < 0)
+
+    def _cut(self, pick: Tensor, top: Tensor, left: Tensor, window: Tensor, size: int, flip: Tensor) -> Tensor:
+        steps = torch.linspace(0, 1, size, device=self.device)
+        rows = top[:, None] + steps * window[:, None]
+        columns = left[:, None] + steps * window[:, None]
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
+        last = self.pictures.shape[-1] - 1
+        shape = (len(pick), size, size)
+        grid = torch.stack([columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)], -1) / last * 2 - 1
+        photo = F.grid_sample(
+            self.pictures[pick].float(), grid, mode="bicubic", padding_mode="border", align_corners=True
+        )
+        return photo.clamp(0, 255) / 127.5 - 1
+
+
+def vary(photo: Tensor, variety: Variety) -> Tensor:
+    """Sharpness, light, colour and noise of pictures [N, 3, H, W] in [-1, 1], each changed for a share of them."""
+    count = len(photo)
+
+    def some(range_: tuple[float, float, float], rest: float) -> Tensor:
+        share, low, high = range_
+        value = torch.rand(count, 1, 1, 1, device=photo.device) * (high - low) + low
+        return torch.where(torch.rand(count, 1, 1, 1, device=photo.device) < share, value, rest)
+
+    photo = photo + (photo - _blurred(photo)) * some(variety.sharpness, 0.0)
+    photo = ((photo.clamp(-1, 1) + 1) / 2) ** torch.exp(some(variety.gamma, 0.0))
+    photo = (photo - 0.5) * some(variety.contrast, 1.0) + 0.5 + some(variety.shift, 0.0)
+    grey = photo.mean(1, keepdim=True)
+    photo = grey + (photo - grey) * some(variety.saturation, 1.0)
+    share, most = variety.tint
+    tint = (torch.rand(count, 3, 1, 1, device=photo.device) * 2 - 1) * most
+    photo = photo * (1 + tint * (torch.rand(count, 1, 1, 1, device=photo.device) < share))
+    photo = photo + torch.randn_like(photo) * some(variety.noise, 0.0)
+    return photo.clamp(0, 1) * 2 - 1
+
+
+def _blurred(photo: Tensor) -> Tensor:
+    row = torch.tensor(BINOMIAL, dtype=photo.dtype, device=photo.device) / sum(BINOMIAL)
+    kernel = (row[:, None] * row).expand(3, 1, 5, 5)
+    return F.conv2d(F.pad(photo, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)

@@ -1,0 +1,77 @@
+"""Each training of the tool on a few small photos and a tiny published network, to its end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
+from anime_model.networks.generator import Generator
+from anime_model.pictures.arrays import write_picture
+from tests.networks.test_onnx_network import published_like
+from tools import imitate
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, Path]:
+    draw = np.random.default_rng(0)
+    for place in range(4):
+        write_picture(tmp_path / f"photos/{place}.png", draw.integers(0, 256, (72, 80, 3), dtype=np.uint8))
+    torch.manual_seed(0)
+    save_generator(tmp_path / "teacher.safetensors", Generator(animeganv2(0.25)).eval())
+    return {"photos": tmp_path / "photos", "reference": published_like(tmp_path / "net.onnx"), "out": tmp_path / "out"}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], what: str, start: Path, *more: str) -> None:
+    named = [word for key, value in given.items() for word in (f"--{key}", str(value))]
+    small = ["--crop", "64", "--batch", "2", "--pool", "4", "--device", "cpu", "--keep", "0.6", *more]
+    monkeypatch.setattr("sys.argv", ["imitate", what, "--start", str(start), *named, *small])
+    imitate.main()
+
+
+@pytest.mark.slow
+def test_teacher_then_lite_then_polish(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path):
+    run(monkeypatch, given, "teacher", tmp_path / "teacher.safetensors", "--seconds", "1")
+    taught = load_generator(given["out"] / "teacher.safetensors")
+    assert taught.arch.upsample == "half_pixel"
+    assert not torch.equal(taught.out.weight, load_generator(tmp_path / "teacher.safetensors").out.weight)
+    run(monkeypatch, given, "lite", given["out"] / "teacher.safetensors", "--seconds", "4")
+    lite = load_generator(given["out"] / "distilled.safetensors")
+    assert lite.arch.tail == "subpixel"
+    run(monkeypatch, given, "polish", given["out"] / "distilled.safetensors", "--seconds", "1")
+    polished = load_generator(given["out"] / "polished.safetensors")
+    assert polished.arch == lite.arch
+    assert read_notes(given["out"] / "polished.safetensors")["learned_from"] == "net.onnx"
+    photo = torch.rand(1, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        assert polished(photo).isfinite().all()
+        assert not torch.allclose(polished(photo), lite(photo), atol=1e-3)
+
+
+def test_a_folder_without_pictures_is_named(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit, match="empty: holds no picture"):
+        run(
+            monkeypatch,
+            given | {"photos": tmp_path / "empty"},
+            "polish",
+            tmp_path / "teacher.safetensors",
+            "--seconds",
+            "1",
+        )
+
+
+def test_a_missing_network_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path):
+    with pytest.raises(SystemExit, match=r"gone\.onnx"):
+        run(
+            monkeypatch,
+            given | {"reference": tmp_path / "gone.onnx"},
+            "teacher",
+            tmp_path / "teacher.safetensors",
+            "--seconds",
+            "1",
+        )

@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch import nn
+
+from anime_model.networks.perceptual import load_perceptual
+from anime_model.training.imitation import Learner, Nearness, PictureLoss, Pool
+from anime_model.training.loop import TrainingError
+
+
+def test_equal_pictures_are_at_distance_nought_and_others_farther_by_every_part():
+    torch.manual_seed(0)
+    loss = PictureLoss(load_perceptual("embedded", ("relu1_1", "relu2_1", "relu3_1")))
+    wanted = torch.rand(2, 3, 32, 32) * 2 - 1
+    near, far = (wanted + size * torch.randn_like(wanted) for size in (0.02, 0.3))
+    nought, parts = loss(wanted, wanted)
+    assert float(nought) == pytest.approx(0, abs=1e-5)
+    assert set(parts) == {"pixel", "content", "direction", "style"}
+    for name in parts:
+        assert 0 < float(loss(near, wanted)[1][name]) < float(loss(far, wanted)[1][name]), name
+
+
+def test_the_total_is_the_weighted_sum():
+    torch.manual_seed(0)
+    weights = Nearness(pixel=3, content=0.5, direction=2, style=0.25)
+    loss = PictureLoss(load_perceptual("embedded", ("relu2_1", "relu3_1")), weights)
+    total, parts = loss(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
+    assert float(total) == pytest.approx(sum(getattr(weights, name) * float(parts[name]) for name in parts), rel=1e-4)
+
+
+def one_weight(target: float, rate: float = 0.05, **more) -> Learner:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+
+    def step(done: float):
+        loss = (network.weight - target).square().sum()
+        return loss, {"apart": loss}
+
+    return Learner(network, step, rate, log_every=10, **more)
+
+
+def test_the_clock_ends_a_training_that_has_learned():
+    rows, kept = [], []
+    learner = one_weight(0.7, on_row=lambda seconds, row: rows.append(row), on_save=lambda net: kept.append(net))
+    average = learner.run(1.5)
+    assert float(average.weight.detach()) == pytest.approx(0.7, abs=0.02)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert kept[-1] is average
+
+
+def test_a_loss_that_is_no_number_ends_it():
+    with pytest.raises(TrainingError, match="not finite at step 10"):
+        one_weight(float("nan")).run(5)
+
+
+def test_a_pool_keeps_pairs_together_and_renews_itself():
+    made = iter(range(1, 1000))
+
+    def draw():
+        level = next(made) / 500 - 1
+        return torch.full((1, 3, 4, 4), level), torch.full((1, 3, 4, 4), -level)
+
+    torch.manual_seed(0)
+    pool = Pool(draw, size=20, first=10, renew=2)
+    batches = [pool.batch(5) for _ in range(100)]
+    for photo, wanted in batches:
+        torch.testing.assert_close(photo, -wanted, atol=0.01, rtol=0)
+    assert len(pool) == 20
+    assert float(batches[-1][0].max()) > float(batches[0][0].max()), "new pairs come"
+    assert float(batches[-1][0].min()) > float(batches[0][0].min()), "old ones go"

@@ -1,0 +1,253 @@
+"""Trains a style's networks on a published network's pictures for a number of seconds: `python -m tools.imitate WHAT`.
+
+It needs PyTorch, torch-pruning, lightning-fabric, onnx and safetensors, and no pipeline: for a GPU that is lent for
+minutes, or one core of a CPU for hours. WHAT is
+
+- teacher: a full-width generator goes on from `--start`;
+- lite:    from the teacher `--start`, separable, pruned in three rounds and distilled, a quarter of the time for the
+           first two; each kept in `--out`;
+- polish:  a lite network goes on from `--start` on the published network's pictures alone, its norms folded.
+
+Views of the photos are drawn as the training goes (`anime_model/training/views.py`), and so are their targets: on a GPU
+for every step, on a CPU into a pool that is renewed a few at a time.
+"""
+
+import argparse
+import copy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from anime_model.compression.distillation import HINTS, Adapters, freeze_norms
+from anime_model.compression.norms import gather_statistics, mixed, settle_norms
+from anime_model.compression.pruning import BUDGETS, cut, least_widths
+from anime_model.compression.separable import replace_convs
+from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm
+from anime_model.networks.onnx_network import OnnxNetwork
+from anime_model.networks.perceptual import load_perceptual
+from anime_model.pictures.arrays import picture_files, read_picture
+from anime_model.recipes.prune import PruneSettings
+from anime_model.recipes.replace_convs import ReplaceSettings
+from anime_model.training import losses
+from anime_model.training.imitation import Learner, PictureLoss, Pool
+from anime_model.training.loop import Scalars
+from anime_model.training.views import Views
+
+REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
+ROUNDS = 3
+FIXED = 32  # photos that pruning goes by
+KL, FEATURE = 0.2, 0.3  # share of the total, and weight, as in distillation
+MAPS = ("relu1_1", "relu2_1", "relu3_1")
+Made = tuple[Tensor, dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What all trainings share: views, the published network, how near pictures are, and where and how long."""
+
+    views: Views
+    reference: nn.Module
+    loss: nn.Module
+    device: torch.device
+    options: argparse.Namespace
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16)
+
+    def photos(self) -> Tensor:
+        views = self.views.draw(self.options.batch, self.options.crop)
+        return views.contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def wanted(self, photo: Tensor) -> Tensor:
+        return self.reference(photo.contiguous()).clamp(-1, 1).contiguous(memory_format=torch.channels_last)
+
+    def fixed(self) -> Tensor:
+        return self.views.fixed(FIXED, self.options.crop)
+
+    def learner(self, name: str, network: nn.Module, step: Callable[[float], Made], rate: float, **more) -> Learner:
+        keep = more.pop("keep", lambda average: save(self.options.out / f"{name}.safetensors", average, self.options))
+        return Learner(network, step, rate, on_row=_teller(name, self.options.batch), on_save=keep, **more)
+
+
+def save(path: Path, network: Generator, options: argparse.Namespace) -> None:
+    plain = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).float()
+    save_generator(path, plain.half(), learned_from=options.reference.name, crop=options.crop)
+
+
+def _teller(name: str, batch: int) -> Callable[[float, Scalars], None]:
+    def tell(seconds: float, row: Scalars) -> None:
+        rest = " ".join(f"{key} {value:.4f}" for key, value in row.items() if key != "step")
+        print(f"{name}: {seconds:.0f} s, {row['step'] * batch / max(1, seconds):.1f} pictures/s, {rest}", flush=True)
+
+    return tell
+
+
+def train_teacher(room: Room) -> None:
+    options = room.options
+    teacher = load_generator(options.start)
+    teacher.arch = replace(teacher.arch, upsample="half_pixel")
+    teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
+    draw = torch.compile(teacher) if options.compile else teacher
+
+    def step(done: float) -> Made:
+        photo = room.photos()
+        with room.autocast():
+            made = draw(photo)
+            return room.loss(made.float(), room.wanted(photo))
+
+    room.learner("teacher", teacher, step, options.rate or 5e-4).run(options.seconds)
+
+
+def train_lite(room: Room) -> None:
+    options = room.options
+    teacher = load_generator(options.start)
+    settings = ReplaceSettings(layers=REPLACED, kernels={"e2": 3}, upsample="half_pixel")
+    student, photos = replace_convs(teacher, settings).to(room.device), room.fixed()
+    gather_statistics(student, mixed(photos))
+    teacher = teacher.to(room.device, memory_format=torch.channels_last).requires_grad_(False)
+    student = _distilled(room, "separable", student, teacher, 0.15 * options.seconds)
+    pruning = PruneSettings(budget="macs", keep=options.keep, group_keep=0.25, round_to=16)
+    least, whole = least_widths(student, pruning.group_keep, pruning.round_to), BUDGETS["macs"](student.arch)
+    for turn in range(1, ROUNDS + 1):
+        amount = round(whole * options.keep ** (turn / ROUNDS))
+        student = cut(student, teacher, photos, pruning, amount, least)
+        student = _distilled(room, "pruned", student, teacher, 0.04 * options.seconds)
+    student = _distilled(room, "distilled", student, teacher, 0.3 * options.seconds)
+    settle_norms(student, mixed(photos))
+    _distilled(room, "distilled", student, teacher, 0.43 * options.seconds, frozen=True)
+
+
+def _distilled(
+    room: Room, name: str, student: Generator, teacher: Generator, seconds: float, frozen: bool = False
+) -> Generator:
+    """The student after `seconds` of learning from the teacher and, for a share of the views, from its own model."""
+    adapters = Adapters(student, teacher).to(room.device)
+    adapters.fit(student.eval(), teacher, room.fixed()[::4])
+    student = student.to(room.device, memory_format=torch.channels_last).train()
+    if frozen:
+        freeze_norms(student)
+
+    def step(done: float) -> Made:
+        photo = room.photos()
+        with room.autocast():
+            with torch.no_grad():
+                hints = {key: value.float() for key, value in teacher.features(photo).items()}
+            maps = student.features(photo)
+            made = maps.pop("anime").float()
+            mine = {key: value.float() for key, value in adapters(maps).items()}
+            theirs = torch.rand(len(photo), 1, 1, 1, device=room.device) < room.options.share
+            wanted = torch.where(theirs, room.wanted(photo), hints["anime"])
+            total, parts = room.loss(made, wanted)
+        return _with_hints(total, parts, mine, hints)
+
+    learner = room.learner(name, student, step, room.options.rate or 1.2e-3, extra=tuple(adapters.parameters()))
+    made = learner.run(seconds).to(memory_format=torch.contiguous_format)
+    return made.requires_grad_(True).eval()  # surgery finds its way by gradients
+
+
+def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hints: losses.Maps) -> Made:
+    feature = torch.stack([losses.relative_l2(mine[name], hints[name]) for name in HINTS]).mean()
+    kl = torch.stack([losses.channel_kl(mine[name], hints[name], 3.0) for name in HINTS]).mean()
+    total = total + FEATURE * feature
+    total = total + kl * (KL / (1 - KL) * total.detach() / kl.detach().clamp_min(1e-8))
+    return total, parts | {"feature": feature, "kl": kl}
+
+
+def polish(room: Room) -> None:
+    options = room.options
+    given = load_generator(options.start)
+    lite = fold_batch_norm(given).to(room.device, memory_format=torch.channels_last).train()
+    lite.out.bias.requires_grad_(False)  # batch norm's network has none
+    pairs = _pairs(room)
+
+    def step(done: float) -> Made:
+        photo, wanted = (side.contiguous(memory_format=torch.channels_last) for side in pairs())
+        with room.autocast():
+            return room.loss(lite(photo).float(), wanted)
+
+    def keep(average: Generator) -> None:
+        save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), given.arch), options)
+
+    room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
+
+
+def _pairs(room: Room) -> Callable[[], tuple[Tensor, Tensor]]:
+    if room.device.type != "cpu":
+        return lambda: (photo := room.photos(), room.wanted(photo))
+
+    def draw() -> tuple[Tensor, Tensor]:
+        photo = room.views.draw(1, room.options.crop)
+        return photo, room.wanted(photo)
+
+    pool = Pool(draw, room.options.pool, room.options.pool // 4, renew=2)
+    return lambda: pool.batch(room.options.batch)
+
+
+def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
+    """Photos of FOLDER or FOLDER=SHARE, as uint8 tensors, and how often each is drawn from."""
+    pictures, weights = [], []
+    for given in folders:
+        folder, _, share = given.partition("=")
+        found = [torch.from_numpy(read_picture(file)).permute(2, 0, 1) for file in picture_files(Path(folder))]
+        if not found:
+            raise ValueError(f"--photos {folder}: holds no picture")
+        pictures += [picture.to(device) for picture in found]
+        weights += [float(share or len(found)) / len(found)] * len(found)
+    return pictures, torch.tensor(weights, device=device)
+
+
+def _room(options: argparse.Namespace) -> Room:
+    device = torch.device(options.device)
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True
+    options.out.mkdir(parents=True, exist_ok=True)
+    perceptual = load_perceptual(options.perceptual, MAPS).to(device)
+    loss = PictureLoss(perceptual)
+    reference = OnnxNetwork(options.reference).to(device).eval().requires_grad_(False)
+    views = Views(*photos_of(options.photos, device))
+    return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=TRAININGS)
+    parser.add_argument("--reference", type=Path, required=True, help="the published network, an ONNX file")
+    parser.add_argument("--photos", nargs="+", required=True, help="folders, each with =SHARE of the views if you like")
+    parser.add_argument("--start", type=Path, required=True, help="checkpoint to begin from")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--rate", type=float, help="learning rate at the start")
+    parser.add_argument("--batch", type=int, default=3)
+    parser.add_argument("--crop", type=int, default=256)
+    parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
+    parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
+    parser.add_argument("--pool", type=int, default=1500, help="polish on a CPU: pairs kept")
+    parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--compile", action="store_true", help="torch.compile: a minute, then faster, on a GPU")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+TRAININGS: dict[str, Callable[[Room], None]] = {"teacher": train_teacher, "lite": train_lite, "polish": polish}
+
+
+def main() -> None:
+    options = _options()
+    try:
+        TRAININGS[options.what](_room(options))
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -207,12 +207,22 @@ def _room(options: argparse.Namespace) -> Room:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True
+    if options.compile:
+        _spare_the_compiler()
     options.out.mkdir(parents=True, exist_ok=True)
     perceptual = load_perceptual(options.perceptual, MAPS).to(device)
     loss = PictureLoss(perceptual)
     reference = OnnxNetwork(options.reference).to(device).eval().requires_grad_(False)
     views = Views(*photos_of(options.photos, device))
     return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options)
+
+
+def _spare_the_compiler() -> None:
+    """PyTorch 2.11 fails in the backward pass of a norm over the whole picture where it mixes orders of reduction."""
+    from torch._inductor import config
+
+    if hasattr(config.triton, "mix_order_reduction"):
+        config.triton.mix_order_reduction = False
 
 
 def _options() -> argparse.Namespace:

@@ -120,7 +120,7 @@ def share_photos(source: Path, target: Path) -> None:
     tests = set(files[:: max(8, -(-len(files) // 24))])
     shutil.rmtree(target, ignore_errors=True)
     for file in files:
-        place(file, target / ("test/photos" if file in tests else "train") / file.relative_to(source))
+        place(file, target / ("test/held_out" if file in tests else "train") / file.relative_to(source))
 
 
 def place(file: Path, target: Path) -> None:

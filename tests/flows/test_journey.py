@@ -29,7 +29,7 @@ def photos(tmp_path) -> Path:
 
 def test_photos_are_shared_out_and_none_is_on_both_sides(photos, tmp_path):
     journey.share_photos(photos, tmp_path / "data")
-    train, test = (sorted((tmp_path / "data" / part).rglob("*.png")) for part in ("train", "test/photos"))
+    train, test = (sorted((tmp_path / "data" / part).rglob("*.png")) for part in ("train", "test/held_out"))
     assert (len(train), len(test)) == (17, 3)
     assert not {path.name for path in train} & {path.name for path in test}
     journey.share_photos(photos, tmp_path / "data")

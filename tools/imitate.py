@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from anime_model.compression.distillation import HINTS, Adapters, freeze_norms
+from anime_model.compression.distillation import Adapters, feature_matching, freeze_norms, with_kl
 from anime_model.compression.norms import gather_statistics, mixed, settle_norms
 from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
@@ -41,7 +41,7 @@ from anime_model.training.views import Views
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
 ROUNDS = 3
 FIXED = 32  # photos that pruning goes by
-KL, FEATURE = 0.2, 0.3  # share of the total, and weight, as in distillation
+KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
 MAPS = ("relu1_1", "relu2_1", "relu3_1")
 Made = tuple[Tensor, dict[str, Tensor]]
 
@@ -152,11 +152,9 @@ def _distilled(
 
 
 def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hints: losses.Maps) -> Made:
-    feature = torch.stack([losses.relative_l2(mine[name], hints[name]) for name in HINTS]).mean()
-    kl = torch.stack([losses.channel_kl(mine[name], hints[name], 3.0) for name in HINTS]).mean()
-    total = total + FEATURE * feature
-    total = total + kl * (KL / (1 - KL) * total.detach() / kl.detach().clamp_min(1e-8))
-    return total, parts | {"feature": feature, "kl": kl}
+    feature = feature_matching(mine, hints)
+    total, share = with_kl(total + FEATURE * feature, mine, hints, KL, TEMPERATURE)
+    return total, parts | {"feature": feature, "kl_share": share}
 
 
 def polish(room: Room) -> None:

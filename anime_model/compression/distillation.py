@@ -99,6 +99,22 @@ def freeze_norms(student: nn.Module) -> None:
         norm.eval()
 
 
+def feature_matching(hints: losses.Maps, wanted: losses.Maps) -> Tensor:
+    """Squared distance of the adapted maps to the teacher's over the teacher's own, mean over the hinted blocks."""
+    return torch.stack([losses.relative_l2(hints[name], wanted[name]) for name in HINTS]).mean()
+
+
+def with_kl(
+    others: Tensor, hints: losses.Maps, wanted: losses.Maps, share: float, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Adds the KL term, scaled so that it makes `share` of the total, and measures the share that it makes."""
+    if not share:
+        return others, torch.zeros(())
+    kl = torch.stack([losses.channel_kl(hints[name], wanted[name], temperature) for name in HINTS]).mean()
+    scaled = kl * (share / (1 - share) * others.detach() / kl.detach().clamp_min(1e-8))
+    return others + scaled, scaled / (others + scaled)
+
+
 class _Learner:
     def __init__(
         self,
@@ -145,7 +161,7 @@ class _Learner:
         if self.extra_loss:
             parts["extra"] = self.extra_loss(self.plain.student)
             others = others + parts["extra"]
-        total, parts["kl_share"] = self._with_kl(others, hints, wanted)
+        total, parts["kl_share"] = with_kl(others, hints, wanted, self.settings.kl_share, self.settings.temperature)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(total)
         self.optimizer.step()
@@ -169,18 +185,8 @@ class _Learner:
             parts["content"] = losses.content(made_maps, wanted_maps, settings.content_layers)
             parts["style"] = losses.style_paired(made_maps, wanted_maps, settings.style_layers)
         if self._weight("feature"):
-            parts["feature"] = torch.stack([losses.relative_l2(hints[name], wanted[name]) for name in HINTS]).mean()
+            parts["feature"] = feature_matching(hints, wanted)
         return parts
-
-    def _with_kl(self, others: Tensor, hints: losses.Maps, wanted: losses.Maps) -> tuple[Tensor, Tensor]:
-        """Adds the KL term, scaled so that it makes `kl_share` of the total, and measures the share that it makes."""
-        share = self.settings.kl_share
-        if not share:
-            return others, torch.zeros(())
-        pairs = [(hints[name], wanted[name]) for name in HINTS]
-        kl = torch.stack([losses.channel_kl(a, b, self.settings.temperature) for a, b in pairs]).mean()
-        scaled = kl * (share / (1 - share) * others.detach() / kl.detach().clamp_min(1e-8))
-        return others + scaled, scaled / (others + scaled)
 
     def _weight(self, key: str) -> float:
         return self.settings.weights.get(key, 0.0)

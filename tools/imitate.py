@@ -14,6 +14,7 @@ for every step, on a CPU into a pool that is renewed a few at a time.
 
 import argparse
 import copy
+import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ from anime_model.training.views import Views
 
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
 ROUNDS = 3
+WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
 MAPS = ("relu1_1", "relu2_1", "relu3_1")
@@ -176,15 +178,16 @@ def polish(room: Room) -> None:
 
 
 def _pairs(room: Room) -> Callable[[], tuple[Tensor, Tensor]]:
+    options = room.options
     if room.device.type != "cpu":
         return lambda: (photo := room.photos(), room.wanted(photo))
 
     def draw() -> tuple[Tensor, Tensor]:
-        photo = room.views.draw(1, room.options.crop)
+        photo = room.views.whole(options.crop, WHOLE)
         return photo, room.wanted(photo)
 
-    pool = Pool(draw, room.options.pool, room.options.pool // 4, renew=2)
-    return lambda: pool.batch(room.options.batch)
+    pool = Pool(draw, options.pool, options.pool // 4, renew=1)
+    return lambda: pool.batch(options.batch, options.crop)
 
 
 def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
@@ -203,6 +206,7 @@ def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], T
 def _room(options: argparse.Namespace) -> Room:
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
+    random.seed(options.seed)
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True
     if options.compile:
@@ -236,7 +240,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
-    parser.add_argument("--pool", type=int, default=1500, help="polish on a CPU: pairs kept")
+    parser.add_argument("--pool", type=int, default=600, help="polish on a CPU: whole pictures kept")
     parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from anime_model.training import losses
 from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
+from anime_model.training.views import random_part
 
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
 WARM_UP = 50  # steps in which the rate rises
@@ -27,6 +28,7 @@ class Nearness:
     content: float = 1.0
     direction: float = 1.5
     style: float = 0.1
+    edges: float = 2.0
 
 
 class PictureLoss(nn.Module):
@@ -34,7 +36,8 @@ class PictureLoss(nn.Module):
 
     `pixel`: L1. `content`: L1 of the maps over the wanted maps' own size. `direction`: squared distance of the maps
     with unit length over channels, as LPIPS has it (Zhang et al., CVPR 2018), all channels alike. `style`: paired Gram
-    matrices. The first map, at full resolution, is left out of the last two: it costs as much as all others together.
+    matrices. The first map, at full resolution, is left out of these two: it costs as much as all others together.
+    `edges`: L1 of the differences between neighbours, which sees a line that is soft or has teeth.
     """
 
     def __init__(self, perceptual: nn.Module, weights: Nearness | None = None) -> None:
@@ -52,6 +55,7 @@ class PictureLoss(nn.Module):
             "content": torch.stack([_relative_l1(maps[name], targets[name]) for name in maps]).mean(),
             "direction": torch.stack([_apart(maps[name], targets[name]) for name in deep]).mean(),
             "style": losses.style_paired(maps, targets, tuple(deep[:2])),
+            "edges": _neighbours(made - wanted),
         }
         total = torch.stack([getattr(self.weights, name) * value.float() for name, value in parts.items()]).sum()
         return total, parts
@@ -59,6 +63,10 @@ class PictureLoss(nn.Module):
 
 def _relative_l1(made: Tensor, wanted: Tensor) -> Tensor:
     return (made - wanted).abs().mean(dtype=torch.float32) / wanted.abs().mean(dtype=torch.float32).clamp_min(1e-6)
+
+
+def _neighbours(error: Tensor) -> Tensor:
+    return (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()) / 2
 
 
 def _apart(made: Tensor, wanted: Tensor) -> Tensor:
@@ -130,9 +138,12 @@ class Pool:
     """Pairs that were drawn before, renewed a few at a time: where a target costs more than a step of the student."""
 
     def __init__(self, draw: Callable[[], Pair], size: int, first: int, renew: int) -> None:
-        """`draw` makes one pair [1, 3, H, W]; `first` are made at once, `renew` more before every tenth batch."""
+        """`draw` makes one pair [1, 3, H, W]; `first` are made at once, `renew` more before every tenth batch.
+
+        Pairs may differ in size; batches are cut out of them.
+        """
         self._draw, self.size, self.renew = draw, size, renew
-        self._pairs: list[Pair] = []
+        self._pairs: list[Tensor] = []  # each [2, 3, H, W]
         self._batches = 0
         self._add(first)
 
@@ -140,16 +151,17 @@ class Pool:
         return len(self._pairs)
 
     def _add(self, count: int) -> None:
-        self._pairs += [tuple(_levels(picture) for picture in self._draw()) for _ in range(count)]
+        self._pairs += [_levels(torch.cat(self._draw())) for _ in range(count)]
         del self._pairs[: max(0, len(self._pairs) - self.size)]
 
-    def batch(self, count: int) -> Pair:
-        """Random pairs, mirrored half of the time: two [count, 3, H, W] in [-1, 1]."""
+    def batch(self, count: int, crop: int) -> Pair:
+        """Random parts of random pairs, mirrored half of the time: two [count, 3, crop, crop] in [-1, 1]."""
         if self._batches % 10 == 9:
             self._add(self.renew)
         self._batches += 1
-        chosen = [self._pairs[place] for place in torch.randint(len(self._pairs), (count,)).tolist()]
-        photo, wanted = (torch.cat(side).float() / 127.5 - 1 for side in zip(*chosen, strict=True))
+        chosen = torch.randint(len(self._pairs), (count,)).tolist()
+        parts = [random_part(self._pairs[place], crop, crop) for place in chosen]
+        photo, wanted = torch.stack(parts, 1).float() / 127.5 - 1
         return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
 
 

@@ -14,7 +14,7 @@ def test_equal_pictures_are_at_distance_nought_and_others_farther_by_every_part(
     near, far = (wanted + size * torch.randn_like(wanted) for size in (0.02, 0.3))
     nought, parts = loss(wanted, wanted)
     assert float(nought) == pytest.approx(0, abs=1e-5)
-    assert set(parts) == {"pixel", "content", "direction", "style"}
+    assert set(parts) == {"pixel", "content", "direction", "style", "edges"}
     for name in parts:
         assert 0 < float(loss(near, wanted)[1][name]) < float(loss(far, wanted)[1][name]), name
 
@@ -61,7 +61,7 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
 
     torch.manual_seed(0)
     pool = Pool(draw, size=20, first=10, renew=2)
-    batches = [pool.batch(5) for _ in range(100)]
+    batches = [pool.batch(5, 4) for _ in range(100)]
     for photo, wanted in batches:
         torch.testing.assert_close(photo, -wanted, atol=0.01, rtol=0)
     assert len(pool) == 20

@@ -27,6 +27,7 @@ from anime_model.compression.distillation import Adapters, feature_matching, fre
 from anime_model.compression.norms import gather_statistics, mixed, settle_norms
 from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
+from anime_model.compression.stem import merge_stem, strided_stem
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm
 from anime_model.networks.onnx_network import OnnxNetwork
@@ -40,6 +41,7 @@ from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
+KERNELS = {"a0": 5, "e2": 3}
 ROUNDS = 3
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
@@ -109,8 +111,9 @@ def train_teacher(room: Room) -> None:
 def train_lite(room: Room) -> None:
     options = room.options
     teacher = load_generator(options.start)
-    settings = ReplaceSettings(layers=REPLACED, kernels={"e2": 3}, upsample="half_pixel")
-    student, photos = replace_convs(teacher, settings).to(room.device), room.fixed()
+    settings = ReplaceSettings(layers=REPLACED, kernels=KERNELS, upsample="half_pixel", stem="strided")
+    photos = room.fixed()
+    student = replace_convs(teacher.to(room.device), settings, photos).to(room.device)
     gather_statistics(student, mixed(photos))
     teacher = teacher.to(room.device, memory_format=torch.channels_last).requires_grad_(False)
     student = _distilled(room, "separable", student, teacher, 0.15 * options.seconds)
@@ -162,7 +165,10 @@ def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hint
 def polish(room: Room) -> None:
     options = room.options
     given = load_generator(options.start)
-    lite = fold_batch_norm(given).to(room.device, memory_format=torch.channels_last).train()
+    lite, arch = fold_batch_norm(given), given.arch
+    if options.stem:
+        lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
+    lite = lite.to(room.device, memory_format=torch.channels_last).train()
     lite.out.bias.requires_grad_(False)  # batch norm's network has none
     pairs = _pairs(room)
 
@@ -172,7 +178,7 @@ def polish(room: Room) -> None:
             return room.loss(lite(photo).float(), wanted)
 
     def keep(average: Generator) -> None:
-        save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), given.arch), options)
+        save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), arch), options)
 
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
 
@@ -240,6 +246,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
+    parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
     parser.add_argument("--pool", type=int, default=600, help="polish on a CPU: whole pictures kept")
     parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from anime_model.networks.architecture import animeganv2, free_kernels, separable_layers
+from anime_model.networks.architecture import HALVING, animeganv2, free_kernels, separable_layers
 from anime_model.recipes.checks import CheckSettings
 from anime_model.recipes.data import DataSettings, folder_name
 from anime_model.recipes.distill import FullDistillSettings
@@ -135,6 +135,8 @@ def _check_layers(settings: ReplaceSettings) -> None:
             raise RecipeError(f"replace_convs.kernels.{name}: {name!r} is not one of {', '.join(free)}")
         if size > free[name]:
             raise RecipeError(f"replace_convs.kernels.{name}: {size} is larger than the teacher's {free[name]}")
+    if settings.stem == "strided" and HALVING in settings.layers:
+        raise RecipeError(f"replace_convs.layers: {HALVING!r} is part of the strided stem; take it out")
     if settings.norm != "batch":
         raise RecipeError(f"replace_convs.norm: {settings.norm!r} does not fold into a convolution; write 'batch'")
 

@@ -4,6 +4,7 @@ A machine that is lent for minutes gives no time to count steps: the learning ra
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class Learner:
         parameters = [p for p in (*self.network.parameters(), *self.extra) if p.requires_grad]
         optimizer = torch.optim.Adam(parameters, self.rate, (0.9, 0.99))
         begin = saved = time.monotonic()
-        step = 0
+        step, since = 0, []
         while (spent := time.monotonic() - begin) < seconds:
             set_rate(optimizer, self._rate(spent / seconds) * min(1, (step + 1) / WARM_UP))
             loss, parts = self.step(spent / seconds)
@@ -114,8 +115,10 @@ class Learner:
             optimizer.step()
             update_average(self.average, self.network, step, self.decay)
             step += 1
+            since.append(torch.stack([loss.detach(), *(part.detach() for part in parts.values())]))
             if step % self.log_every == 0:
-                self._tell(spent, step, loss, parts)
+                self._tell(spent, step, dict(zip(("loss", *parts), torch.stack(since).mean(0).tolist(), strict=True)))
+                since.clear()
             if time.monotonic() - saved > self.save_every:
                 saved = time.monotonic()
                 self.on_save(self.average)
@@ -125,13 +128,11 @@ class Learner:
     def _rate(self, done: float) -> float:
         return cosine(round(done * 10_000), 10_000, self.rate)
 
-    def _tell(self, spent: float, step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
-        row = {"step": step, "loss": float(loss.detach())} | {
-            key: float(value.detach()) for key, value in parts.items()
-        }
-        if not all(map(torch.isfinite, map(torch.tensor, row.values()))):
+    def _tell(self, spent: float, step: int, means: dict[str, float]) -> None:
+        """Means of the steps since the last row: single batches differ by a fifth."""
+        if not all(map(math.isfinite, means.values())):
             raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate")
-        self.on_row(spent, row)
+        self.on_row(spent, {"step": step} | means)
 
 
 class Pool:

@@ -46,7 +46,7 @@ ROUNDS = 3
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
-MAPS = ("relu1_1", "relu2_1", "relu3_1")
+MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 Made = tuple[Tensor, dict[str, Tensor]]
 
 

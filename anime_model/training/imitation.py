@@ -28,7 +28,7 @@ class Nearness:
     pixel: float = 4.0
     content: float = 1.0
     direction: float = 1.5
-    style: float = 0.1
+    style: float = 0.3
     edges: float = 2.0
 
 

@@ -36,18 +36,18 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
-from anime_model.training.imitation import Learner, PictureLoss, Pool
+from anime_model.training.imitation import Critic, Learner, Made, PictureLoss, Pool
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
 KERNELS = {"a0": 5, "e2": 3}
 ROUNDS = 3
+CRITIC_WIDTH, CRITIC_RATE = 16, 4e-4
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
 MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-Made = tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -170,12 +170,19 @@ def polish(room: Room) -> None:
         lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
     lite = lite.to(room.device, memory_format=torch.channels_last).train()
     lite.out.bias.requires_grad_(False)  # batch norm's network has none
-    pairs = _pairs(room)
+    pairs, critic = _pairs(room), None
+    if options.critic:
+        critic = Critic(options.critic, CRITIC_WIDTH, CRITIC_RATE, room.device)
 
     def step(done: float) -> Made:
         photo, wanted = (side.contiguous(memory_format=torch.channels_last) for side in pairs())
         with room.autocast():
-            return room.loss(lite(photo).float(), wanted)
+            made = lite(photo).float()
+            if critic is None:
+                return room.loss(made, wanted)
+            judged = critic.learn(photo, made, wanted)
+            total, parts = critic.with_share(photo, made, lambda picture: room.loss(picture, wanted))
+            return total, parts | {"critic": judged}
 
     def keep(average: Generator) -> None:
         save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), arch), options)
@@ -247,6 +254,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
     parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
+    parser.add_argument(
+        "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
+    )
     parser.add_argument("--pool", type=int, default=600, help="polish on a CPU: whole pictures kept")
     parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -15,9 +15,10 @@ class Discriminator(nn.Sequential):
     channels of AnimeGANv2: width, 2 and 4 times width across two halvings, then one 3x3 to the logits.
     """
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, inputs: int = 3) -> None:
+        """`inputs` is 6 where it judges a made picture beside its photo: [N, 6, H, W]."""
         super().__init__(
-            _conv(3, width // 2, 1),
+            _conv(inputs, width // 2, 1),
             nn.LeakyReLU(0.2),
             _conv(width // 2, width, 2),
             nn.LeakyReLU(0.2),

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.training.imitation import Learner, Nearness, PictureLoss, Pool
+from anime_model.training.imitation import Critic, Learner, Nearness, PictureLoss, Pool
 from anime_model.training.loop import TrainingError
 
 
@@ -67,3 +67,27 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
     assert len(pool) == 20
     assert float(batches[-1][0].max()) > float(batches[0][0].max()), "new pairs come"
     assert float(batches[-1][0].min()) > float(batches[0][0].min()), "old ones go"
+
+
+def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
+    torch.manual_seed(0)
+    critic = Critic(0.5, 8, 2e-3, torch.device("cpu"))
+    photo = torch.rand(4, 3, 32, 32) * 2 - 1
+    wanted, made = (photo > 0).float(), torch.full_like(photo, 0.5)  # hard edges, and their mean
+    learned = [float(critic.learn(photo, made, wanted)) for _ in range(60)]
+    assert learned[-1] < 0.3 < learned[0]
+    picture = torch.nn.Parameter(made.clone())
+
+    def distance(given):
+        return (given - 0.4).square().mean(), {"pixel": (given - 0.4).abs().mean()}
+
+    total, parts = critic.with_share(photo, picture, distance)
+    assert float(total.detach()) == pytest.approx(0.01, rel=1e-3)
+    assert set(parts) == {"pixel", "adversarial"}
+    total.backward()
+    plain = torch.autograd.grad(distance(leaf := made.clone().requires_grad_(True))[0], leaf)[0]
+    turn = picture.grad - plain
+    assert float(turn.norm() / plain.norm()) == pytest.approx(0.5, rel=1e-3)
+    before = float(parts["adversarial"].detach())
+    after = critic.with_share(photo, picture - 0.3 * turn / turn.abs().max(), distance)[1]["adversarial"]
+    assert float(after.detach()) < before

@@ -55,8 +55,9 @@ distillation:
   style_layers: [relu2_1, relu3_1]
 replace_convs:
   layers: [a2, b0, b1, c0, c5, d0, d1, e0, e1, e2]
-  kernels: {e2: 3}
+  kernels: {a0: 5, e2: 3}
   upsample: half_pixel
+  stem: strided
 prune: {budget: macs, group_keep: 0.25, rounds: 3}
 quantize: {calibration: 12, psnr: 44}
 """)

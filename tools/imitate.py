@@ -43,7 +43,7 @@ from anime_model.training.views import Views
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
 KERNELS = {"a0": 5, "e2": 3}
 ROUNDS = 3
-CRITIC_WIDTH, CRITIC_RATE = 16, 4e-4
+CRITIC_WIDTH, CRITIC_RATE = 32, 4e-4
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
@@ -180,8 +180,8 @@ def polish(room: Room) -> None:
             made = lite(photo).float()
             if critic is None:
                 return room.loss(made, wanted)
-            judged = critic.learn(photo, made, wanted)
-            total, parts = critic.with_share(photo, made, lambda picture: room.loss(picture, wanted))
+            judged = critic.learn(made, wanted)
+            total, parts = critic.with_share(made, lambda picture: room.loss(picture, wanted))
             return total, parts | {"critic": judged}
 
     def keep(average: Generator) -> None:

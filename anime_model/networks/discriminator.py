@@ -5,6 +5,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 
@@ -15,10 +16,9 @@ class Discriminator(nn.Sequential):
     channels of AnimeGANv2: width, 2 and 4 times width across two halvings, then one 3x3 to the logits.
     """
 
-    def __init__(self, width: int = 64, inputs: int = 3) -> None:
-        """`inputs` is 6 where it judges a made picture beside its photo: [N, 6, H, W]."""
+    def __init__(self, width: int = 64) -> None:
         super().__init__(
-            _conv(inputs, width // 2, 1),
+            _conv(3, width // 2, 1),
             nn.LeakyReLU(0.2),
             _conv(width // 2, width, 2),
             nn.LeakyReLU(0.2),
@@ -32,6 +32,31 @@ class Discriminator(nn.Sequential):
 
     def forward(self, picture: Tensor) -> Tensor:
         return super().forward(picture)
+
+
+class DetailDiscriminator(nn.Sequential):
+    """Judges the fine detail of pictures, patch by patch: [N, 3, H, W] in [-1, 1] to logits [N, 1, H/4, W/4].
+
+    It is given what a 3x3 mean takes away, four times as strong. A student's picture is everywhere within a few levels
+    of the wanted one, and networks that saw whole pictures could not tell them apart in hundreds of steps; in the
+    detail the difference is plain: where one draws a line, the other smears several.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__(
+            nn.Conv2d(3, width, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.GroupNorm(1, 2 * width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, 4 * width, 3, 1, 1),
+            nn.GroupNorm(1, 4 * width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(4 * width, 1, 3, 1, 1),
+        )
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return super().forward(4 * (picture - F.avg_pool2d(picture, 3, 1, 1)))
 
 
 class ProjectedDiscriminator(nn.Module):

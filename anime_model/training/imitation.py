@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anime_model.networks.discriminator import Discriminator
+from anime_model.networks.discriminator import DetailDiscriminator
 from anime_model.training import losses
 from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
 from anime_model.training.views import random_part
@@ -81,7 +81,7 @@ def _unit(maps: Tensor) -> Tensor:
 
 
 class Critic:
-    """A discriminator that learns beside a network what the wanted pictures look like, photo and picture together.
+    """A discriminator that learns beside a network what the detail of the wanted pictures looks like.
 
     Where a small network cannot know which of many lines is drawn, distances make it draw all of them softly; a critic
     knows no soft line. Least squares (Mao et al., ICCV 2017) on patches (Isola et al., CVPR 2017). Its gradient in the
@@ -91,20 +91,19 @@ class Critic:
 
     def __init__(self, share: float, width: int, rate: float, device: torch.device) -> None:
         self.share = share
-        self.network = Discriminator(width, inputs=6).to(device, memory_format=torch.channels_last).train()
+        self.network = DetailDiscriminator(width).to(device, memory_format=torch.channels_last).train()
         self._optimizer = torch.optim.Adam(self.network.parameters(), rate, (0.5, 0.99))
 
-    def learn(self, photo: Tensor, made: Tensor, wanted: Tensor) -> Tensor:
+    def learn(self, made: Tensor, wanted: Tensor) -> Tensor:
         """One step of the discriminator on pictures [N, 3, H, W]; its loss, a scalar: 0.5 where it knows nothing."""
-        judged = self.network(torch.cat([torch.cat([photo, photo]), torch.cat([wanted, made.detach()])], 1)).float()
-        real, fake = judged.chunk(2)
+        real, fake = self.network(torch.cat([wanted, made.detach()])).float().chunk(2)
         loss = (real - 1).square().mean() + fake.square().mean()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
         return loss.detach()
 
-    def with_share(self, photo: Tensor, made: Tensor, distance: Callable[[Tensor], Made]) -> Made:
+    def with_share(self, made: Tensor, distance: Callable[[Tensor], Made]) -> Made:
         """What `distance(made)` gives, its gradient turned towards pictures that the discriminator takes for wanted.
 
         The value is that of the distance alone.
@@ -112,7 +111,7 @@ class Critic:
         leaf = made.detach().requires_grad_(True)
         total, parts = distance(leaf)
         (gradient,) = torch.autograd.grad(total, leaf)
-        adversarial = losses.adversarial(self.network(torch.cat([photo, leaf], 1)).float())
+        adversarial = losses.adversarial(self.network(leaf).float())
         (turn,) = torch.autograd.grad(adversarial, leaf)
         gradient = gradient + self.share * gradient.norm() / turn.norm().clamp_min(1e-12) * turn
         steered = (made * gradient).sum()

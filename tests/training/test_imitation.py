@@ -74,14 +74,14 @@ def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
     critic = Critic(0.5, 8, 2e-3, torch.device("cpu"))
     photo = torch.rand(4, 3, 32, 32) * 2 - 1
     wanted, made = (photo > 0).float(), torch.full_like(photo, 0.5)  # hard edges, and their mean
-    learned = [float(critic.learn(photo, made, wanted)) for _ in range(60)]
+    learned = [float(critic.learn(made, wanted)) for _ in range(60)]
     assert learned[-1] < 0.3 < learned[0]
     picture = torch.nn.Parameter(made.clone())
 
     def distance(given):
         return (given - 0.4).square().mean(), {"pixel": (given - 0.4).abs().mean()}
 
-    total, parts = critic.with_share(photo, picture, distance)
+    total, parts = critic.with_share(picture, distance)
     assert float(total.detach()) == pytest.approx(0.01, rel=1e-3)
     assert set(parts) == {"pixel", "adversarial"}
     total.backward()
@@ -89,5 +89,5 @@ def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
     turn = picture.grad - plain
     assert float(turn.norm() / plain.norm()) == pytest.approx(0.5, rel=1e-3)
     before = float(parts["adversarial"].detach())
-    after = critic.with_share(photo, picture - 0.3 * turn / turn.abs().max(), distance)[1]["adversarial"]
+    after = critic.with_share(picture - 0.3 * turn / turn.abs().max(), distance)[1]["adversarial"]
     assert float(after.detach()) < before

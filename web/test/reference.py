@@ -1,9 +1,11 @@
 """Writes what the tests need: photos, and the Python runtime's picture of each, as `reference.py MODELS OUT`.
 
+Further: what Pillow makes of files that break off (cut.json), resampled pictures, and drawings that were enlarged.
 OUT/<photo>.png is the photo and OUT/<photo>-<style>[-<look>].rgba the picture, raw RGBA bytes, so that no decoder can
 change them. Every picture goes through the network whole, also those that a tab makes in tiles.
 """
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -12,12 +14,16 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
+from anime_model.pictures import images
+from anime_model.runtime.enlarging import Enlarged
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.stylizer import Look, Stylizer
 
 TURNED = 6  # EXIF: the camera lay on its side
 NO_TILES = 10**12  # bytes
+RESAMPLED = ((60, 50, None), (200, 300, (3.3, 2.2, 150.7, 101.1)), (77, 123, None))  # width, height, box
+CUTS = (0, 2, 40, 200, 2000)  # bytes missing from a file's end
 LOOKS = {"dusk": {"palette": "dusk"}, "mixed": {"palette": "sakura", "strength": 0.6, "keep_colour": True}}
 
 
@@ -30,11 +36,15 @@ def main(models: Path, out: Path) -> None:
     for name, photo in photos.items():
         Image.fromarray(photo).save(out / f"{name}.png")
         for style, path in found.items():
-            save(Stylizer(path, 1, NO_TILES)(photo), out / f"{name}-{style}.rgba")
+            save(Stylizer(path, 1, NO_TILES, stroke=0)(photo), out / f"{name}-{style}.rgba")
     for look, settings in LOOKS.items():
         save(Stylizer(found["shinkai"], 1)(face, **settings), out / f"face-shinkai-{look}.rgba")
+    save(Stylizer(found["shinkai"], 1)(photos["large"]), out / "large-shinkai-720.rgba")
     save_turned(face, out / "turned.jpg")
     save_graded(out)
+    save_resampled(out)
+    save_enlarged(Image.fromarray(photos["large"]), out)
+    save_cut(Image.fromarray(face), out)
 
 
 def save(picture: np.ndarray, path: Path) -> None:
@@ -59,6 +69,51 @@ def save_graded(out: Path) -> None:
             for keep_colour in (False, True):
                 made = Look(palette, strength, keep_colour).apply(photo, anime)
                 save(made, out / f"graded-{palette or 'none'}-{strength:g}-{str(keep_colour).lower()}.rgba")
+
+
+def save_resampled(out: Path) -> None:
+    """Noise at other sizes, as resampled-<width>x<height>.rgba."""
+    noise = np.random.default_rng(1).integers(0, 256, (123, 157, 3), np.uint8)
+    save(noise, out / "noise.rgba")
+    for width, height, box in RESAMPLED:
+        made = Image.fromarray(noise).resize((width, height), Image.Resampling.LANCZOS, box)
+        save(np.asarray(made), out / f"resampled-{width}x{height}.rgba")
+
+
+def save_enlarged(large: Image.Image, out: Path) -> None:
+    """A drawing of 150x100 at three sizes: half as much again, doubled twice and a little, doubled three times."""
+    drawing = np.asarray(large.resize((150, 100), Image.Resampling.LANCZOS))
+    save(drawing, out / "drawing.rgba")
+    for width, height in ((225, 150), (630, 420), (1100, 737)):
+        whole = Enlarged(drawing, (width, height), 1).part((0, 0, width, height))
+        save(whole, out / f"enlarged-{width}x{height}.rgba")
+
+
+def save_cut(face: Image.Image, out: Path) -> None:
+    """Files of each kind with bytes missing at their end, and in cut.json whether the runtime reads each."""
+    frames = {"save_all": True, "append_images": [face.rotate(10), face.rotate(20)], "duration": 100}
+    kinds = {
+        "one.jpg": {"quality": 90}, "scans.jpg": {"quality": 90, "progressive": True}, "one.png": {}, "moving.png": frames,
+        "one.gif": {}, "moving.gif": frames, "one.webp": {}, "moving.webp": frames, "one.bmp": {}, "one.avif": {},
+    }  # fmt: skip
+    verdicts = {}
+    for name, options in kinds.items():
+        stream = io.BytesIO()
+        kind = {"jpg": "JPEG"}.get(name[-3:], name.split(".")[1].upper())
+        face.save(stream, kind, **options)
+        for missing in CUTS:
+            content = stream.getvalue()[: len(stream.getvalue()) - missing]
+            (out / f"cut-{missing}-{name}").write_bytes(content)
+            verdicts[f"cut-{missing}-{name}"] = frames_of(content)
+    (out / "cut.json").write_text(json.dumps(verdicts))
+
+
+def frames_of(content: bytes) -> int:
+    """How many pictures a file has; 0 where it is damaged."""
+    try:
+        return len(images.decode(content).frames)
+    except images.PictureError:
+        return 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const PYTHON = process.env.PYTHON ?? join(ROOT, '.venv/bin/python')
+export const PYTHON = process.env.PYTHON ?? join(ROOT, '.venv/bin/python')
 export const MODELS = resolve(process.env.ANIME_MODELS ?? join(ROOT, 'anime_model/weights'))
 
 export function makeReferences() {

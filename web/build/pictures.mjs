@@ -28,8 +28,8 @@ for (const [name, [side, share]] of Object.entries(ICONS)) {
   writeFileSync(join(PUBLIC, name), await easel.screenshot({ omitBackground: true }))
 }
 await easel.setViewportSize(PREVIEW)
-const half = (source, place) => `<div style="position:absolute;top:0;bottom:0;width:50%;${place};background:url(${source}) ${place.slice(0, -2)} 50% / 200% auto"></div>`
-await easel.setContent(`<body style="margin:0"><div style="position:relative;height:630px;overflow:hidden">${half(photo, 'left:0')}${half(anime, 'right:0')}
+const half = (source, side) => `<div style="position:absolute;top:0;bottom:0;width:50%;${side}:0;background:url(${source}) top / cover"></div>`
+await easel.setContent(`<body style="margin:0"><div style="position:relative;height:630px;overflow:hidden">${half(photo, 'left')}${half(anime, 'right')}
   <div style="position:absolute;left:50%;top:0;bottom:0;width:6px;margin-left:-3px;background:#fff"></div></div>`)
 writeFileSync(join(PUBLIC, 'preview.jpg'), await easel.screenshot({ type: 'jpeg', quality: 82 }))
 await browser.close()

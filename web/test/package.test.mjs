@@ -14,7 +14,7 @@ const WEB = resolve(import.meta.dirname, '..')
 const MOST = 600_000 // bytes of the packed package
 const CLOSE = { mean: 0.5, most: 16 } // levels of 255 between its picture and the Python runtime's
 
-const PAGE = `<!doctype html><meta charset="utf-8"><title>Somebody's page</title>IMPORTMAP<script type="module" src="./page.js"></script>`
+const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Somebody's page</title>IMPORTMAP<script type="module" src="./page.js"></script>`
 const IMPORTMAP = JSON.stringify({ imports: {
   'animegan-lite': './node_modules/animegan-lite/dist/index.js',
   'onnxruntime-web/wasm': './node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs',

@@ -234,7 +234,7 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
   test('where memory ends there is one line, and the page goes on', async (t) => {
     const page = await visit(t, {}, (context) => context.route(/worker-.*\.js/, async (route) => {
       const response = await route.fetch()
-      const small = 'const Real = Float32Array; self.Float32Array = class extends Real { constructor(first, ...rest) { if (first > 2e6) throw new RangeError("Array buffer allocation failed"); super(first, ...rest) } };'
+      const small = 'const Real = Float32Array; self.Float32Array = class extends Real { constructor(first, ...rest) { if (first > 1e6) throw new RangeError("Array buffer allocation failed"); super(first, ...rest) } };'
       await route.fulfill({ response, body: small + (await response.text()) })
     }))
     await page.selectOption('#stroke', '0')

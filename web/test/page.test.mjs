@@ -253,6 +253,8 @@ describe('when something is missing', { skip: WITHOUT_BROWSER }, () => {
   test('an engine that does not come: one line', async () => {
     host.refuse = /\.wasm$/
     const page = await open(browser.context, host.url)
+    await page.evaluate(() => caches.delete('anime-lite engines')) // an earlier visit kept it
+    await page.reload()
     assert.match(await line(page), /could not be loaded/)
     host.refuse = null
   })

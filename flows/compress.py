@@ -27,9 +27,11 @@ from anime_model.recipes.recipe import load_recipe
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
 from flows.pipeline.cache import remove_damaged
-from flows.pipeline.graph import GraphError, Stage, load_stages
+from flows.pipeline.graph import GraphError, Stage, load_pipeline, load_stages
 from flows.pipeline.recipe_file import recipe_name, use_recipe
 from flows.pipeline.run_stage import StageError, reproduce
+from flows.pipeline.source_data import Runner, settle, unsettled
+from flows.pipeline.tracked import Source
 from flows.report import write_reports
 from flows.runs.console import quiet, say
 from flows.runs.own_run import own_run
@@ -63,16 +65,30 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
     start, log = time.monotonic(), WORKSPACE / "scratch" / "logs" / f"{name}.log"
     try:
         with Progress(name, logger, log) as progress:
-            cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
+            cached = reproduce(name, WORKSPACE, stop, timeout, progress.line, progress.talk)
             while damaged := remove_damaged(WORKSPACE, name):
                 logger.warning("damaged, made again: %s", ", ".join(damaged))
-                cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
+                cached = reproduce(name, WORKSPACE, stop, timeout, progress.line, progress.talk)
     except StageError as error:
         logger.error("failed: %s", error)
         message = f"{redact(str(error))} (all it said: {log.relative_to(WORKSPACE)})"
         return Failed(name="Interrupted" if error.transient else "Failed", message=message)
     logger.info("cached" if cached else f"done in {time.monotonic() - start:.0f} s")
     return Completed(name="Cached" if cached else "Completed")
+
+
+@task(task_run_name="data", cache_policy=NO_CACHE, persist_result=False)
+def settle_data(sources: Sequence[Source], stop: Event, timeout: float) -> State:
+    """What DVC tracks of the data: each folder and its `.dvc` file made to agree."""
+    logger, log = get_run_logger(), WORKSPACE / "scratch" / "logs" / "data.log"
+    try:
+        with Progress("data", logger, log) as progress:
+            said = settle(sources, Runner(WORKSPACE, stop, timeout, progress.line, progress.talk))
+    except (GraphError, StageError) as error:
+        return Failed(message=redact(str(error)))
+    for line in said:
+        logger.info("%s", line)
+    return Completed(message="\n".join(said))
 
 
 @task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
@@ -138,12 +154,23 @@ def compress(recipe: str | None = None, targets: list[str] | None = None, timeou
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
-            state = _compress(load_stages(WORKSPACE, targets or ()), stop, timeout_hours * 3600)
+            state = _compress(ready_stages(targets or (), stop, timeout_hours * 3600), stop, timeout_hours * 3600)
             return Cancelled(message=STOPPED) if cancelled.is_set() else state
     except REFUSED as error:
         return Failed(message=str(error))
     finally:
         stop.set()  # whatever still runs here has no one to wait for it
+
+
+def ready_stages(targets: Sequence[str], stop: Event, timeout: float) -> list[Stage]:
+    """Inside a flow run: the stages, once the data that DVC tracks are there as it tracks them. Raises `GraphError`."""
+    pipeline = load_pipeline(WORKSPACE, targets)
+    if not unsettled(pipeline.sources):
+        return pipeline.stages
+    state = settle_data(pipeline.sources, stop, timeout, return_state=True)
+    if not state.is_completed():
+        raise GraphError(f"data: {state.message}")
+    return load_stages(WORKSPACE, targets)
 
 
 def _compress(stages: Sequence[Stage], stop: Event, timeout: float) -> State:

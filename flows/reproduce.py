@@ -30,10 +30,10 @@ from mlflow.exceptions import MlflowException
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
 from flows.machine.hashes import file_md5
-from flows.pipeline.graph import GraphError, load_stages
+from flows.pipeline.graph import GraphError, load_sources, load_stages
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, reproduce, run_python
-from flows.pipeline.source_data import folders, tracked_data
+from flows.pipeline.source_data import folders, unsettled
 from flows.registry.champion import NO_ALIAS, holder, now_text
 from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
 from flows.runs.console import guarded
@@ -68,7 +68,7 @@ def reproduce_version(
     clone = folder / "work"
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
     notes = _use_recipe(clone, state, style)
-    _bring_data(root, clone, timeout)
+    _bring_data(root, clone, style, timeout)
     with contextlib.chdir(clone):  # DVC names stages as they are seen from the current folder
         stages = load_stages(clone, [f"evaluate@{style}"])
     for stage in stages:
@@ -150,19 +150,18 @@ def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
     return notes
 
 
-def _bring_data(root: Path, clone: Path, timeout: float) -> None:
+def _bring_data(root: Path, clone: Path, style: str, timeout: float) -> None:
     """Data as the commit's `.dvc` files name them, from the workspace's cache or else the project's remotes; folders
     that DVC does not track are the workspace's own, through a link.
     """
     recipe = load_recipe(clone / "params.yaml")
     cache = root / ".dvc" / "cache"
     run_python(["-m", "dvc", "remote", "add", "--local", "workspace", str(cache)], clone, Event(), timeout, print)
-    for file, verb in tracked_data(clone, recipe):
-        if verb:
-            try:
-                run_python(["-m", "dvc", "pull", "-r", "workspace", file], clone, Event(), timeout, print)
-            except StageError:
-                run_python(["-m", "dvc", "pull", file], clone, Event(), timeout, print)
+    for source in unsettled(load_sources(clone, [f"evaluate@{style}"])):
+        try:
+            run_python(["-m", "dvc", "pull", "-r", "workspace", source.file], clone, Event(), timeout, print)
+        except StageError:
+            run_python(["-m", "dvc", "pull", source.file], clone, Event(), timeout, print)
     made = tuple(f"data/{name}" for name in recipe.data.generate)
     for name in folders(recipe):
         here, there = Path(os.path.normpath(clone / name)), root / name

@@ -24,11 +24,11 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.compress import REFUSED as PIPELINE_REFUSED
-from flows.compress import STOPPED, check, run_pipeline
+from flows.compress import STOPPED, check, ready_stages, run_pipeline
 from flows.machine.lock import Busy, only_flow
-from flows.pipeline import source_data
-from flows.pipeline.graph import load_stages
+from flows.pipeline.graph import load_sources
 from flows.pipeline.recipe_file import use_recipe
+from flows.pipeline.source_data import Runner, pull
 from flows.promote import KNOWN as PROMOTION_KNOWN
 from flows.promote import decide, waiting
 from flows.registry import surveys
@@ -43,14 +43,18 @@ KNOWN = (*PIPELINE_REFUSED, *PROMOTION_KNOWN)  # said in one line
 
 
 @task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False)
-def pull_data(recipe: Recipe, stop: Event, timeout: float) -> State:
+def pull_data(stop: Event, timeout: float) -> State:
     """The newest version of what DVC tracks of the recipe's data: Cached where it tracks none of them."""
-    return _step("pull data", lambda line: source_data.pull(WORKSPACE, recipe, stop, timeout, line), _pulled)
+
+    def work(progress: Progress) -> list[str]:
+        return pull(load_sources(WORKSPACE), Runner(WORKSPACE, stop, timeout, progress.line, progress.talk))
+
+    return _step("pull data", work, _pulled)
 
 
-def _pulled(files: list[str]) -> State:
-    said = ", ".join(files) or "DVC tracks neither photos nor frames: the folders are used as they are"
-    return Completed(name="Completed" if files else "Cached", message=said)
+def _pulled(said: list[str]) -> State:
+    text = ", ".join(said) or "DVC tracks neither photos nor frames: the folders are used as they are"
+    return Completed(name="Completed" if said else "Cached", message=text)
 
 
 @task(task_run_name="check data", cache_policy=NO_CACHE, persist_result=False)
@@ -58,7 +62,7 @@ def check_data(recipe: Recipe, accept: bool, stop: Event, timeout: float) -> Sta
     """Every check as a table; Failed where a bound is broken, unless a person accepts the data as they are."""
     return _step(
         "check data",
-        lambda line: surveys.check(WORKSPACE, recipe, stop, timeout, line),
+        lambda progress: surveys.check(WORKSPACE, recipe, stop, timeout, progress.line),
         lambda rows: _judged(rows, recipe, accept),
     )
 
@@ -99,12 +103,12 @@ def promote_style(style: str, stop: Event, timeout: float) -> State:
     return Completed(name=outcome.verdict.capitalize(), message=outcome.said)
 
 
-def _step(name: str, work: Callable[[Callable[[str], None]], object], state: Callable[[object], State]) -> State:
+def _step(name: str, work: Callable[[Progress], object], state: Callable[[object], State]) -> State:
     """Work whose lines become Prefect's progress and log, and its end a state; what is known to go wrong is Failed."""
     logger = get_run_logger()
     try:
         with Progress(name, logger, WORKSPACE / "scratch" / "logs" / f"{name}.log") as progress:
-            found = state(work(progress.line))
+            found = state(work(progress))
     except KNOWN as error:
         found = Failed(message=str(error))
     logger.log(40 if found.is_failed() else 20, "%s", found.message)
@@ -145,11 +149,11 @@ def retrain(
 
 
 def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, timeout: float) -> State:
-    pulled = pull_data(recipe, stop, timeout, return_state=True)
+    pulled = pull_data(stop, timeout, return_state=True)
     if pulled.is_failed():
         return Failed(message=f"pull data: {pulled.message}")
     if recipe.data.generate:  # pictures that the project draws itself have to be there before they can be looked at
-        _, failed = run_pipeline(load_stages(WORKSPACE, ["generate"]), stop, timeout)
+        _, failed = run_pipeline(ready_stages(["generate"], stop, timeout), stop, timeout)
         if failed:
             return Failed(message="\n".join(failed))
     checked = check_data(recipe, accept_data, stop, timeout, return_state=True)
@@ -158,7 +162,7 @@ def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, time
         return Failed(
             message="\n".join([*lines, "nothing was trained; --accept-data goes on with the data as they are"])
         )
-    styles, failed = run_pipeline(load_stages(WORKSPACE), stop, timeout)
+    styles, failed = run_pipeline(ready_stages((), stop, timeout), stop, timeout)
     said = []
     for style in styles if promote else ():
         ended = promote_style(style, stop, timeout, return_state=True)

@@ -53,6 +53,11 @@ class Progress:
         elif not self._in_traceback:
             self._logger.info("%s", line)
 
+    def talk(self, line: str) -> None:
+        """What the tools say about their own work: for the file alone."""
+        self._file.write(f"{redact(line)}\n")
+        self._file.flush()
+
     def _step(self, line: str, step: int, total: int) -> None:
         now = time.monotonic()
         if now - self._updated > UPDATE_EVERY:

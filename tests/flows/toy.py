@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+AUTHOR = ("-c", "user.name=toy", "-c", "user.email=toy@example.org")
 PIPELINE = """
 stages:
   train_teacher:
@@ -155,3 +156,11 @@ def make_project(root: Path) -> Path:
     commit = "git -c user.name=toy -c user.email=toy@example.org commit -qm toy"
     subprocess.run(commit.split(), cwd=root, check=True)
     return root
+
+
+def dvc(*arguments: str, folder: Path | str = ".") -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def git(*arguments: str, folder: Path | str = ".") -> None:
+    subprocess.run(["git", *AUTHOR, *arguments], cwd=folder, check=True, capture_output=True)

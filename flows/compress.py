@@ -94,13 +94,14 @@ def settle_data(sources: Sequence[Source], stop: Event, timeout: float) -> State
 @task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
 def record(styles: Sequence[str]) -> State:
     """What was evaluated, into MLflow: Cached where it has everything already."""
-    from flows.registry.champion import nominate_all
+    from flows.registry.champion import nominate_made
     from flows.registry.versions import RegistryError, register  # MLflow takes two seconds to import
 
     logger = get_run_logger()
     try:
         new = register(WORKSPACE, styles, recipe_name(WORKSPACE))
-        nominate_all(styles)
+        for style in styles:
+            nominate_made(WORKSPACE, style)
     except RegistryError as error:
         logger.error("failed: %s", error)
         return Failed(message=f"{error}; the files are kept, `python -m flows.compress` registers them later")

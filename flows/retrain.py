@@ -30,8 +30,9 @@ from flows.pipeline.graph import load_sources
 from flows.pipeline.recipe_file import use_recipe
 from flows.pipeline.source_data import Runner, pull
 from flows.promote import KNOWN as PROMOTION_KNOWN
-from flows.promote import decide, waiting
+from flows.promote import Wish, decide
 from flows.registry import surveys
+from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
 from flows.runs.console import guarded, quiet, say
 from flows.runs.notify import tell
@@ -94,9 +95,10 @@ def _judged(rows: list[dict], recipe: Recipe, accept: bool) -> State:
 def promote_style(style: str, stop: Event, timeout: float) -> State:
     """The challenger of a style against its champion: Cached where there is no challenger."""
     try:
-        if none := waiting(style):
-            return Completed(name="Cached", message=none)
-        outcome = decide(WORKSPACE, style, None, False, stop, timeout)
+        challenger = nominate_made(WORKSPACE, style)
+        if challenger.version is None:
+            return Completed(name="Cached", message=challenger.why_none)
+        outcome = decide(WORKSPACE, Wish(style, int(challenger.version.version)), stop, timeout)
     except KNOWN as error:
         get_run_logger().error("failed: %s", error)
         return Failed(message=str(error))

@@ -40,12 +40,12 @@ def relax_latency(root: Path) -> None:
         file.write("promote: {latency_ratio: 100, fid_ratio: 2, style_share: null, lpips_photo: null}\n")
 
 
-def register_lite(root: Path, gain: float, style: str = "cel") -> int:
-    """A lite network as the newest version of `style`; its number."""
+def register_lite(root: Path, gain: float, style: str = "cel", **figures: str) -> int:
+    """A lite network as the newest version of `style`, with other `figures` of its evaluation; its number."""
     folder = root / "artifacts" / style
     make_lite(folder / "exports" / "int8.onnx", gain)
     file = folder / "evaluation" / "int8.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"gain": gain}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"gain": gain, **figures}))
     return int(register(root, [style])[-1].split()[1])
 
 

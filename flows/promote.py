@@ -312,7 +312,9 @@ def check(arguments: argparse.Namespace) -> None:
     """What can be known to be wrong before a server is started. Raises one of `KNOWN`."""
     load_recipe(WORKSPACE / "params.yaml")
     if not re.fullmatch(NAME, arguments.style):
-        raise PromotionError(f"{arguments.style!r} is no style: small letters, digits, '-' and '_', such as shinkai")
+        raise PromotionError(
+            f"{arguments.style!r} is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
+        )
     if arguments.rollback and (arguments.version or arguments.dry_run or arguments.any_variant or arguments.override):
         raise PromotionError(
             "--rollback goes to the former champion: it takes no --version, --dry-run, --any-variant or --override"

@@ -138,6 +138,9 @@ def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
     """The recorded recipe as `params.yaml`, with the layers in float that were so; what was done, in words."""
     content = yaml.safe_load((state / "params.yaml").read_text())
     content["styles"] = [style]  # the others' stages are not needed
+    for key in ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"):
+        if named := content["teacher"].get(key):
+            content["teacher"][key] = {name: value for name, value in named.items() if name == style}
     notes, measured = [], state / style / "sensitivity.csv"
     if measured.exists():
         with measured.open(newline="") as file:

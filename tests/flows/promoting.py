@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,8 @@ def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen:
 def make_retrainable(root: Path) -> None:
     """A toy project whose stages depend on photos and frames: the more photos, the nearer the lite network."""
     relax_latency(root)
+    for folder in ("photos", "frames"):
+        shutil.rmtree(root / folder)
     draw_pictures(root / "photos" / "train", 20, seed=1)
     draw_pictures(root / "photos" / "test" / "faces", 4, seed=2)
     for seed, style in enumerate(("cel", "ink"), start=3):

@@ -231,7 +231,7 @@ def test_two_promotions_at_once_end_in_one_state(made: Path, client: mlflow.Mlfl
 
 def test_bad_input_is_one_line(made: Path, client: mlflow.MlflowClient):
     done = run("flows.promote", "../x", "--json")
-    said = "'../x' is no style: small letters, digits, '-' and '_', such as shinkai"
+    said = "'../x' is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
     with pytest.raises(PromotionError, match=r"--rollback needs --reason TEXT"):
         check(_parser().parse_args(["cel", "--rollback"]))

@@ -1,6 +1,6 @@
 """The whole pipeline under Prefect: every stage of `dvc.yaml` as a task run, then the record in MLflow.
 
-`python -m flows.compress [--recipe FILE] [--targets STAGE ...]`
+`python -m flows.compress [--recipe FILE] [--targets STAGE ...] [--dry-run]`
 """
 
 from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
@@ -23,17 +23,19 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.pictures.cores import cores_here
 from anime_model.recipes.reading import RecipeError
-from anime_model.recipes.recipe import load_recipe
+from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
+from flows.pipeline import plan
 from flows.pipeline.cache import remove_damaged
 from flows.pipeline.graph import GraphError, Stage, load_pipeline, load_stages
+from flows.pipeline.preflight import check_machine
 from flows.pipeline.recipe_file import recipe_name, use_recipe
-from flows.pipeline.run_stage import StageError, reproduce
+from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import Runner, settle, unsettled
 from flows.pipeline.tracked import Source
 from flows.report import write_reports
-from flows.runs.console import quiet, say
+from flows.runs.console import hours, quiet, say
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
 from flows.runs.publish import publish
@@ -44,7 +46,7 @@ ALONE = "evaluate"  # measures latency: nothing else may run, of any style
 
 Submit = Callable[[Stage, list[PrefectFuture]], PrefectFuture]
 STOPPED = "stopped; finished stages are kept and the stopped one goes on from where it was"
-REFUSED = (Busy, GraphError, RecipeError, ServerError)  # known before any work, said in one line
+REFUSED = (Busy, GraphError, RecipeError, ServerError, StageError)  # known before any work, said in one line
 
 
 @task(
@@ -166,12 +168,53 @@ def compress(recipe: str | None = None, targets: list[str] | None = None, timeou
 def ready_stages(targets: Sequence[str], stop: Event, timeout: float) -> list[Stage]:
     """Inside a flow run: the stages, once the data that DVC tracks are there as it tracks them. Raises `GraphError`."""
     pipeline = load_pipeline(WORKSPACE, targets)
-    if not unsettled(pipeline.sources):
-        return pipeline.stages
-    state = settle_data(pipeline.sources, stop, timeout, return_state=True)
+    stages = pipeline.stages
+    if unsettled(pipeline.sources):
+        state = settle_data(pipeline.sources, stop, timeout, return_state=True)
+        if not state.is_completed():
+            raise GraphError(f"data: {state.message}")
+        stages = load_stages(WORKSPACE, targets)
+    foresee(stages, stop, timeout)
+    return stages
+
+
+def foresee(stages: Sequence[Stage], stop: Event, timeout: float) -> None:
+    """Before hours of work: whether all networks are there, and how long it will be. Raises `GraphError`."""
+    recipe = load_recipe(WORKSPACE / "params.yaml")
+    steps, foreign = plan.steps_to_do(stages, recipe), recipe.needs_downloads()
+    if not any(stage.changed for stage in stages) or (sum(steps.values()) < plan.LONG and not foreign):
+        return
+    state = look_ahead([stage.kind for stage in stages if stage.changed], steps, stop, timeout, return_state=True)
     if not state.is_completed():
-        raise GraphError(f"data: {state.message}")
-    return load_stages(WORKSPACE, targets)
+        raise GraphError(state.message)
+
+
+@task(task_run_name="look ahead", cache_policy=NO_CACHE, persist_result=False)
+def look_ahead(kinds: Sequence[str], steps: dict[str, int], stop: Event, timeout: float) -> State:
+    """Loads every network that a stage will need; times a few steps of training where there are many of them."""
+    logger, recipe, said = get_run_logger(), load_recipe(WORKSPACE / "params.yaml"), "all networks are there"
+    try:
+        with Progress("look ahead", logger, WORKSPACE / "scratch" / "logs" / "look ahead.log") as progress:
+            check = ["-m", "flows.pipeline.check_networks", ",".join(dict.fromkeys(kinds))]
+            run_python(check, WORKSPACE, stop, timeout, progress.line, progress.talk)
+            if sum(steps.values()) >= plan.LONG:
+                said += f"; {estimated(steps, recipe, stop, timeout, progress.line)}"
+    except StageError as error:
+        return Failed(message=redact(str(error)))
+    logger.info("%s", said)
+    return Completed(message=said)
+
+
+def estimated(
+    steps: dict[str, int], recipe: Recipe, stop: Event, timeout: float, on_line: Callable[[str], None]
+) -> str:
+    """How long the training will be, in words. Raises `StageError`."""
+    times = plan.step_times(WORKSPACE, stop, timeout, on_line)
+    if not times:
+        return "training is on a GPU, which was not timed"
+    seconds = plan.seconds_to_do(steps, times, stages_at_once(recipe.training.threads), recipe)
+    each = ", ".join(f"{times[who]:.2g} s for the {who}" for who in ("teacher", "student"))
+    return f"about {plan.duration(seconds)} of training here ({sum(steps.values())} steps; {each})"
 
 
 def _compress(stages: Sequence[Stage], stop: Event, timeout: float) -> State:
@@ -209,6 +252,8 @@ def main() -> int:
     try:
         check(arguments.recipe)
         hold(WORKSPACE)
+        if arguments.dry_run:
+            return dry_run(arguments)
         if not arguments.debug:
             quiet()
         print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
@@ -228,7 +273,19 @@ def check(recipe: str | None) -> None:
     """What can be known to be wrong before a server is started. Raises one of `REFUSED`."""
     if not (WORKSPACE / ".dvc").is_dir():
         raise GraphError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
-    load_recipe(recipe or WORKSPACE / "params.yaml")
+    check_machine(WORKSPACE, load_recipe(recipe or WORKSPACE / "params.yaml"))
+
+
+def dry_run(arguments: argparse.Namespace) -> int:
+    """What would run and why, on stdout; nothing is changed and no server started. Raises one of `REFUSED`."""
+    recipe = load_recipe(WORKSPACE / "params.yaml")
+    if arguments.recipe and Path(arguments.recipe).read_bytes() != (WORKSPACE / "params.yaml").read_bytes():
+        raise RecipeError(f"--dry-run looks at the present params.yaml: cp {arguments.recipe} params.yaml first")
+    pipeline = load_pipeline(WORKSPACE, arguments.targets or ())
+    print("\n".join(plan.told(pipeline, recipe)), flush=True)
+    if sum((steps := plan.steps_to_do(pipeline.stages, recipe)).values()) >= plan.LONG:
+        print(estimated(steps, recipe, Event(), 600, lambda line: None))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -238,8 +295,9 @@ def _parser() -> argparse.ArgumentParser:
         "--targets", metavar="STAGE", nargs="+", help="only these stages and what they need: prune@cel, prune"
     )
     parser.add_argument(
-        "--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage (default: 24)"
+        "--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one stage (default: 24)"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, why and how long; change nothing")
     parser.add_argument("--debug", action="store_true", help="show Prefect's own log and tracebacks")
     return parser
 

@@ -36,7 +36,7 @@ from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import folders, unsettled
 from flows.registry.champion import NO_ALIAS, holder, now_text
 from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
-from flows.runs.console import guarded
+from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
 SAME, NEAR, OTHER = "bit for bit", "within tolerance", "differs"
@@ -76,7 +76,9 @@ def reproduce_version(
         reproduce(stage.name, clone, Event(), timeout, lambda line: print(f"  {line}", flush=True))
     made = clone / "artifacts" / style
     same_file = file_md5(made / "exports" / f"{variant}.onnx") == version.tags["dvc_md5"]
-    figures = list(_figures(version.tags, json.loads((made / "evaluation" / f"{variant}.json").read_text())))
+    figures = list(
+        _figures(_recorded_figures(version), json.loads((made / "evaluation" / f"{variant}.json").read_text()))
+    )
     judged = [pair for name, *pair in figures if not name.startswith(TIMED)]
     near = all(isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) for then, now in judged)
     same, changed = _compare_locks(state / "dvc.lock", clone / "dvc.lock")
@@ -175,10 +177,16 @@ def _bring_data(root: Path, clone: Path, style: str, timeout: float) -> None:
             here.symlink_to(there.resolve())
 
 
-def _figures(tags: Mapping[str, str], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
+def _recorded_figures(version: ModelVersion) -> dict[str, float]:
+    """The metrics of the version's run; its tags where it was registered before figures were metrics alone."""
+    metrics = mlflow.MlflowClient().get_run(version.run_id).data.metrics
+    return {**version.tags, **metrics}
+
+
+def _figures(recorded: Mapping[str, float], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
     for name, now in metrics.items():
-        if isinstance(now, int | float) and name in tags:
-            yield name, float(tags[name]), float(now)
+        if isinstance(now, int | float) and name in recorded:
+            yield name, float(recorded[name]), float(now)
 
 
 def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, bool], list[str]]:
@@ -208,7 +216,7 @@ def main() -> int:
     )
     parser.add_argument("--tolerance", type=float, default=0.01, help="relative, of figures (default: 0.01)")
     parser.add_argument("--keep", action="store_true", help="keep the copy below scratch/reproduced/")
-    parser.add_argument("--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage")
+    parser.add_argument("--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one stage")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_args()
     return guarded(lambda: _main(arguments), KNOWN, arguments.debug)

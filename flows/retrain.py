@@ -22,6 +22,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Completed, Failed, State
 
+from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.compress import REFUSED as PIPELINE_REFUSED
 from flows.compress import STOPPED, check, ready_stages, run_pipeline
@@ -34,7 +35,7 @@ from flows.promote import Wish, decide
 from flows.registry import surveys
 from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
-from flows.runs.console import guarded, quiet, say
+from flows.runs.console import guarded, hours, quiet, say
 from flows.runs.notify import tell
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
@@ -212,6 +213,8 @@ def main() -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
+    if arguments.cron and not arguments.serve:
+        raise RecipeError("--cron says when, --serve that it stays: give both, or neither to run once now")
     check(arguments.recipe)
     if not arguments.debug:
         quiet()
@@ -237,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--accept-data", action="store_true", help="report what is wrong with the data and go on")
     parser.add_argument("--no-promote", action="store_true", help="leave the champions as they are")
     parser.add_argument("--notify", metavar="BLOCK", nargs="+", help="blocks of Prefect, such as slack-webhook/team")
-    parser.add_argument("--timeout-hours", metavar="N", type=float, default=24, help="longest time for one step")
+    parser.add_argument("--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one step")
     parser.add_argument("--serve", action="store_true", help="stay, and run by the schedule or from Prefect's pages")
     parser.add_argument("--cron", metavar="TEXT", help='with --serve: when, such as "0 3 * * 1" (Mondays at three)')
     parser.add_argument("--timezone", default="UTC", help="with --cron, such as Europe/Berlin (default: UTC)")

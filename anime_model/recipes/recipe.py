@@ -62,6 +62,10 @@ class Recipe:
         ),
     ] = ()
 
+    def needs_downloads(self) -> bool:
+        """Whether losses or figures come from a network that does not ship with the project."""
+        return {self.perceptual, self.evaluate.features, self.evaluate.lpips} != {"embedded"}
+
 
 def load_recipe(path: Path | str) -> Recipe:
     """Reads and checks a recipe. Raises `RecipeError` with one line that names the file and the key."""

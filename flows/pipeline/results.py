@@ -47,16 +47,6 @@ def read_baselines(root: Path, style: str) -> list[Metrics]:
     return json.loads(file.read_text()) if file.exists() else []
 
 
-def overall(metrics: Metrics) -> Metrics:
-    """The figures over all pictures, without those of single test sets and without the ends of intervals."""
-    sets = tuple(key.removeprefix("ssim") for key in metrics if key.startswith("ssim_"))
-    return {
-        key: value
-        for key, value in metrics.items()
-        if not (sets and key.endswith(sets)) and not key.endswith(("_low", "_high"))
-    }
-
-
 def table(variants: Iterable[Metrics]) -> list[dict[str, str]]:
     """One row of text for each variant; a dash where a figure does not exist (the teacher's PSNR to itself)."""
     return [{head: _cell(cell, metrics) for head, cell in COLUMNS.items()} for metrics in variants]

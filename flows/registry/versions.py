@@ -16,14 +16,19 @@ from math import isfinite
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import Schema, TensorSpec
 
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
-from flows.pipeline.results import Metrics, evaluation_folder, overall, protocol, read_metrics
+from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
 
+HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
+LITE = "int8"  # the variant that people get
 PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
 # What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
@@ -58,6 +63,12 @@ class Variant:
     @property
     def model(self) -> str:
         return model_name(self.style)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What MLflow takes as metrics: all finite numbers."""
+        numbers = {key: value for key, value in self.metrics.items() if isinstance(value, int | float)}
+        return {key: value for key, value in numbers.items() if isfinite(value)}
 
     @property
     def identity(self) -> dict[str, str]:
@@ -146,7 +157,9 @@ def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[
     origin = {"workspace": str(root), "recipe": recipe, "git_commit": git_commit(root)}
     name = f"{recipe} · {'+'.join(styles)} · {origin['git_commit'][:7]}"
     with mlflow.start_run(run_name=name, tags=origin) as run, tempfile.TemporaryDirectory() as folder:
-        _log_parameters(client, run.info.run_id, root / "params.yaml")
+        parameters = _parameters(root / "params.yaml")
+        _log_parameters(client, run.info.run_id, parameters)
+        client.log_batch(run.info.run_id, metrics=list(_lite_figures(new)))
         _log_state(client, run.info.run_id, root, styles)
         for style in styles:
             _log_curves(client, run.info.run_id, root / "artifacts" / style)
@@ -155,24 +168,35 @@ def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[
                 client.log_artifact(run.info.run_id, str(report), style)
         code = _copy_runtime(Path(folder))
         return [
-            _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)})
+            _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)}, parameters)
             for variant in new
         ]
 
 
-def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, origin: dict[str, str]) -> str:
-    """The model's files and metrics, and only then the version with its tags; returns its name."""
-    numbers = {key: value for key, value in variant.metrics.items() if isinstance(value, int | float)}
-    figures = {key: value for key, value in numbers.items() if isfinite(value)}
-    words = {key: value for key, value in variant.metrics.items() if isinstance(value, str)}
-    tags = origin | words | variant.identity | {"protocol": protocol(variant.metrics)}
+def _lite_figures(new: Sequence[Variant]) -> Iterator[Metric]:
+    """The lite networks' headlines for the pipeline's own run, so that runs compare: `cel/fid`."""
+    now = int(time.time() * 1000)
+    for variant in (variant for variant in new if variant.name == LITE):
+        for key in variant.figures.keys() & set(HEADLINES):
+            yield Metric(f"{variant.style}/{key}", variant.figures[key], now, 0)
+
+
+def _create_version(
+    client: mlflow.MlflowClient, variant: Variant, code: Path, origin: dict[str, str], parameters: Sequence[Param]
+) -> str:
+    """The model's files, its figures beside the recipe's parameters, and only then the version with its tags; returns
+    its name."""
+    figures = variant.figures
+    tags = origin | variant.identity | {"style": variant.style, "protocol": protocol(variant.metrics)}
     with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
+        _log_parameters(client, run.info.run_id, parameters)
         info = mlflow.pyfunc.log_model(
             name=f"{variant.style}-{variant.name}",
             loader_module="anime_model.runtime.pyfunc",
             data_path=str(variant.onnx),
             code_paths=[str(code)],
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            signature=signature(),
         )
         mlflow.log_metrics(figures, model_id=info.model_id)
     _ensure_model(client, variant.model)
@@ -180,7 +204,7 @@ def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, o
         variant.model,
         f"models:/{info.model_id}",
         run.info.run_id,
-        tags=tags | {key: f"{value:.10g}" for key, value in overall(figures).items()},
+        tags=tags | {key: f"{figures[key]:.10g}" for key in HEADLINES if key in figures},
         model_id=info.model_id,
         await_creation_for=30,
     )
@@ -204,8 +228,17 @@ def _copy_runtime(folder: Path) -> Path:
     return package
 
 
-def _log_parameters(client: mlflow.MlflowClient, run_id: str, recipe: Path) -> None:
-    parameters = [Param(key, str(value)[:5000]) for key, value in flatten(yaml.safe_load(recipe.read_text()))]
+def signature() -> ModelSignature:
+    """Pictures in and out: uint8 RGB [N, height, width, 3]. MLflow refuses anything else before the model sees it."""
+    pictures = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
+    return ModelSignature(inputs=pictures, outputs=pictures)
+
+
+def _parameters(recipe: Path) -> list[Param]:
+    return [Param(key, str(value)[:5000]) for key, value in flatten(yaml.safe_load(recipe.read_text()))]
+
+
+def _log_parameters(client: mlflow.MlflowClient, run_id: str, parameters: Sequence[Param]) -> None:
     for start in range(0, len(parameters), 100):  # MLflow's limit for one call
         client.log_batch(run_id, params=parameters[start : start + 100])
 

@@ -1,5 +1,6 @@
 """What a person sees in their terminal while a flow runs: what happens to stages, and nothing about Prefect itself."""
 
+import argparse
 import logging
 import signal
 import sys
@@ -9,6 +10,7 @@ from prefect.logging.configuration import setup_logging
 
 from flows.machine.redact import redact
 
+MOST_HOURS = 10_000  # more than a year
 # Prefect's own lines on the life of runs; tasks say the same in a person's words.
 DROPPED = ("Beginning flow run", "View at", "Finished in state", "Task run failed with", "Crash detected!")
 
@@ -43,6 +45,16 @@ def guarded(work: Callable[[], int], known: tuple[type[Exception], ...], debug: 
         if debug:
             raise
         return say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 2)
+
+
+def hours(text: str) -> float:
+    """A number of hours that a step can take. Raises `ArgumentTypeError`."""
+    try:
+        if 0 < (found := float(text)) <= MOST_HOURS:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of hours above 0 and up to {MOST_HOURS}")
 
 
 def say(text: str, status: int) -> int:

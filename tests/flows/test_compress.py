@@ -163,6 +163,29 @@ def test_bad_input_is_one_line_before_anything_starts(toy: Path, tmp_path: Path,
     assert done.stderr == f"error: {tmp_path} is no DVC project (no .dvc folder): run this in a clone of the project\n"
 
 
+def test_a_dry_run_says_what_would_run_and_starts_and_changes_nothing(made: Path):
+    recipe = made / "params.yaml"
+    recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 4"))
+    trace(made)
+    done = compress("--dry-run", "--targets", "export@ink")
+    assert (done.returncode, trace(made), done.stderr) == (0, [], "")
+    assert done.stdout.splitlines() == [
+        "train_teacher@ink  changed deps: params.yaml (prune.rounds); changed command; 3 steps",
+        "export@ink         after train_teacher@ink",
+        "2 stages would run, 0 are up to date",
+    ]
+    assert not (made / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("hours", ["-1", "nan", "0", "inf", "soon"])
+def test_no_step_can_take_such_a_time(hours: str, capsys: pytest.CaptureFixture):
+    from flows.compress import _parser
+
+    with pytest.raises(SystemExit):
+        _parser().parse_args([f"--timeout-hours={hours}"])
+    assert f"'{hours}' is no number of hours above 0" in capsys.readouterr().err
+
+
 def test_an_unknown_target_is_one_line(toy: Path, prefect_api: str):
     done = compress("--targets", "nothing", PREFECT_API_URL=prefect_api)
     assert done.returncode == 1

@@ -43,9 +43,9 @@ seed: 1
 perceptual: embedded
 data: {photos: photos, frames: frames, generate: []}
 training: {threads: 2}
-teacher: {weights: {adversarial: 1, content: 1, style: 1, colour: 1, variation: 1}}
+teacher: {warm_up_steps: 0, steps: 3, weights: {adversarial: 1, content: 1, style: 1, colour: 1, variation: 1}}
 replace_convs: {layers: []}
-prune: {rounds: 3}
+prune: {rounds: 3, sparsity_steps: 0}
 distill: {}
 quantize: {}
 evaluate: {latency_threads: 2}

@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from anime_model.runtime.from_mlflow import list_versions
 from flows.registry.versions import RegistryError, flatten, register
 from flows.report import write_reports
 
@@ -51,9 +52,12 @@ def test_every_variant_becomes_a_version_with_metrics_and_tags(made: Path, store
     assert int8.tags["data_hash"] == "data of cel"
     assert "onnxruntime, 2 threads, 512 px" in int8.tags["protocol"]
     assert (int8.tags["fid"], int8.tags["psnr"]) == ("12.25", "31.5")
+    assert len(int8.tags) <= 15, "few enough to read"
     model = store.get_logged_model(int8.source.removeprefix("models:/"))
     assert {metric.key: metric.value for metric in model.metrics}["psnr"] == 31.5
-    assert store.get_run(int8.run_id).data.metrics["parameters"] == 2143552
+    run = store.get_run(int8.run_id).data
+    assert (run.metrics["parameters"], run.metrics["fid"]) == (2143552, 12.25)
+    assert (run.params["prune.rounds"], run.params["seed"]) == ("3", "1"), "beside the figures that they led to"
 
 
 def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowClient):
@@ -63,6 +67,7 @@ def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowCl
     assert run.info.status == "FINISHED"
     assert run.info.run_name.startswith("demo · cel+ink · ")
     assert run.data.params["prune.rounds"] == "3"
+    assert (run.data.metrics["cel/fid"], run.data.metrics["ink/psnr"]) == (12.25, 31.5), "of the lite networks"
     curve = store.get_metric_history(run.info.run_id, "ink/teacher/loss")
     assert [(point.step, point.value) for point in curve] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
     assert "cel/report.html" in [file.path for file in store.list_artifacts(run.info.run_id, "cel")]
@@ -98,6 +103,8 @@ def test_tags_are_the_figures_over_all_pictures_and_metrics_are_all(made: Path, 
     register(made, ["cel"])
     int8 = versions(store)[1]
     assert more.keys() & int8.tags.keys() == {"lpips_photo"}
+    (listed,) = [row for row in list_versions(mlflow.get_tracking_uri(), "animegan-") if row["number"] == 2]
+    assert {key: float(listed["tags"][key]) for key in more} == more, "the studio has them all"
     model = store.get_logged_model(int8.source.removeprefix("models:/"))
     assert more.items() <= {metric.key: metric.value for metric in model.metrics}.items()
 
@@ -127,6 +134,12 @@ def test_the_model_loads_elsewhere_with_no_pickle(made: Path, store: mlflow.Mlfl
     program = """
 import mlflow, numpy, sys
 model = mlflow.pyfunc.load_model("models:/animegan-cel/2")
+assert model.metadata.signature.inputs.inputs[0].shape == (-1, -1, -1, 3)
+try:
+    model.predict(numpy.zeros((2, 5, 7, 4), numpy.uint8))
+    sys.exit("pictures of four channels passed the signature")
+except mlflow.exceptions.MlflowException:
+    pass
 numpy.save("out.npy", model.predict(numpy.load("in.npy")))
 print(sys.modules["anime_model"].__file__, "torch" in sys.modules)
 """
@@ -137,6 +150,26 @@ print(sys.modules["anime_model"].__file__, "torch" in sys.modules)
     assert done.stdout.endswith("False\n"), "no PyTorch"
     assert np.array_equal(np.load(tmp_path / "out.npy"), 255 - pictures), "the toy's int8 model makes negatives"
     assert not [path for path in (made / "mlruns").rglob("*") if path.suffix in (".pkl", ".pickle", ".pth")]
+
+
+def test_asking_for_a_registered_model_makes_no_store(made: Path, store: mlflow.MlflowClient, tmp_path: Path):
+    register(made, ["cel"])
+    program = """
+from anime_model.runtime.models import find_model
+print(find_model("models:/animegan-cel/2").name)
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[3])}
+
+    def asked(folder: Path) -> subprocess.CompletedProcess:
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    assert asked(made / "artifacts").stdout.strip() == "int8.onnx", "the project's own store, from below"
+    elsewhere = asked(tmp_path / "elsewhere")
+    assert "no registry here: set MLFLOW_TRACKING_URI to MLflow's address" in elsewhere.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_server_that_is_away_is_one_line(made: Path, store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch):

@@ -24,6 +24,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 from anime_model.pictures.cores import cores_here
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import Recipe, load_recipe
+from flows.machine import git
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
 from flows.pipeline import plan
@@ -35,7 +36,8 @@ from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import Runner, settle, unsettled
 from flows.pipeline.tracked import Source
 from flows.report import write_reports
-from flows.runs.console import hours, quiet, say
+from flows.runs.console import hours, quiet, say, why
+from flows.runs.naming import introduce
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
 from flows.runs.publish import publish
@@ -100,6 +102,8 @@ def record(styles: Sequence[str]) -> State:
     from flows.registry.versions import RegistryError, register  # MLflow takes two seconds to import
 
     logger = get_run_logger()
+    if problem := git.commit(WORKSPACE)[1]:
+        logger.warning("the versions' commit is not known: %s", problem)
     try:
         new = register(WORKSPACE, styles, recipe_name(WORKSPACE))
         for style in styles:
@@ -118,8 +122,8 @@ def stages_at_once(threads: int) -> int:
     return max(1, cores_here() // threads)
 
 
-def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, State]:
-    """The final state of every stage, each submitted as soon as those that it waits for have ended.
+def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, PrefectFuture]:
+    """Every stage with its final state, each submitted as soon as those that it waits for have ended.
 
     Whatever their end: where one failed, Prefect says so in the state of the waiting one, and other styles go on. After
     `stop` none begins.
@@ -136,7 +140,7 @@ def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event)
         running.remove(stage.name)
         futures[stage.name].wait()
         states[stage.name] = futures[stage.name].state
-    return states
+    return {name: futures[name] for name in states}
 
 
 def _may_start(stage: Stage, waiting: Sequence[Stage], running: set[str], states: dict[str, State], slots: int) -> bool:
@@ -157,6 +161,7 @@ def compress(recipe: str | None = None, targets: list[str] | None = None, timeou
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
+            introduce(WORKSPACE)
             state = _compress(ready_stages(targets or (), stop, timeout_hours * 3600), stop, timeout_hours * 3600)
             return Cancelled(message=STOPPED) if cancelled.is_set() else state
     except REFUSED as error:
@@ -229,15 +234,17 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
         return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
 
     slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training.threads)
-    states = run_stages(stages, submit, slots, stop)
+    futures = run_stages(stages, submit, slots, stop)
+    states = {name: future.state for name, future in futures.items()}
     failed = [f"{name}: {state.message}" for name, state in states.items() if state.is_failed()]
     skipped = [name for name, state in states.items() if not state.is_final()]
     failed += [f"not run for that reason: {', '.join(skipped)}"] if skipped else []
     finished = {name for name, state in states.items() if state.is_completed()}
-    styles = [stage.style for stage in stages if stage.kind == ALONE and stage.name in finished]
+    measured = [stage for stage in stages if stage.kind == ALONE and stage.name in finished]
+    styles = [stage.style for stage in measured]
     if styles and not stop.is_set():
         write_reports(WORKSPACE, styles)
-        recorded = record(styles, return_state=True)
+        recorded = record(styles, return_state=True, wait_for=[futures[stage.name] for stage in measured])
         publish(WORKSPACE, styles)
         if not recorded.is_completed():
             return [], [*failed, f"register: {recorded.message}"]
@@ -265,7 +272,7 @@ def main() -> int:
     except Exception as error:
         if arguments.debug:
             raise
-        return say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 1)
+        return say(why(error), 1)
     return 0 if state.is_completed() else say(state.message, 1)
 
 

@@ -47,6 +47,7 @@ from flows.registry.champion import (
 from flows.registry.gates import NAMES, Gate, gates
 from flows.registry.versions import RegistryError, model_name, registry_error
 from flows.runs.console import guarded, quiet
+from flows.runs.naming import name as name_run
 from flows.runs.progress import Progress, artifact_key
 from flows.runs.server import ServerError, ensure_server
 
@@ -103,6 +104,7 @@ def promote(
     a version that is no lite network too. `override` names gates that are measured and set aside for `reason`.
     """
     stop, wish = Event(), Wish(style, version, dry_run, any_variant, tuple(override or ()), reason)
+    name_run(f"promote {style}" + (f" {version}" if version else ""), [style])
     try:
         check_override(wish)
         outcome = decide(WORKSPACE, wish, stop, timeout_hours * 3600)

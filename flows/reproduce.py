@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from mlflow.exceptions import MlflowException
 
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
+from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_sources, load_stages
 from flows.pipeline.results import aligned_text
@@ -130,10 +130,8 @@ def _check_out(root: Path, clone: Path, commit: str, changes: Path) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no word"]
-        raise ReproductionError(f"git {arguments[0]}: {said[-1]}")
+    if problem := git.ask(folder, *arguments)[1]:
+        raise ReproductionError(f"git {arguments[0]}: {problem}")
 
 
 def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
@@ -178,9 +176,9 @@ def _bring_data(root: Path, clone: Path, style: str, timeout: float) -> None:
 
 
 def _recorded_figures(version: ModelVersion) -> dict[str, float]:
-    """The metrics of the version's run; its tags where it was registered before figures were metrics alone."""
+    """The metrics of the version's run, and its tags: all figures, where it was registered before they were metrics."""
     metrics = mlflow.MlflowClient().get_run(version.run_id).data.metrics
-    return {**version.tags, **metrics}
+    return {**metrics, **version.tags}
 
 
 def _figures(recorded: Mapping[str, float], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:

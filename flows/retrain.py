@@ -36,6 +36,7 @@ from flows.registry import surveys
 from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
 from flows.runs.console import guarded, hours, quiet, say
+from flows.runs.naming import introduce
 from flows.runs.notify import tell
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
@@ -137,6 +138,7 @@ def retrain(
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
+            introduce(WORKSPACE)
             settings = load_recipe(WORKSPACE / "params.yaml")
             state = _retrain(settings, accept_data, promote, stop, timeout_hours * 3600)
             if cancelled.is_set():

@@ -12,7 +12,10 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from flows.machine.git import has_repository
+
 PREFECT_PORT = 4200  # where `make prefect` serves
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FOUND = "ANIME_PREFECT_FOUND"  # a server that nobody named, found at that port
 
 
@@ -71,8 +74,30 @@ def settle(workspace: Path) -> None:
     folder = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
         os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    trust_loopback()
+    work_without_git(workspace)
     if "PREFECT_API_URL" not in os.environ and (url := running_server(Path(os.environ["PREFECT_HOME"]))):
         os.environ |= {"PREFECT_API_URL": url, FOUND: url}
+
+
+def trust_loopback() -> None:
+    """This machine's own servers are never asked for through a proxy, which knows another 127.0.0.1."""
+    for name in ("NO_PROXY", "no_proxy"):
+        named = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join(dict.fromkeys([*named, *LOOPBACK]))
+
+
+def work_without_git(workspace: Path) -> None:
+    """DVC refuses a folder without git, such as an unpacked archive of the project, unless it is told so."""
+    folder, config = workspace / ".dvc" / "tmp" / "config", workspace / ".dvc" / "tmp" / "config" / "config"
+    if os.environ["DVC_GLOBAL_CONFIG_DIR"] != str(folder) or not (workspace / ".dvc").is_dir():
+        return
+    with suppress(OSError):  # a folder that cannot be written is said later, with its name
+        if has_repository(workspace):
+            config.unlink(missing_ok=True)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            config.write_text("[core]\n    no_scm = true\n")
 
 
 def found_server() -> str | None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from itertools import count
 from pathlib import Path
@@ -11,6 +10,7 @@ from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.data import DataSettings
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
+from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.pipeline.preflight import check_machine
 
@@ -60,11 +60,7 @@ def _exists_elsewhere(root: Path, active: Path) -> bool:
     content = active.read_bytes()
     if (root / COPIED).is_file() and (root / COPIED).read_text() == file_md5(active):
         return True
-    command = ["git", "-C", str(root), "show", "HEAD:./params.yaml"]
-    try:
-        committed = subprocess.run(command, capture_output=True, check=False).stdout
-    except OSError:  # no git on this machine
-        committed = b""
+    committed = git.ask(root, "show", "HEAD:./params.yaml")[0].encode()
     kept = (*root.glob("recipes/*.yaml"), *root.glob("params.*.bak.yaml"))
     return content in (committed, *(path.read_bytes() for path in kept))
 

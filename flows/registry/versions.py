@@ -5,9 +5,9 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,8 +21,10 @@ import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
 
+from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
 from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
@@ -154,7 +156,7 @@ def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path
 def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[Variant]) -> list[str]:
     """The pipeline's run, and below it one run for each variant: their figures have the same names."""
     styles = list(dict.fromkeys(variant.style for variant in new))
-    origin = {"workspace": str(root), "recipe": recipe, "git_commit": git_commit(root)}
+    origin = {"workspace": str(root), "recipe": recipe, "git_commit": git.commit(root)[0]}
     name = f"{recipe} · {'+'.join(styles)} · {origin['git_commit'][:7]}"
     with mlflow.start_run(run_name=name, tags=origin) as run, tempfile.TemporaryDirectory() as folder:
         parameters = _parameters(root / "params.yaml")
@@ -190,14 +192,7 @@ def _create_version(
     tags = origin | variant.identity | {"style": variant.style, "protocol": protocol(variant.metrics)}
     with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
         _log_parameters(client, run.info.run_id, parameters)
-        info = mlflow.pyfunc.log_model(
-            name=f"{variant.style}-{variant.name}",
-            loader_module="anime_model.runtime.pyfunc",
-            data_path=str(variant.onnx),
-            code_paths=[str(code)],
-            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-            signature=signature(),
-        )
+        info = _log_model(variant, code)
         mlflow.log_metrics(figures, model_id=info.model_id)
     _ensure_model(client, variant.model)
     created = client.create_model_version(
@@ -209,6 +204,19 @@ def _create_version(
         await_creation_for=30,
     )
     return f"{variant.model} {created.version} ({variant.name})"
+
+
+def _log_model(variant: Variant, code: Path) -> ModelInfo:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it misses an example, which it would run the network on
+        return mlflow.pyfunc.log_model(
+            name=f"{variant.style}-{variant.name}",
+            loader_module="anime_model.runtime.pyfunc",
+            data_path=str(variant.onnx),
+            code_paths=[str(code)],
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            signature=signature(),
+        )
 
 
 def _ensure_model(client: mlflow.MlflowClient, name: str) -> None:
@@ -255,8 +263,7 @@ def _log_state(client: mlflow.MlflowClient, run_id: str, root: Path, styles: Seq
         measured = root / "artifacts" / style / "quantized" / "sensitivity.csv"
         if measured.exists():  # which layers are INT8 was decided by times, which never repeat
             client.log_artifact(run_id, str(measured), f"state/{style}")
-    command = ["git", "-C", str(root), "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc"]
-    changes = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    changes, _ = git.ask(root, "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc")
     if changes:
         client.log_text(run_id, changes, "state/uncommitted.diff")
 
@@ -287,21 +294,8 @@ def flatten(tree: dict | list, prefix: str = "") -> Iterator[tuple[str, object]]
             yield f"{prefix}{key}", value
 
 
-def git_commit(root: Path) -> str:
-    """The commit that the working tree stands on; `unknown` without git."""
-    try:
-        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def _data_hash(root: Path, style: str) -> str:
     try:
         return json.loads((root / "artifacts" / style / "data" / "prepared.json").read_text())["hash"]
     except (OSError, ValueError, KeyError):
         return "unknown"
-
-
-if __name__ == "__main__":  # before `mlflow ui` opens the store
-    make_store(mlflow.get_tracking_uri())

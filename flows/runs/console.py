@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def _for_people(record: logging.LogRecord) -> bool:
 def guarded(work: Callable[[], int], known: tuple[type[Exception], ...], debug: bool) -> int:
     """The exit status of `work`; what goes wrong is one line on stderr and the status 2, 130 after Ctrl-C.
 
-    What is not `known` has its class before the message. With `debug` the traceback is shown instead.
+    With `debug` the traceback is shown instead.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # a polite kill ends like Ctrl-C: with all that was started
         signal.signal(number, signal.default_int_handler)
@@ -44,7 +45,7 @@ def guarded(work: Callable[[], int], known: tuple[type[Exception], ...], debug: 
     except Exception as error:
         if debug:
             raise
-        return say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 2)
+        return say(why(error), 2)
 
 
 def hours(text: str) -> float:
@@ -55,6 +56,17 @@ def hours(text: str) -> float:
     except ValueError:
         pass
     raise argparse.ArgumentTypeError(f"{text!r} is no number of hours above 0 and up to {MOST_HOURS}")
+
+
+def why(error: Exception) -> str:
+    """What went wrong for a person to read: no class of Python, but where the message alone says nothing."""
+    said = " ".join(str(error).split())
+    if "Failed to reach API" in said or "All connection attempts failed" in said:
+        page = os.environ.get("PREFECT_API_URL", "its address")
+        return f"Prefect does not answer at {page}: start it, or unset PREFECT_API_URL, and a server comes up by itself"
+    if isinstance(error, LookupError | TypeError | AttributeError) or not said:
+        said = f"a fault of the program, {type(error).__name__}: {said}"
+    return f"{said} (--debug shows more)"
 
 
 def say(text: str, status: int) -> int:

@@ -25,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, name: str, logger: logging.Logger | logging.LoggerAdapter, file: Path) -> None:
-        self._logger = logger
+        self._name, self._logger = name, logger
         self._path = file
         self._in_traceback = False
         self._artifact = _shown(
@@ -41,7 +41,7 @@ class Progress:
     def __exit__(self, kind: type | None, *_) -> None:
         self._file.close()
         if kind is None:
-            self._move(100.0)
+            self._move(100.0, f"{self._name}: done")
 
     def line(self, line: str) -> None:
         line = redact(line)

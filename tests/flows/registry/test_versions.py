@@ -154,21 +154,24 @@ print(sys.modules["anime_model"].__file__, "torch" in sys.modules)
 
 def test_asking_for_a_registered_model_makes_no_store(made: Path, store: mlflow.MlflowClient, tmp_path: Path):
     register(made, ["cel"])
+    (tmp_path / "elsewhere").mkdir()
     program = """
+import os, sys
 from anime_model.runtime.models import find_model
-print(find_model("models:/animegan-cel/2").name)
+for folder in sys.argv[1:]:
+    os.chdir(folder)
+    try:
+        print(find_model("models:/animegan-cel/2").name)
+    except ValueError as error:
+        print(error)
 """
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     environment |= {"PYTHONPATH": str(Path(__file__).parents[3])}
-
-    def asked(folder: Path) -> subprocess.CompletedProcess:
-        folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", program]
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-    assert asked(made / "artifacts").stdout.strip() == "int8.onnx", "the project's own store, from below"
-    elsewhere = asked(tmp_path / "elsewhere")
-    assert "no registry here: set MLFLOW_TRACKING_URI to MLflow's address" in elsewhere.stderr
+    command = [sys.executable, "-c", program, str(tmp_path / "elsewhere"), str(made / "artifacts")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    elsewhere, below = done.stdout.splitlines()
+    assert "no registry here: set MLFLOW_TRACKING_URI to MLflow's address" in elsewhere
+    assert below == "int8.onnx", "the project's own store, from below"
     assert not list((tmp_path / "elsewhere").iterdir())
 
 

@@ -8,11 +8,12 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
+import os
 import queue
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -24,6 +25,7 @@ from prefect.states import Cancelled, Completed, Failed, State
 from anime_model.pictures.cores import cores_here
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import Recipe, load_recipe
+from anime_model.recipes.training import TrainingSettings
 from flows.machine import git
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
@@ -43,7 +45,8 @@ from flows.runs.progress import Progress
 from flows.runs.publish import publish
 from flows.runs.server import ServerError, ensure_server
 
-ALONE = "evaluate"  # measures latency: nothing else may run, of any style
+RECORDED = "evaluate"  # the stage whose figures MLflow gets
+ALONE = (RECORDED, "quantize")  # measure times: nothing else may run, of any style
 
 
 Submit = Callable[[Stage, list[PrefectFuture]], PrefectFuture]
@@ -115,11 +118,22 @@ def record(styles: Sequence[str]) -> State:
     return Completed(name="Completed" if new else "Cached")
 
 
-def stages_at_once(threads: int) -> int:
-    """Stages at once: styles run side by side as far as there are cores. Threads that wait for each other on the same
-    core make both stages many times slower.
+def stages_at_once(training: TrainingSettings) -> int:
+    """Stages at once: styles run side by side as far as there are cores, and GPUs where they train on one. Threads that
+    wait for each other on the same core make both stages many times slower; two trainings rarely fit into one GPU.
     """
-    return max(1, cores_here() // threads)
+    at_once = cores_here() // training.threads
+    if training.accelerator in ("auto", "cuda") and (gpus := gpus_here()):
+        at_once = min(at_once, gpus // training.devices)
+    return max(1, at_once)
+
+
+def gpus_here() -> int:
+    """NVIDIA's, without a library of theirs: importing PyTorch to ask takes seconds."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([name for name in named.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, PrefectFuture]:
@@ -131,22 +145,27 @@ def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event)
     ended: queue.SimpleQueue[Stage] = queue.SimpleQueue()
     waiting, running, futures, states = list(stages), set(), {}, {}
     while running or (waiting and not stop.is_set()):
-        while not stop.is_set() and (ready := [s for s in waiting if _may_start(s, waiting, running, states, slots)]):
-            waiting.remove(stage := ready[0])
-            running.add(stage.name)
+        while not stop.is_set() and (stage := _next(waiting, running, states, slots)):
+            waiting.remove(stage)
+            running.add(stage)
             futures[stage.name] = submit(stage, [futures[name] for name in stage.upstream])
             futures[stage.name].add_done_callback(lambda _, stage=stage: ended.put(stage))
         stage = ended.get()
-        running.remove(stage.name)
+        running.remove(stage)
         futures[stage.name].wait()
         states[stage.name] = futures[stage.name].state
     return {name: futures[name] for name in states}
 
 
-def _may_start(stage: Stage, waiting: Sequence[Stage], running: set[str], states: dict[str, State], slots: int) -> bool:
-    if stage.kind == ALONE and (running or any(other.kind != ALONE for other in waiting)):
-        return False
-    return len(running) < slots and all(name in states for name in stage.upstream)
+def _next(waiting: Sequence[Stage], running: set[Stage], states: Collection[str], slots: int) -> Stage | None:
+    """The stage to start now. One that measures times starts where nothing runs and nothing else is ready, and nothing
+    starts beside it.
+    """
+    if len(running) >= slots or any(stage.kind in ALONE for stage in running):
+        return None
+    ready = [stage for stage in waiting if all(name in states for name in stage.upstream)]
+    beside = [stage for stage in ready if stage.kind not in ALONE]
+    return next(iter(beside or (ready if not running else ())), None)
 
 
 @flow(name="compress", persist_result=False)
@@ -217,7 +236,7 @@ def estimated(
     times = plan.step_times(WORKSPACE, stop, timeout, on_line)
     if not times:
         return "training is on a GPU, which was not timed"
-    seconds = plan.seconds_to_do(steps, times, stages_at_once(recipe.training.threads), recipe)
+    seconds = plan.seconds_to_do(steps, times, stages_at_once(recipe.training), recipe)
     each = ", ".join(f"{times[who]:.2g} s for the {who}" for who in ("teacher", "student"))
     return f"about {plan.duration(seconds)} of training here ({sum(steps.values())} steps; {each})"
 
@@ -233,14 +252,14 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     def submit(stage: Stage, upstream: list[PrefectFuture]) -> PrefectFuture:
         return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
 
-    slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training.threads)
+    slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training)
     futures = run_stages(stages, submit, slots, stop)
     states = {name: future.state for name, future in futures.items()}
     failed = [f"{name}: {state.message}" for name, state in states.items() if state.is_failed()]
     skipped = [name for name, state in states.items() if not state.is_final()]
     failed += [f"not run for that reason: {', '.join(skipped)}"] if skipped else []
     finished = {name for name, state in states.items() if state.is_completed()}
-    measured = [stage for stage in stages if stage.kind == ALONE and stage.name in finished]
+    measured = [stage for stage in stages if stage.kind == RECORDED and stage.name in finished]
     styles = [stage.style for stage in measured]
     if styles and not stop.is_set():
         write_reports(WORKSPACE, styles)

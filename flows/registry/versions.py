@@ -28,6 +28,7 @@ from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
 from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
+from flows.registry.identity import workspace_id
 
 HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
 LITE = "int8"  # the variant that people get
@@ -148,7 +149,7 @@ def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
 
 def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:
     """Runs of this workspace that a kill cut off: they would be shown as running for ever."""
-    mine = f"attributes.status = 'RUNNING' and tags.workspace = '{root}'"
+    mine = f"attributes.status = 'RUNNING' and tags.workspace_id = '{workspace_id(root)}'"
     for run in client.search_runs([experiment_id], mine):
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
 
@@ -156,9 +157,10 @@ def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path
 def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[Variant]) -> list[str]:
     """The pipeline's run, and below it one run for each variant: their figures have the same names."""
     styles = list(dict.fromkeys(variant.style for variant in new))
-    origin = {"workspace": str(root), "recipe": recipe, "git_commit": git.commit(root)[0]}
+    place = {"workspace": str(root), "workspace_id": workspace_id(root)}
+    origin = {"recipe": recipe, "git_commit": git.commit(root)[0]}
     name = f"{recipe} · {'+'.join(styles)} · {origin['git_commit'][:7]}"
-    with mlflow.start_run(run_name=name, tags=origin) as run, tempfile.TemporaryDirectory() as folder:
+    with mlflow.start_run(run_name=name, tags=origin | place) as run, tempfile.TemporaryDirectory() as folder:
         parameters = _parameters(root / "params.yaml")
         _log_parameters(client, run.info.run_id, parameters)
         client.log_batch(run.info.run_id, metrics=list(_lite_figures(new)))

@@ -45,7 +45,7 @@ from flows.registry.champion import (
     tag,
 )
 from flows.registry.gates import NAMES, Gate, gates
-from flows.registry.versions import RegistryError, model_name, registry_error
+from flows.registry.versions import RegistryError, make_store, model_name, registry_error
 from flows.runs.console import guarded, quiet
 from flows.runs.naming import name as name_run
 from flows.runs.progress import Progress, artifact_key
@@ -290,6 +290,7 @@ def main() -> int:
 
 def _main(arguments: argparse.Namespace) -> int:
     check(arguments)
+    make_store(mlflow.get_tracking_uri())
     if arguments.rollback:
         outcome = rollback(arguments.style, arguments.reason.strip())
     else:

@@ -39,6 +39,8 @@ from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_e
 from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
+# Measured times stand in these, between the figures.
+WITH_TIMES = re.compile(r"/quantized/sensitivity\.csv$|/evaluation(/(\w+\.json|metrics\.csv))?$")
 SAME, NEAR, OTHER = "bit for bit", "within tolerance", "differs"
 
 
@@ -51,10 +53,10 @@ KNOWN = (GraphError, RecipeError, RegistryError, ReproductionError, StageError)
 
 @dataclass(frozen=True)
 class Reproduction:
-    """`stages` says for each whether its files are the recorded ones; `figures` are (name, recorded, now)."""
+    """`stages` says for each what became of its files; `figures` are (name, recorded, now)."""
 
     verdict: str
-    stages: dict[str, bool]
+    stages: dict[str, str]
     figures: list[tuple[str, float, float]]
     notes: list[str]
 
@@ -187,14 +189,25 @@ def _figures(recorded: Mapping[str, float], metrics: Mapping[str, object]) -> It
             yield name, float(recorded[name]), float(now)
 
 
-def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, bool], list[str]]:
-    """By stage whether all its files are the recorded ones; and the data that are others, which stages started from."""
+def _told_outs(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    """Whether a stage's files are the recorded ones, in words; those that hold times never are."""
+    other = [path for path in now if now[path] != then.get(path)]
+    if not other:
+        return "the recorded files"
+    timed = [path for path in other if WITH_TIMES.search(path)]
+    if len(timed) == len(other):
+        return "the recorded files but for times"
+    return f"other files ({', '.join(Path(path).name for path in other if path not in timed)})"
+
+
+def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, str], list[str]]:
+    """By stage what became of its files; and the data that are others, which stages started from."""
     then, now = (yaml.safe_load(path.read_text())["stages"] if path.exists() else {} for path in (recorded, made))
     stages, changed = {}, {}
     outs = {out["path"] for stage in now.values() for out in stage.get("outs", [])}
     for name, stage in now.items():
         before = then.get(name, {})
-        stages[name] = _hashes(stage, "outs") == _hashes(before, "outs")
+        stages[name] = _told_outs(_hashes(stage, "outs"), _hashes(before, "outs"))
         known = _hashes(before, "deps")
         for path, md5 in _hashes(stage, "deps").items():
             if path not in outs and path in known and known[path] != md5:
@@ -247,7 +260,7 @@ def told(report: Reproduction, tolerance: float) -> str:
         {"figure": name, "recorded": f"{then:.6g}", "now": f"{now:.6g}", "verdict": verdict(name, then, now)}
         for name, then, now in report.figures
     ]
-    stages = [f"{name}: {'the recorded files' if same else 'other files'}" for name, same in report.stages.items()]
+    stages = [f"{name}: {said}" for name, said in report.stages.items()]
     return "\n".join([*stages, "", aligned_text(rows, right=("recorded", "now")), "", *report.notes])
 
 

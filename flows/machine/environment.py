@@ -5,6 +5,7 @@ stands: only what is missing is filled in. Importing this module does it, before
 import the tools. `python -m flows.machine.environment COMMAND ...` runs any command of the tools with these settings.
 """
 
+import io
 import json
 import os
 import sys
@@ -63,6 +64,7 @@ def settings(workspace: Path) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(2**34),
         "MALLOC_TRIM_THRESHOLD_": str(2**34),
         "MALLOC_TOP_PAD_": str(2**28),
+        "PYTHONIOENCODING": "utf-8:backslashreplace",  # stages speak into a pipe, whatever the terminal can show
         "GIT_PYTHON_REFRESH": "quiet",  # MLflow's git library warns where there is no git
     }
 
@@ -71,6 +73,9 @@ def settle(workspace: Path) -> None:
     """Fill in what is missing, and put the running interpreter first, so that `python` in `dvc.yaml` is this one."""
     for name, value in settings(workspace).items():
         os.environ.setdefault(name, value)
+    for stream in (sys.stdout, sys.stderr):  # a terminal of ASCII shows a dot as ?, and ends no run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     folder = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
         os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])

@@ -13,11 +13,14 @@ from anime_model.recipes.recipe import Recipe
 from flows.machine.hashes import file_md5
 
 LEAST = {"train": 4, "test": 2, "frames": 4}  # as anime_model/training/preparation.py has them
+ODD = "?#%"  # ends or begins something in the addresses by which MLflow and Prefect know their databases
 WRITTEN = ("artifacts", "scratch", ".dvc")
 
 
 def check_machine(root: Path, recipe: Recipe) -> None:
     """Raises `RecipeError` with a line that names the key for what is not there or cannot be used."""
+    if odd := sorted(set(str(root.resolve())) & set(ODD)):
+        raise RecipeError(f"{root.resolve()}: the tools' addresses cannot hold {' '.join(odd)}: rename the folder")
     for name in (".", *WRITTEN):
         folder = root / name
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):

@@ -78,6 +78,16 @@ def protocol(metrics: Metrics) -> str:
     )
 
 
+def protocols(variants: Iterable[Metrics]) -> str:
+    """One line for each way that figures were measured in, with its styles where there are several."""
+    ways: dict[str, list[str]] = {}
+    for metrics in variants:
+        styles = ways.setdefault(protocol(metrics), [])
+        if (style := str(metrics["style"])) not in styles:
+            styles.append(style)
+    return "\n".join(f"{', '.join(styles)}: {how}" if len(ways) > 1 else how for how, styles in ways.items())
+
+
 def _cell(cell, metrics: Metrics) -> str:
     try:
         text = cell(metrics)

@@ -29,6 +29,7 @@ from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
 from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
 from flows.registry.identity import workspace_id
+from flows.registry.moved import put_right
 
 HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
 LITE = "int8"  # the variant that people get
@@ -105,12 +106,15 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
 
 
 def make_store(uri: str) -> None:
-    """The tables of a SQLite store that is not there yet, whole or not at all.
+    """The tables of a SQLite store that is not there yet, whole or not at all; the paths of one that was moved.
 
     MLflow makes them in place, in seconds, and a store that a kill has left half made can never be opened again.
     """
     path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or path.exists():
+    if not uri.startswith("sqlite:///"):
+        return
+    if path.exists():
+        put_right(path)
         return
     with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / path.name

@@ -75,3 +75,19 @@ def test_git_that_is_missing_or_does_not_trust_the_folder_says_so(toy: Path, tmp
     assert git.commit(toy) == ("unknown", trust)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git.commit(toy) == ("unknown", "git is not installed")
+
+
+def test_a_terminal_of_ascii_ends_nothing(toy: Path):
+    program = "import flows.machine.environment; print('cel · 3 ± 1 风')"
+    command = [sys.executable, "-c", program]
+    clean = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=clean, capture_output=True, check=True)
+    assert done.stdout.decode("ascii").strip() == "cel ? 3 ? 1 ?"
+
+
+def test_a_stage_says_what_it_likes_whatever_the_locale(toy: Path):
+    program = (
+        "import flows.machine.environment, subprocess, sys; print(subprocess.run([sys.executable, '-c', "
+        "'print(chr(183))'], capture_output=True, check=True).stdout)"
+    )
+    assert python(program, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0") == r"b'\xc2\xb7\n'"

@@ -99,3 +99,10 @@ def test_folders_that_refuse_are_named(toy: Path, other: Path, monkeypatch: pyte
         monkeypatch.setattr("os.access", lambda path, mode, folder=folder: Path(path) != folder)
         with pytest.raises(RecipeError, match=said):
             use_recipe(toy, other)
+
+
+def test_a_folder_whose_name_breaks_addresses_is_named(toy: Path, other: Path):
+    odd = toy.rename(toy.parent / "what? #1")
+    with pytest.raises(RecipeError, match=r"what\? #1: the tools' addresses cannot hold # \?: rename the folder"):
+        use_recipe(odd, odd / "other.yaml")
+    use_recipe(plain := odd.rename(odd.parent / "it's ä"), plain / "other.yaml")

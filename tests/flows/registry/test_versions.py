@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from anime_model.runtime.from_mlflow import list_versions
-from flows.registry.versions import RegistryError, flatten, register
+from anime_model.runtime.models import find_model
+from flows.registry.moved import put_right
+from flows.registry.versions import RegistryError, flatten, make_store, register
 from flows.report import write_reports
 
 pytestmark = [
@@ -173,6 +175,25 @@ for folder in sys.argv[1:]:
     assert "no registry here: set MLFLOW_TRACKING_URI to MLflow's address" in elsewhere
     assert below == "int8.onnx", "the project's own store, from below"
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_moved_workspace_takes_its_files_along(made: Path, store: mlflow.MlflowClient, tmp_path: Path):
+    register(made, ["cel"])
+    (tmp_path / "toy and more" / "mlruns").mkdir(parents=True)  # its name begins like the old one's
+    moved = made.rename(tmp_path / "it's elsewhere")
+    address = f"sqlite:///{moved}/mlflow.db"
+    mlflow.set_tracking_uri(address)
+    make_store(address)
+    file = find_model("models:/animegan-cel/2")
+    assert file.is_relative_to(moved)
+    assert register(moved, ["cel"]) == [], "it is known again"
+    (moved / "artifacts" / "cel" / "exports" / "int8.onnx").write_bytes(
+        (moved / "artifacts" / "cel" / "exports" / "teacher.onnx").read_bytes()
+    )
+    assert register(moved, ["cel"]) == ["animegan-cel 3 (int8)"]
+    assert find_model("models:/animegan-cel/3").is_relative_to(moved)
+    assert not made.exists(), "nothing is written to the old place"
+    assert put_right(moved / "mlflow.db") == "", "once is enough"
 
 
 def test_a_server_that_is_away_is_one_line(made: Path, store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch):

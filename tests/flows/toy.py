@@ -149,16 +149,16 @@ def make_project(root: Path) -> Path:
     for name, text in (("dvc.yaml", PIPELINE), ("params.yaml", RECIPE), ("work.py", WORK)):
         (root / name).write_text(text.lstrip())
     (root / ".gitignore").write_text("/artifacts/\n/.prefect/\n/mlflow.db\n/mlruns/\n/*.txt\n/died\n")
-    for folder in ("photos/train", "photos/test/faces", "frames/cel", "frames/ink"):
-        (root / folder).mkdir(parents=True)
-        for number in range(4):
-            (root / folder / f"{number}.png").touch()  # no stage of the toy reads them
     (root / "recipes").mkdir()
     (root / "recipes" / "demo.yaml").write_text(RECIPE.lstrip())
     for command in ("git init -q", f"{sys.executable} -m dvc init -q", "git add -A"):
         subprocess.run(command.split(), cwd=root, check=True)
     commit = "git -c user.name=toy -c user.email=toy@example.org commit -qm toy"
     subprocess.run(commit.split(), cwd=root, check=True)
+    for folder in ("photos/train", "photos/test/faces", "frames/cel", "frames/ink"):
+        (root / folder).mkdir(parents=True)
+        for number in range(4):
+            (root / folder / f"{number}.png").touch()  # no stage reads them, and git does not have them
     return root
 
 

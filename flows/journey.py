@@ -78,7 +78,7 @@ def compress(options: argparse.Namespace) -> int:
         raise JourneyError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
     network, name = Path(options.network).absolute(), options.name or name_of(options.network)
     if not re.fullmatch(NAME, name):
-        raise JourneyError(f"{name!r} cannot be a style's name; give --name of small letters, digits, '-' and '_'")
+        raise JourneyError(f"{name!r} cannot be a style's name; give --name: a letter, then letters, digits, '-', '_'")
     hints = ReferenceHints(options.layout, options.values, "", options.channels, options.multiple)
     reference = open_reference(network, threads=cores_here(), hints=hints)
     print(f"{network.name}: {', '.join(f'{key} {value}' for key, value in asdict(reference.format).items())}")

@@ -5,6 +5,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import AfterValidator, Field
 
 from anime_model.networks.architecture import HALVING, animeganv2, free_kernels, separable_layers
@@ -22,6 +23,7 @@ from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.recipes.teacher import TEACHER_LOSSES, TeacherSettings
 from anime_model.recipes.training import Perceptual, TrainingSettings
 
+LEAST_INT8 = 28.0  # dB: `INT8_PSNR` of anime_model/compression/export.py, which imports torch
 STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
 
 
@@ -60,15 +62,37 @@ class Recipe:
         ),
     ] = ()
 
+    def needs_downloads(self) -> bool:
+        """Whether losses or figures come from a network that does not ship with the project."""
+        return {self.perceptual, self.evaluate.features, self.evaluate.lpips} != {"embedded"}
+
 
 def load_recipe(path: Path | str) -> Recipe:
     """Reads and checks a recipe. Raises `RecipeError` with one line that names the file and the key."""
     recipe = read(path, Recipe)
     try:
+        check_once(Path(path).read_text(encoding="utf-8"))
         _check(recipe)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
     return recipe
+
+
+def check_once(text: str) -> None:
+    """Raises `RecipeError` for a key that stands twice in a section: YAML's reader would take the last one in silence,
+    and DVC refuses the file without the key's name.
+    """
+
+    def look(node: yaml.Node, where: str) -> None:
+        seen: dict[str, int] = {}
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            name, line = f"{where}{key.value}", key.start_mark.line + 1
+            if name in seen:
+                raise RecipeError(f"{name}: stands twice, in lines {seen[name]} and {line}; keep one")
+            seen[name] = line
+            look(value, f"{name}.")
+
+    look(yaml.compose(text, yaml.SafeLoader), "")
 
 
 def parse_recipe(content: object) -> Recipe:
@@ -82,14 +106,41 @@ def _check(recipe: Recipe) -> None:
     """What sections mean for each other."""
     if not recipe.styles or len(set(recipe.styles)) != len(recipe.styles):
         raise RecipeError("styles: name at least one style, each once")
+    _check_style_names(recipe)
     _check_teacher(recipe.teacher, recipe.styles)
     _check_reference(recipe.teacher)
     share = recipe.distillation.reference_share
     if share and not (recipe.teacher.reference and recipe.teacher.scales):
         raise RecipeError(f"distillation.reference_share: {share:g}, but no network of teacher.reference draws")
+    _check_perceptual_layers(recipe)
     _check_layers(recipe.replace_convs)
     _check_float_layers(recipe.quantize)
+    if recipe.quantize.keep_float is None and recipe.quantize.psnr < LEAST_INT8:
+        raise RecipeError(
+            f"quantize.psnr: {recipe.quantize.psnr:g} is below {LEAST_INT8:g} dB, under which no INT8 file is exported"
+        )
     _check_crops(recipe)
+
+
+def _check_style_names(recipe: Recipe) -> None:
+    """What is set for a style is for one that there is: a misspelled name would be ignored, and a teacher trained."""
+    for key in ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"):
+        for style in getattr(recipe.teacher, key):
+            if style not in recipe.styles:
+                known = ", ".join(recipe.styles)
+                raise RecipeError(f"teacher.{key}.{style}: no such style ({known}); take it away or add it to styles")
+
+
+def _check_perceptual_layers(recipe: Recipe) -> None:
+    """A loss that counts compares something."""
+    sections = {f"{stage}.fine_tune": getattr(recipe, stage).fine_tune for stage in STAGES_THAT_DISTILL}
+    sections |= {"teacher": recipe.teacher, "teacher.pairs": recipe.teacher.pairs, "distillation": recipe.distillation}
+    for where, settings in sections.items():
+        for loss in ("content", "style"):
+            if not getattr(settings, f"{loss}_layers"):
+                raise RecipeError(
+                    f"{where}.{loss}_layers: name at least one layer; {where}.weights.{loss}: 0 leaves the loss out"
+                )
 
 
 def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
@@ -97,6 +148,8 @@ def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
     trained = [style for style in styles if style not in {**teacher.import_file, **teacher.reference}]
     if missing and (trained or (_learned(teacher) and teacher.pairs.frames_steps)):
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
+    if trained and not any(teacher.weights.values()):
+        raise RecipeError("teacher.weights: all are 0, and nothing would be learnt; at least one above 0")
     for style, file in teacher.import_file.items():
         _check_pin(f"teacher.import_md5.{style}", file, teacher.import_md5.get(style, ""))
     if teacher.warm_start:

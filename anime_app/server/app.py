@@ -206,24 +206,33 @@ async def _batch(files: Sequence[Upload], options: Options, service: Service, dr
 
     Raises `Refused` where no picture was made, with the first one's reason.
     """
-    packed, taken, errors, first = tempfile.SpooledTemporaryFile(SPOOLED), set(), {}, None  # noqa: SIM115 (streamed)
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for number, (name, data) in enumerate(_all(files, service)):
-            try:
-                made = await draw(data, options, queued=bool(taken))
-            except Refused as refusal:
-                if refusal.status in (429, 503):
-                    raise
-                first = first or refusal
-                errors[name or str(number)] = str(refusal)
-                continue
-            archive.writestr(_free(Path(name).stem or f"{number}", made.suffix, taken), made.data)
-        if errors and taken:
-            archive.writestr("errors.json", json.dumps(errors, indent=1, ensure_ascii=False))
-    if not taken:
-        raise first or Refused(422, "the zip holds no files")
+    packed = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 (streamed, then closed)
+    try:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+            await _fill(archive, _all(files, service), options, draw)
+    except BaseException:
+        packed.close()
+        raise
     packed.seek(0)
     return packed
+
+
+async def _fill(archive: zipfile.ZipFile, files: Iterator[Upload], options: Options, draw) -> None:
+    taken, errors, first = set(), {}, None
+    for number, (name, data) in enumerate(files):
+        try:
+            made = await draw(data, options, queued=bool(taken))
+        except Refused as refusal:
+            if refusal.status in (429, 503):
+                raise
+            first = first or refusal
+            errors[name or str(number)] = str(refusal)
+            continue
+        archive.writestr(_free(Path(name).stem or f"{number}", made.suffix, taken), made.data)
+    if not taken:
+        raise first or Refused(422, "the zip holds no files")
+    if errors:
+        archive.writestr("errors.json", json.dumps(errors, indent=1, ensure_ascii=False))
 
 
 def _all(files: Sequence[Upload], service: Service) -> Iterator[Upload]:

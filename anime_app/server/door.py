@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from starlette.responses import JSONResponse
@@ -38,8 +39,9 @@ class Door:
         if scope["type"] != "http":
             return await (self.app(scope, receive, send) if scope["type"] == "lifespan" else _close(send))
         start, seen = time.perf_counter(), {"status": GONE, "route": _route(scope["path"]), "bytes": 0}
+        unread = _has_body(scope)
         scope["state"] = {"log": seen}
-        answer = _answering(send, seen, _identity(scope))
+        answer = _answering(send, seen, _identity(scope), lambda: unread)
         size = 0
         try:
             self._admit(scope)
@@ -47,7 +49,7 @@ class Door:
                 body = await whole(
                     self._counted(bounded(receive, scope, self._most(scope)), seen), self.service.upload_seconds
                 )
-                size, receive = len(body), replay(body, receive)
+                size, unread, receive = len(body), False, replay(body, receive)
                 del body
             await self.app(scope, receive, answer)
         except Refused as refusal:
@@ -109,14 +111,19 @@ def refused(refusal: Refused) -> JSONResponse:
     return JSONResponse({"error": str(refusal)}, refusal.status, headers)
 
 
-def _answering(send: Send, seen: dict, identity: str) -> Send:
+def _answering(send: Send, seen: dict, identity: str, unread: Callable[[], bool]) -> Send:
+    """Adds the headers. Where a body was left unread the connection ends: else its rest would be waited for."""
     seen["id"] = identity
     headers = raw(HARDENED | {"content-security-policy": POLICY, "x-request-id": identity})
 
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
             seen["status"] = message["status"]
-            message["headers"] = [*message.get("headers", []), *headers]
+            message["headers"] = [
+                *message.get("headers", []),
+                *headers,
+                *([(b"connection", b"close")] if unread() else []),
+            ]
         await send(message)
 
     return answer
@@ -130,6 +137,10 @@ def _identity(scope: Scope) -> str:
 
 def _route(path: str) -> str:
     return path if path in ROUTES else "other"
+
+
+def _has_body(scope: Scope) -> bool:
+    return b"transfer-encoding" in dict(scope["headers"]) or _length(scope) > 0
 
 
 def _length(scope: Scope) -> int:

@@ -46,6 +46,16 @@ def _all_styles() -> list[str]:
 
 def run(service: Service, place: socket.socket, log: bool = True) -> None:
     host = place.getsockname()[0]
+    server = server_of(service, host, log)
+    say(f"anime serve: {url_of(place)}  (Ctrl-C ends it)")
+    if host not in LOOPBACK and service.token is None:
+        say("everyone who can reach this address can use the service; --token asks for a bearer token")
+    end_cleanly()
+    server.run(sockets=[place])
+
+
+def server_of(service: Service, host: str, log: bool = True) -> "Server":
+    """Raises `FileNotFoundError`, `ModelError`."""
     app = application(service, host, log)
     config = uvicorn.Config(
         app,
@@ -58,11 +68,7 @@ def run(service: Service, place: socket.socket, log: bool = True) -> None:
         timeout_graceful_shutdown=int(service.timeout) + 1,
         limit_concurrency=CONNECTIONS,
     )
-    say(f"anime serve: {url_of(place)}  (Ctrl-C ends it)")
-    if host not in LOOPBACK and service.token is None:
-        say("everyone who can reach this address can use the service; --token asks for a bearer token")
-    end_cleanly()
-    Server(config, app.state.line).run(sockets=[place])
+    return Server(config, app.state.line)
 
 
 class Server(uvicorn.Server):

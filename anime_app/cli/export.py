@@ -48,7 +48,7 @@ def _size(text: str) -> tuple[int, int] | str | None:
     """(height, width); None for dynamic."""
     if text in (DYNAMIC, AUTO):
         return None if text == DYNAMIC else AUTO
-    found = re.fullmatch(r"(\d{1,5})[xX](\d{1,5})", text)
+    found = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r} is no size: WIDTHxHEIGHT such as 512x512, or {DYNAMIC}")
     return int(found[2]), int(found[1])

@@ -3,6 +3,7 @@
 It takes multiples of 4: the file's last steps, which cut odd sizes off, do nothing there and are left out.
 """
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -152,5 +153,6 @@ def network_of(source: Source) -> Network:
 
 def traced(network: nn.Module, size: tuple[int, int]) -> torch.jit.ScriptModule:
     """TorchScript, with its weights as constants."""
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is deprecated: Core ML's and ncnn's converters start from it
         return torch.jit.freeze(torch.jit.trace(network, torch.zeros(1, 3, *size), check_trace=False).eval())

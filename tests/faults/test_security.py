@@ -215,7 +215,10 @@ def test_a_link_out_of_the_data_brings_nothing_in(data: Path):
 def test_data_that_would_hold_dvc_for_ever_is_refused_before_it_looks(data: Path, kind: str):
     import yaml
 
-    (data / "params.yaml").write_text(yaml.safe_dump(toy_recipe()))
+    recipe = toy_recipe()
+    for style in set(recipe["styles"]) - {"cel"}:
+        pictures(data / "frames" / style, 5)
+    (data / "params.yaml").write_text(yaml.safe_dump(recipe))
     use_recipe(data)
     evil = data / "photos" / "train" / "evil.jpg"
     if kind == "pipe":

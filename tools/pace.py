@@ -72,7 +72,7 @@ def student_step(recipe: Recipe, folder: Path) -> float:
     settings = replace(recipe.distill.fine_tune, steps=STEPS)
     teacher = Generator(animeganv2(recipe.teacher.width)).eval()
     lesson = Lesson(teacher, noise(folder / "noise", settings.crop), load_perceptual(recipe.perceptual, LAYERS))
-    student = replace_convs(teacher, recipe.replace_convs)
+    student = replace_convs(teacher, recipe.replace_convs, lesson.photos.fixed(1, settings.crop))
     return timed(recipe, folder, lambda use: distill("pace", student, lesson, settings, use))
 
 

@@ -5,7 +5,6 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import AfterValidator, Field
 
 from anime_model.networks.architecture import HALVING, animeganv2, free_kernels, separable_layers
@@ -71,28 +70,10 @@ def load_recipe(path: Path | str) -> Recipe:
     """Reads and checks a recipe. Raises `RecipeError` with one line that names the file and the key."""
     recipe = read(path, Recipe)
     try:
-        check_once(Path(path).read_text(encoding="utf-8"))
         _check(recipe)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
     return recipe
-
-
-def check_once(text: str) -> None:
-    """Raises `RecipeError` for a key that stands twice in a section: YAML's reader would take the last one in silence,
-    and DVC refuses the file without the key's name.
-    """
-
-    def look(node: yaml.Node, where: str) -> None:
-        seen: dict[str, int] = {}
-        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            name, line = f"{where}{key.value}", key.start_mark.line + 1
-            if name in seen:
-                raise RecipeError(f"{name}: stands twice, in lines {seen[name]} and {line}; keep one")
-            seen[name] = line
-            look(value, f"{name}.")
-
-    look(yaml.compose(text, yaml.SafeLoader), "")
 
 
 def parse_recipe(content: object) -> Recipe:

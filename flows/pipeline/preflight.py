@@ -4,15 +4,15 @@ A stage would find most of it out by itself, some of them hours later.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from anime_model.pictures.arrays import picture_files
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import Recipe
+from anime_model.training.preparation import LEAST
 from flows.machine.hashes import file_md5
 
-LEAST = {"train": 4, "test": 2, "frames": 4}  # as anime_model/training/preparation.py has them
 ODD = "?#%"  # ends or begins something in the addresses by which MLflow and Prefect know their databases
 WRITTEN = ("artifacts", "scratch", ".dvc")
 
@@ -27,8 +27,8 @@ def check_machine(root: Path, recipe: Recipe) -> None:
             raise RecipeError(f"{folder.resolve()} cannot be written: give yourself the right, or copy the project")
     for key, folder, least in _folders(recipe):
         _check_folder(root, key, folder, least, recipe.data.generate)
-    for key, file, md5 in _pins(recipe):
-        _check_file(root, key, file, md5)
+    for key, file, md5, hash_of in _pins(recipe):
+        _check_file(root, key, file, md5, hash_of)
 
 
 def _folders(recipe: Recipe) -> Iterator[tuple[str, str, int]]:
@@ -56,18 +56,30 @@ def is_tracked(folder: Path) -> bool:
     return any(Path(f"{part}.dvc").is_file() for part in (folder, *folder.parents))
 
 
-def _pins(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
+def _pins(recipe: Recipe) -> Iterator[tuple[str, str, str, Callable[[Path], str]]]:
     teacher = recipe.teacher
     if teacher.warm_start:
-        yield "teacher.warm_start", teacher.warm_start, teacher.warm_start_md5
-    for key, pins in (("import_file", teacher.import_md5), ("reference", teacher.reference_md5)):
-        for style, file in getattr(teacher, key).items():
-            yield f"teacher.{key}.{style}", file, pins[style]
+        yield "teacher.warm_start", teacher.warm_start, teacher.warm_start_md5, file_md5
+    for style, file in teacher.import_file.items():
+        yield f"teacher.import_file.{style}", file, teacher.import_md5[style], file_md5
+    for style, file in teacher.reference.items():
+        yield f"teacher.reference.{style}", file, teacher.reference_md5[style], _network_md5
 
 
-def _check_file(root: Path, key: str, name: str, md5: str) -> None:
+def _network_md5(file: Path) -> str:
+    """The pin of a published network, which covers data that it keeps in other files. Raises `NetworkError`."""
+    from anime_model.reference.opening import file_md5  # with ONNX Runtime: only where a recipe names a network
+
+    return file_md5(file)
+
+
+def _check_file(root: Path, key: str, name: str, md5: str, hash_of: Callable[[Path], str]) -> None:
     file = root / name
     if not file.is_file():
         raise RecipeError(f"{key}: {name} does not exist")
-    if (found := file_md5(file)) != md5:
+    try:
+        found = hash_of(file)
+    except ValueError as error:
+        raise RecipeError(f"{key}: {error}") from error
+    if found != md5:
         raise RecipeError(f"{key}: {name} has the md5 {found}, not {md5}; put it into the recipe if that is the file")

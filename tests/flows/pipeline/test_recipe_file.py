@@ -1,7 +1,10 @@
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from anime_model.recipes.reading import RecipeError
@@ -81,6 +84,32 @@ def test_what_a_recipe_needs_is_looked_at_before_it_becomes_the_active_one(
         use_recipe(toy, other)
     assert str(error.value).startswith(said.replace("photos there", "pictures there"))
     assert (toy / "params.yaml").read_text() == before
+
+
+def test_a_networks_pin_covers_the_data_that_it_keeps_elsewhere(toy: Path, other: Path):
+    weight = onnx.numpy_helper.from_array(np.full(512, 0.5, np.float32), "weight")
+    value = onnx.helper.make_tensor_value_info("photo", onnx.TensorProto.FLOAT, [512])
+    made = onnx.helper.make_tensor_value_info("anime", onnx.TensorProto.FLOAT, [512])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Add", ["photo", "weight"], ["anime"])], "g", [value], [made], [weight]
+    )
+    onnx.save(
+        onnx.helper.make_model(graph), toy / "n.onnx", save_as_external_data=True, location="n.bin", size_threshold=0
+    )
+    text = other.read_text()
+
+    def pinned(md5: str) -> None:
+        named = f'teacher: {{reference: {{ink: n.onnx}}, reference_md5: {{ink: "{md5}"}}, '
+        other.write_text(text.replace("teacher: {", named, 1))
+        use_recipe(toy, other)
+
+    whole = hashlib.md5((toy / "n.onnx").read_bytes() + (toy / "n.bin").read_bytes()).hexdigest()
+    pinned(whole)
+    with pytest.raises(RecipeError, match=f"teacher.reference.ink: n.onnx has the md5 {whole}, not 0000"):
+        pinned("0" * 32)
+    (toy / "n.bin").unlink()
+    with pytest.raises(RecipeError, match=r"teacher\.reference\.ink: .*n\.bin is missing"):
+        pinned(whole)
 
 
 def test_what_dvc_tracks_or_the_project_draws_need_not_be_there_yet(toy: Path, other: Path):

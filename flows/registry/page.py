@@ -1,9 +1,10 @@
-"""MLflow's pages over the project's store: `python -m flows.registry.page [PORT]`, which `make mlflow` starts."""
+"""MLflow's pages over the project's store: `python -m flows.registry.page [--port N]`, which `make mlflow` starts."""
 
 from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
 
 # isort: split
 
+import argparse
 import os
 import socket
 import sys
@@ -28,9 +29,11 @@ def taken(port: int) -> bool:
 
 
 def main() -> int:
-    port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
+    parser = argparse.ArgumentParser(prog="python -m flows.registry.page", description="MLflow's pages.")
+    parser.add_argument("--port", type=int, default=PORT, help=f"where to serve (default: {PORT})")
+    port = parser.parse_args().port
     if taken(port):
-        again = f"python -m flows.registry.page {port + 1}"
+        again = f"python -m flows.registry.page --port {port + 1}"
         print(f"error: port {port} is taken, by MLflow already or another program; elsewhere: {again}", file=sys.stderr)
         return 1
     uri = mlflow.get_tracking_uri()

@@ -313,7 +313,8 @@ def test_what_make_serves_is_reached_from_this_machine_only(project: Path, targe
     port = free_port(0)
     command = [sys.executable if word == "python" else word for word in recipe_of(target)]
     server = harness.start(project, "--port", str(port), command=command)
-    harness.wait_for(lambda: listening(psutil.Process(server.pid)), 600)
+    harness.wait_for(lambda: server.poll() is not None or listening(psutil.Process(server.pid)), 600)
+    assert server.poll() is None, "the server has ended"
     assert listening(psutil.Process(server.pid)) <= {"127.0.0.1", "::1"}
     for process in harness.processes(project):
         harness.kill(process)

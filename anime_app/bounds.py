@@ -55,6 +55,25 @@ async def whole(receive: Receive, seconds: float | None = None) -> bytes:
         raise Refused(408, f"the request took longer than {seconds:g} s to come") from error
 
 
+async def discarded(receive: Receive, most: int = 1_000_000, seconds: float = 0.5) -> bool:
+    """Whether the rest of a refused request's body came, within `most` bytes and `seconds`; it is thrown away.
+
+    A connection that is closed over unread bytes is reset, and the answer may be lost with it.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            while most > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return False
+                if not message.get("more_body"):
+                    return True
+                most -= len(message.get("body", b""))
+    except TimeoutError:
+        pass
+    return False
+
+
 def replay(body: bytes, receive: Receive) -> Receive:
     """A body that was read, to be read again by the application."""
     read = False

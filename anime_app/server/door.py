@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anime_app.bounds import HARDENED, Refused, bounded, raw, replay, whole
+from anime_app.bounds import HARDENED, Refused, bounded, discarded, raw, replay, whole
 from anime_app.server.line import Line
 from anime_app.server.metrics import Metrics
 from anime_app.server.settings import MB, Service
@@ -53,6 +53,7 @@ class Door:
                 del body
             await self.app(scope, receive, answer)
         except Refused as refusal:
+            unread = unread and not await discarded(receive)
             await refused(refusal)(scope, receive, answer)
         except Exception as error:  # a fault of the service: one line for the log, none of it for the client
             seen["error"] = first_line(error)

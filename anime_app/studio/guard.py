@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anime_app.bounds import HARDENED, Refused, bounded, raw, replay, whole
+from anime_app.bounds import HARDENED, Refused, bounded, discarded, raw, replay, whole
 
 API = "/gradio_api"
 READ = re.compile(
@@ -51,6 +51,8 @@ class Guard:
         try:
             admitted = await self._admitted(scope, receive)
         except Refused as refusal:
+            if scope["method"] == "POST":
+                await discarded(receive)
             return await PlainTextResponse(str(refusal), refusal.status)(scope, receive, send)
         if scope["path"].startswith(API):  # pictures are compressed already, and messages are small
             scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}

@@ -83,9 +83,10 @@ def _conv(attributes: Attributes, values: list[Tensor]) -> Callable | None:
     stride, groups = attributes.get("strides", [1, 1]), attributes.get("group", 1)
     if not values or attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or {*attributes.get("dilations", [1])} != {1}:
         return None
+    # sides are multiples of the stride: zeros that no step reaches are left out; phones have an operator for the rest
+    bottom -= (top + bottom - values[0].shape[2]) % stride[0]
+    right -= (left + right - values[0].shape[3]) % stride[1]
     even = (top, left) == (bottom, right)
-    # an even side never reads the second row of zeros, and phones have an operator for the first alone
-    bottom, right = (bottom if stride == [1, 1] else min(bottom, 1)), (right if stride == [1, 1] else min(right, 1))
 
     def run(maps: list[Tensor], weights: list[Tensor]) -> Tensor:
         photo = maps[0] if even else F.pad(maps[0], (left, right, top, bottom))

@@ -2,6 +2,8 @@
 
 import io
 import json
+import socket
+import time
 import zipfile
 
 import httpx
@@ -173,6 +175,19 @@ def test_what_is_counted(client):
     client.post(STYLIZE, content=picture((10, 30))[0])
     assert [value(name) for name in names] == [before[0] + 1, before[1] + 300]
     assert value("anime_workers") == 2
+
+
+def test_a_refusal_is_read_by_a_client_that_is_still_sending(serve):
+    """A connection closed over unread bytes is reset, and takes the answer with it."""
+    running = serve(token="a secret of the tests")
+    body = b"x" * 600_000  # more than the buffers of a connection hold
+    head = f"POST {STYLIZE} HTTP/1.1\r\nHost: {running.url[7:]}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", running.port), timeout=10) as client:
+            client.sendall(head)
+            time.sleep(0.05)  # the service has refused before the body comes
+            client.sendall(body)
+            assert client.recv(100).startswith(b"HTTP/1.1 401")
 
 
 def test_without_its_token_nothing_is_given(serve):

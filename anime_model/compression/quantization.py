@@ -156,9 +156,9 @@ def quantize(
 ) -> Quantized:
     """Folds `student` and fine-tunes it with fake quantization where `plan` has INT8 (Jacob et al., CVPR 2018).
 
-    It learns from the lesson's teacher, or with `settings.towards` from `student` itself: whose pictures are better than
-    the teacher's should lose nothing but its rounding. Figures, on the calibration crops: PSNR to the teacher of the
-    float network (`float_psnr`), and to whom it learns from after calibration alone (`ptq_psnr`) and after the
+    It learns from the lesson's teacher, or by `settings.towards` from `student` itself: one whose pictures are better
+    than the teacher's should lose nothing but its rounding. Figures, on the calibration crops: PSNR to the teacher of
+    the float network (`float_psnr`), and to whom it learns from after calibration alone (`ptq_psnr`) and after the
     fine-tuning (`qat_psnr`).
     """
     folded = fold_batch_norm(student.cpu())

@@ -104,3 +104,33 @@ def test_the_warm_up_learns_the_abstraction(tmp_path, data, monkeypatch):
     with torch.no_grad():
         made = trained.generator(data.photos.fixed(2, 32))
     assert made.mean() == pytest.approx(-0.8, abs=0.25)
+
+
+@pytest.mark.parametrize("losses", ["relative", "published"])
+@pytest.mark.parametrize(
+    ("learner", "rates"),
+    [("adversarial", {"rate": 2e-3, "discriminator_rate": 1e-8}), ("discriminator", {"rate": 1e-8})],
+)
+def test_each_player_gets_better_where_the_other_stands_still(tmp_path, data, losses, learner, rates):
+    weights = dict.fromkeys(SETTINGS.weights, 0.0) | {"adversarial": 1.0}
+    settings = replace(SETTINGS, warm_up_steps=0, steps=30, weights=weights, losses=losses, **rates)
+    perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
+    curve = teacher.train_teacher(data, perceptual, settings, Training(tmp_path / "x", log_every=1)).curve
+    first, last = (sum(row[learner] for row in rows) / 5 for rows in (curve[:5], curve[-5:]))
+    assert last < 0.95 * first
+
+
+def test_published_losses_see_the_colours_of_the_picture(tmp_path, data):
+    """The style loss as published compares coloured pictures with grey frames, and its warm-up knows no colours."""
+    curves = {}
+    for losses in ("relative", "published"):
+        settings = replace(SETTINGS, losses=losses, warm_up_steps=1, steps=1)
+        perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
+        curves[losses] = teacher.train_teacher(
+            data, perceptual, settings, Training(tmp_path / losses, log_every=1)
+        ).curve
+    own, published = curves["relative"], curves["published"]
+    assert published[0]["loss"] == pytest.approx(published[0]["content"], abs=1e-5)
+    assert own[0]["loss"] > own[0]["content"] + 1e-3
+    assert published[1]["variation"] < 0.9 * own[1]["variation"]
+    assert published[1]["colour"] < own[1]["colour"]

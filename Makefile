@@ -15,7 +15,7 @@ test-long: .venv/installed  ## half an hour and more: retraining, browsers, Post
 	@python -m pytest -m 'long or faults'
 
 lint: .venv/installed
-	@ruff check . && ruff format --check .
+	@ruff check . && ruff format --check . && mypy
 
 repro: .venv/installed  ## the same pipeline without Prefect
 	@python -m flows.pipeline.recipe_file && python -m flows.machine.environment dvc repro && python -m flows.report

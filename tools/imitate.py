@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.compression.distillation import Adapters, feature_matching, freeze_norms, with_kl
-from anime_model.compression.norms import gather_statistics, mixed, settle_norms
+from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import load_generator, save_generator
@@ -109,7 +109,7 @@ def train_lite(room: Room) -> None:
     teacher = load_generator(options.start)
     settings = ReplaceSettings(layers=REPLACED, kernels={"e2": 3}, upsample="half_pixel")
     student, photos = replace_convs(teacher, settings).to(room.device), room.fixed()
-    gather_statistics(student, mixed(photos))
+    gather_statistics(student, interleaved_batches(photos))
     teacher = teacher.to(room.device, memory_format=torch.channels_last).requires_grad_(False)
     student = _distilled(room, "separable", student, teacher, 0.15 * options.seconds)
     pruning = PruneSettings(budget="macs", keep=options.keep, group_keep=0.25, round_to=16)
@@ -119,7 +119,7 @@ def train_lite(room: Room) -> None:
         student = cut(student, teacher, photos, pruning, amount, least)
         student = _distilled(room, "pruned", student, teacher, 0.04 * options.seconds)
     student = _distilled(room, "distilled", student, teacher, 0.3 * options.seconds)
-    settle_norms(student, mixed(photos))
+    recalibrate_batch_norm(student, interleaved_batches(photos))
     _distilled(room, "distilled", student, teacher, 0.43 * options.seconds, frozen=True)
 
 

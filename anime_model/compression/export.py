@@ -1,9 +1,10 @@
 """Files that run without this project: ONNX (float and INT8 with QuantizeLinear / DequantizeLinear pairs)."""
 
+import contextlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -129,7 +130,7 @@ def run_onnx(path: Path, photo: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def verify(run: object, network: Generator, path: Path) -> None:
+def verify(run: Callable[[Tensor], Tensor], network: Generator, path: Path) -> None:
     """Compares `run` with the network on pictures of several sizes; raises `ExportError` naming the size."""
     noise = torch.Generator().manual_seed(0)
     for height, width in SIZES:
@@ -141,15 +142,14 @@ def verify(run: object, network: Generator, path: Path) -> None:
             )
 
 
-class _quiet(warnings.catch_warnings):
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Keeps the exporters' own warnings and log lines away from people; errors still come as exceptions."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
+    level = logging.root.manager.disable
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        self.level = logging.root.manager.disable
         logging.disable(logging.WARNING)
-
-    def __exit__(self, *exception: object) -> None:
-        logging.disable(self.level)
-        super().__exit__(*exception)
+        try:
+            yield
+        finally:
+            logging.disable(level)

@@ -54,17 +54,17 @@ class Int8Trial:
             return _psnr(self.folded, self.pictures, self.reference)
 
 
-def protected(
+def fallback_to_float(
     names: Collection[str],
     times: Mapping[str, tuple[float, float]],
     alone: Mapping[str, float],
-    bears: Callable[[Collection[str]], bool],
+    within_tolerance: Callable[[Collection[str]], bool],
 ) -> tuple[str, ...]:
     """Those of `names` that are left when units go back to float, the most harm for the least time saved first, until
-    the picture `bears` them.
+    the picture with them is `within_tolerance`.
     """
     left = sorted(names, key=lambda name: _harm(alone[name], *times[name]))
-    while left and not bears(left):
+    while left and not within_tolerance(left):
         left.pop()
     return tuple(name for name in times if name in left)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from anime_model.compression.export import deployable, export_onnx
 from anime_model.compression.grid import Ranges, calibrate, quantizable
 from anime_model.compression.qdq import write_qdq
-from anime_model.compression.quantization import Int8Plan, Int8Trial, protected
+from anime_model.compression.quantization import Int8Plan, Int8Trial, fallback_to_float
 from anime_model.metrics.latency import measure, onnx_run
 from anime_model.networks.architecture import Architecture
 from anime_model.networks.generator import Generator
@@ -41,11 +41,15 @@ def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threa
     if settings.keep_float is not None:
         return Int8Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
 
-    def bears(names: Collection[str]) -> bool:
+    def within_tolerance(names: Collection[str]) -> bool:
         return not names or trial.psnr(names) >= settings.psnr
 
     start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
-    return Int8Plan(times, alone, fastest_int8(student, *how, protected(start, times, alone, bears), bears))
+    return Int8Plan(
+        times,
+        alone,
+        fastest_int8(student, *how, fallback_to_float(start, times, alone, within_tolerance), within_tolerance),
+    )
 
 
 def unit_times(
@@ -72,12 +76,12 @@ def fastest_int8(
     size: int,
     threads: int,
     start: Collection[str],
-    bears: Callable[[Choice], bool],
+    within_tolerance: Callable[[Choice], bool],
 ) -> tuple[str, ...]:
     """The units to run in INT8 for which the whole network is fastest, searched for in the engine that ships.
 
     The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. Only
-    what the picture `bears` is tried, and it must bear `start`.
+    what keeps the picture `within_tolerance` is tried; `start` must.
     """
     network = deployable(generator)
     with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +90,7 @@ def fastest_int8(
         bench = _Bench(whole, network.arch, calibrate(network, calibration), weight_bits, size, threads)
 
         def better(challenger: Choice, best: Choice) -> Choice:
-            return bench.faster(challenger, best) if challenger != best and bears(challenger) else best
+            return bench.faster(challenger, best) if challenger != best and within_tolerance(challenger) else best
 
         return search(list(quantizable(network)), start, better)
 

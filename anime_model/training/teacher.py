@@ -42,7 +42,7 @@ class TrainedTeacher:
     generator: Generator
     curve: list[Scalars]
     snapshots: dict[int, Path]
-    samples: dict[object, Tensor]
+    samples: dict[int | str, Tensor]
 
 
 def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Generator:
@@ -58,7 +58,7 @@ def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Ge
         fits = generator.arch == animeganv2(width)
         needs = f"needs teacher.width {width:g}, not {settings.width:g}" if fits else "is no AnimeGANv2 generator"
         raise TrainingError(f"teacher.warm_start: {settings.warm_start} {needs}")
-    if settings.carry_colours:
+    if settings.carry_colours and photos is not None:
         carry_colours(generator, photos.fixed(4, settings.crop).cpu())
     return generator.train()
 
@@ -99,7 +99,8 @@ def train_teacher(
         players.optimizers(),
         snapshot_writer(snapshots, training)(players.average),
     )
-    samples = {0: fixed.cpu()} | {step: render(load_generator(path), fixed) for step, path in snapshots.items()}
+    samples: dict[int | str, Tensor] = {0: fixed.cpu()}
+    samples |= {step: render(load_generator(path), fixed) for step, path in snapshots.items()}
     return TrainedTeacher(players.average.eval(), curve, snapshots, samples)
 
 
@@ -194,7 +195,8 @@ class _Trainer:
         batch = torch.cat([frame, made, to_grey(frame), to_grey(smooth)])
         with torch.no_grad():
             seen = self._maps(batch) if self.projected else batch
-        loss = losses.discriminator_loss(*self.players.judge(seen).chunk(4), self.settings.smooth_weight)
+        real, false, grey, smoothed = self.players.judge(seen).chunk(4)
+        loss = losses.discriminator_loss(real, false, grey, smoothed, self.settings.smooth_weight)
         self._update(self.players.d_optimizer, loss)
         return loss.detach()
 

@@ -170,7 +170,7 @@ def test_int8_that_gains_nothing_is_not_kept(gain, kept):
 
 
 def test_the_plan_names_what_the_picture_bears(student, photo, monkeypatch):
-    """Where INT8 is always the faster, all of it runs so that the picture bears, and no more."""
+    """Where INT8 is always the faster, as much of it runs as the picture bears, and no more."""
     monkeypatch.setattr(timing._Bench, "faster", lambda bench, new, best: max(new, best, key=len))
     monkeypatch.setattr(timing, "unit_times", lambda network, *rest: dict.fromkeys(units, (2.0, 1.0)))
     units, trial = list(quantizable(deployable(student))), Int8Trial(deployable(student), photo, 7)
@@ -190,7 +190,7 @@ def test_a_broken_int8_file_is_not_kept(quantized, photo, tmp_path):
 
 def test_what_the_picture_does_not_bear_is_not_tried(student, photo):
     units = list(quantizable(deployable(student)))
-    found = fastest_int8(student, photo[:1], 7, 64, 1, units[:1], bears=lambda names: len(names) < 2)
+    found = fastest_int8(student, photo[:1], 7, 64, 1, units[:1], within_tolerance=lambda names: len(names) < 2)
     assert len(found) < 2
 
 

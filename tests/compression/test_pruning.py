@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from anime_model.compression.norms import batch_norms, gather_statistics, mixed, settle_norms
+from anime_model.compression.norms import batch_norms, gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import (
     channel_groups,
     least_widths,
@@ -132,10 +132,10 @@ def test_settled_norms_change_no_picture_now_nor_when_statistics_are_gathered(st
             norm.running_var *= 2
     wanted = student(photos).detach()
     gathered = copy.deepcopy(student)
-    gather_statistics(gathered, mixed(photos))
-    settle_norms(student, mixed(photos))
+    gather_statistics(gathered, interleaved_batches(photos))
+    recalibrate_batch_norm(student, interleaved_batches(photos))
     torch.testing.assert_close(student(photos), wanted, rtol=1e-4, atol=1e-4)
-    gather_statistics(student, mixed(photos))
+    gather_statistics(student, interleaved_batches(photos))
     assert psnr(student(photos), wanted) > psnr(gathered(photos), wanted) + 10
 
 

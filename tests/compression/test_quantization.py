@@ -1,7 +1,7 @@
 import pytest
 
 from anime_model.compression.grid import quantizable
-from anime_model.compression.quantization import Int8Plan, Int8Trial, protected, sensitivity
+from anime_model.compression.quantization import Int8Plan, Int8Trial, fallback_to_float, sensitivity
 from anime_model.networks.generator import Generator, fold_batch_norm
 from anime_model.recipes.quantize import QuantizeSettings
 
@@ -20,7 +20,7 @@ def test_units_go_back_to_float_until_the_picture_bears_the_rest(folded, photo):
     trial, names = Int8Trial(folded, photo, 7), list(quantizable(folded))
     alone = {name: trial.psnr([name]) for name in names}
     bound = trial.psnr(names) + 3
-    kept = protected(names, times(folded), alone, lambda left: trial.psnr(left) >= bound)
+    kept = fallback_to_float(names, times(folded), alone, lambda left: trial.psnr(left) >= bound)
     assert 0 < len(kept) < len(names)
     assert trial.psnr(kept) >= bound
     gone = set(names) - set(kept)
@@ -31,8 +31,8 @@ def test_time_that_is_saved_weighs_against_harm(folded):
     names = list(quantizable(folded))[:2]
     alone = dict.fromkeys(names, 40.0)
     saved = {names[0]: (1.0, 0.9), names[1]: (2.0, 0.5)}
-    assert protected(names, saved, alone, lambda left: len(left) < 2) == (names[1],)
-    assert protected(names, saved, alone, lambda left: False) == ()
+    assert fallback_to_float(names, saved, alone, lambda left: len(left) < 2) == (names[1],)
+    assert fallback_to_float(names, saved, alone, lambda left: False) == ()
 
 
 def test_the_table_says_why_a_layer_runs_in_float():

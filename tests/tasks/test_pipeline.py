@@ -17,7 +17,7 @@ from anime_model.networks.checkpoint import read_notes
 from tests.tasks.conftest import ROOT, merged
 from tests.tasks.test_dependencies import paths
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CODE = ("anime_model", "tasks")
 TUNE = {"fine_tune": {"steps": 2}}
 TINY = {
@@ -53,7 +53,6 @@ def project(tmp_path_factory, small_recipe) -> Path:
     return root
 
 
-@pytest.mark.timeout(600)
 def test_every_stage_leaves_what_it_declares(project):
     stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
     assert len(stages) == 10

@@ -46,13 +46,13 @@ def test_the_kl_term_is_added_and_leads_to_the_teacher():
     hints = {name: torch.randn(2, 4, 3, 3, requires_grad=True) for name in HINTS}
     others = torch.tensor(2.0)
     total, share = with_kl(others, hints, wanted, 0.2, 3.0)
-    assert float(total) == pytest.approx(2.0 / 0.8)
-    assert float(share) == pytest.approx(0.2)
+    assert total.item() == pytest.approx(2.0 / 0.8)
+    assert share.item() == pytest.approx(0.2)
     total.backward()
     kl = torch.stack([channel_kl(hints[name], wanted[name], 3.0) for name in HINTS]).mean()
     alone = torch.autograd.grad(kl, list(hints.values()))
     for hint, slope in zip(hints.values(), alone, strict=True):
-        torch.testing.assert_close(hint.grad, slope * float(0.5 / kl), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(hint.grad, slope * (0.5 / kl.item()), rtol=1e-4, atol=1e-6)
 
 
 def test_a_penalty_is_added(lesson, tmp_path):
@@ -61,7 +61,7 @@ def test_a_penalty_is_added(lesson, tmp_path):
         torch.manual_seed(0)
         student = Generator(lite())
         distill("x", student, lesson, SETTINGS, Training(tmp_path / f"{weight}"), lambda net, w=weight: w * scales(net))
-        ends[weight] = float(scales(student).detach())
+        ends[weight] = scales(student).item()
     assert ends[1.0] < 0.995 * ends[0.0]
 
 

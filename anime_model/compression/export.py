@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from anime_model.compression.grid import Ranges
+from anime_model.compression.grid import Ranges, fake_quantized
 from anime_model.compression.qdq import write_qdq
 from anime_model.compression.rounding import rounded
 from anime_model.metrics.fidelity import psnr
@@ -24,7 +24,7 @@ from anime_model.pictures.atomic import whole_path
 OPSET = 18
 SIZES = ((64, 64), (52, 100), (61, 83))  # square, not square, not even divisible by 2
 TOLERANCE = 2e-3  # largest difference of any value in [-1, 1]; 8-bit pictures step by 7.8e-3
-INT8_PSNR = 28.0  # dB to the float network under which an INT8 file is taken to be broken
+INT8_PSNR = 28.0  # dB under which an INT8 file is taken to be broken
 
 
 class ExportError(ValueError):
@@ -78,7 +78,7 @@ def export_int8_onnx(generator: Generator, ranges: Ranges, calibration: Tensor, 
 
     Their grid is that of training: weights symmetric per channel in `weight_bits`, activations affine per tensor in
     `ranges`. The kernels of the float layers are rounded by `calibration` [N, 3, H, W] in [-1, 1]. Raises `ExportError`
-    where the file's pictures are far from the float network's.
+    where the file's pictures are far from those of the network as it was trained, with fake quantization.
     """
     network, int8 = deployable(generator), generator.arch.int8
     packed, steps = rounded(network, calibration, skip=int8)
@@ -87,10 +87,10 @@ def export_int8_onnx(generator: Generator, ranges: Ranges, calibration: Tensor, 
         write_qdq(Path(folder, "float.onnx"), part, network.arch, int8, ranges, weight_bits)
         pack_weights(part, steps)
         made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
-        with torch.no_grad():
+        with torch.no_grad(), fake_quantized(network, int8, ranges, weight_bits):
             found = float(psnr(made, network(calibration)))
         if found < INT8_PSNR:
-            raise ExportError(f"{path.name}: {found:.1f} dB to the float network, under {INT8_PSNR} dB; not kept")
+            raise ExportError(f"{path.name}: {found:.1f} dB to the trained network, under {INT8_PSNR} dB; not kept")
 
 
 def pack_weights(path: Path, steps: Mapping[str, Tensor]) -> None:

@@ -107,6 +107,16 @@ def test_sums_are_int8_where_both_terms_are_and_somebody_takes_them_so(folded, f
     assert int8_sums(folded.arch, set(quantizable(folded)) - set(floats)) == sums
 
 
+def test_a_sum_lies_on_its_grid_for_all_that_take_it(folded, photo):
+    ranges, made = calibrate(folded, photo), []
+    with torch.no_grad(), fake_quantized(folded, list(quantizable(folded)), ranges, 7):
+        handle = folded.layers["c3"].register_forward_hook(lambda layer, entering, leaving: made.append(leaving))
+        folded(photo)
+    handle.remove()
+    steps = made[0] / activation_grid(ranges["layers.c3.sum"])[0]
+    torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
+
+
 def trained(arch: Architecture) -> Generator:
     """A folded network whose pictures fill their range, as a trained one's do."""
     torch.manual_seed(0)

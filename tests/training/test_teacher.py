@@ -119,7 +119,7 @@ def test_each_player_gets_better_where_the_other_stands_still(tmp_path, data, ki
     perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
     curve = teacher.train_teacher(data, perceptual, settings, Training(tmp_path / "x", log_every=1)).curve
     first, last = (sum(row[learner] for row in rows) / 5 for rows in (curve[:5], curve[-5:]))
-    assert last < 0.95 * first
+    assert 0 <= last < 0.95 * first
 
 
 def test_the_published_warm_up_knows_no_colours(tmp_path, data):

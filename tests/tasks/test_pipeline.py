@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import yaml
@@ -20,13 +21,17 @@ from tests.tasks.test_dependencies import paths
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CODE = ("anime_model", "tasks")
 TUNE = {"fine_tune": {"steps": 2}}
+SEPARABLE = ("a2", "b0", "b1", "c0", "c5")
+FLOAT = ("a0", "a1", *(f"{name}.{part}" for name in SEPARABLE for part in ("depthwise", "pointwise")))
+TRUNK = [f"c{number}.{part}" for number in (1, 2, 3, 4) for part in ("expand", "depthwise", "project")]
 TINY = {
     "data": {"generated": {"photos": 8, "frames": 8, "test": 2, "short_side": 64}},
     "teacher": {"warm_up_steps": 1, "steps": 2, "snapshots": 1},
     "replace_convs": TUNE,
     "prune": {"rounds": 1, "sparsity_steps": 1, **TUNE},
     "distill": TUNE,
-    "quantize": TUNE,
+    # Two steps make no network that bears all of it in INT8: what is rounded first is shaken by all that follows.
+    "quantize": {"keep_float": [f"layers.{name}" for name in (*FLOAT, *TRUNK)] + ["out"], **TUNE},
 }
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 
@@ -71,9 +76,8 @@ def test_a_second_run_has_nothing_to_do(project):
 def test_every_variant_is_exported_and_measured(project):
     exports = json.loads((project / "artifacts/cel/exports/exports.json").read_text())
     assert set(exports) == {f"{variant}.{kind}" for variant in VARIANTS for kind in ("onnx", "ts")}
-    measured = json.loads((project / "artifacts/cel/evaluation/metrics.json").read_text())
-    rows = {row["variant"]: row for row in measured}
-    assert set(rows) >= set(VARIANTS)
+    evaluation = project / "artifacts/cel/evaluation"
+    rows = {variant: json.loads((evaluation / f"{variant}.json").read_text()) for variant in VARIANTS}
     for variant in VARIANTS:
         assert rows[variant]["bytes"] == exports[f"{variant}.onnx"]
         assert rows[variant]["latency_p50_ms"] > 0
@@ -82,10 +86,10 @@ def test_every_variant_is_exported_and_measured(project):
 
 def test_the_exported_grid_is_the_trained_one(project):
     learned = json.loads(read_notes(project / "artifacts/cel/quantized/quantized.safetensors")["ranges"])
-    grids = {(pytest.approx(scale, rel=1e-6), zero) for scale, zero in map(activation_grid, learned.values())}
+    grids = {(float(np.float32(scale)), zero) for scale, zero in map(activation_grid, learned.values())}
     graph = onnx.load(project / "artifacts/cel/exports/int8.onnx").graph
     held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     pairs = [node.input for node in graph.node if node.op_type == "QuantizeLinear"]
     assert len(pairs) > 10
     for _, scale, zero in pairs:
-        assert (float(held[scale]), int(held[zero])) in list(grids)
+        assert (float(held[scale]), int(held[zero])) in grids

@@ -126,13 +126,14 @@ def upsampled_units(arch: Architecture) -> dict[str, str]:
 def int8_sums(arch: Architecture, int8: Collection[str]) -> list[str]:
     """Residual layers whose sum is made in INT8 when the units `int8` are: both terms are INT8 and so is what takes it.
 
-    Any other sum would be wrapped in changes of number format that cost more than it does.
+    A map that enters a layer is INT8 where the layer before hands on such a one, or where the layer's first unit rounds
+    it. Any other sum would be wrapped in changes of number format that cost more than it does.
     """
     order, possible, held = running_order(arch), [], False
     for name in order:  # `held`: whether the map that enters the layer is INT8
-        last = layer_units(arch, name)[-1] in int8
+        first, last = layer_units(arch, name)[0] in int8, layer_units(arch, name)[-1] in int8
         if name in residual_layers(arch):
-            held = held and last
+            held = (held or first) and last
             possible += [name] if held else []
         else:
             held = last and (arch.activation == "relu" or arch.layers[name].kind == "inverted")
@@ -159,12 +160,13 @@ class FakeQuantizedWeight(nn.Module):
 @contextlib.contextmanager
 def fake_quantized(generator: Generator, names: Collection[str], ranges: Ranges, bits: int) -> Iterator[Generator]:
     """Within the context the named units of `generator` compute as INT8 would; afterwards it is plain float again."""
-    units, hooks = quantizable(generator), []
+    units, sums, hooks = quantizable(generator), int8_sums(generator.arch, names), []
+    entries = units | {f"layers.{name}.expand": generator.layers[name] for name in sums}  # a sum takes what is rounded
     for name in names:
-        hooks.append(units[name].register_forward_pre_hook(_round_input(ranges[f"{name}.in"])))
+        hooks.append(entries[name].register_forward_pre_hook(_round_input(ranges[f"{name}.in"])))
         hooks.append(exit_module(units[name]).register_forward_hook(_round_output(ranges[f"{name}.out"])))
         parametrize.register_parametrization(_conv(units[name]), "weight", FakeQuantizedWeight(bits))
-    for name in int8_sums(generator.arch, names):
+    for name in sums:
         hooks.append(generator.layers[name].register_forward_hook(_round_output(ranges[f"layers.{name}.sum"])))
     try:
         yield generator

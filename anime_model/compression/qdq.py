@@ -18,7 +18,7 @@ LARGEST_BIAS = 2**30  # of a bias in whole steps, which has 32 bits
 
 
 def unit_of(node: onnx.NodeProto) -> str:
-    """The name of the unit that a Conv node came from, read off its kernel: `layers.a0.conv.weight` to `layers.a0`."""
+    """The name of the unit that a float Conv node came from, by its kernel: `layers.a0.conv.weight` to `layers.a0`."""
     return node.input[1].removesuffix(".weight").removesuffix(".conv")
 
 
@@ -29,17 +29,17 @@ def write_qdq(source: Path, target: Path, arch: Architecture, int8: Collection[s
     them.
     """
     model = onnx.load(source)
-    _Writer(model.graph, ranges, bits).write(int8, int8_sums(arch, int8))
+    _Writer(model.graph, ranges, bits, int8_sums(arch, int8)).write(int8)
     onnx.save(model, target)
 
 
 class _Writer:
     """A graph while its nodes are walked in order; `held` knows the maps that are INT8, with their scale and zero."""
 
-    def __init__(self, graph: onnx.GraphProto, ranges: Ranges, bits: int) -> None:
-        self.graph, self.ranges, self.bits = graph, ranges, bits
+    def __init__(self, graph: onnx.GraphProto, ranges: Ranges, bits: int, sums: Collection[str]) -> None:
+        self.graph, self.ranges, self.bits, self.sums = graph, ranges, bits, sums
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
-        self.makers = {name: node for node in graph.node for name in node.output}
+        self.units = {node.output[0]: unit_of(node) for node in graph.node if node.op_type == "Conv"}
         self.takers: dict[str, list[onnx.NodeProto]] = {}
         for node in graph.node:
             for name in node.input:
@@ -47,7 +47,7 @@ class _Writer:
         self.held: dict[str, tuple[float, int]] = {}
         self.nodes: list[onnx.NodeProto] = []
 
-    def write(self, int8: Collection[str], sums: Collection[str]) -> None:
+    def write(self, int8: Collection[str]) -> None:
         """Replaces the graph's nodes."""
         dropped: set[str] = set()
         for node in self.graph.node:
@@ -58,8 +58,8 @@ class _Writer:
                     dropped.add(relu.name)
                     node.output[0] = relu.output[0]  # rounding to a range that starts at 0 is a ReLU
                 self._write_conv(node)
-            elif self._sum_of(node) in sums:
-                self._write_made(node, activation_grid(self.ranges[f"layers.{self._sum_of(node)}.sum"]))
+            elif layer := self._int8_sum(node):
+                self._write_made(node, activation_grid(self.ranges[f"layers.{layer}.sum"]))
             elif self._passes_on(node, int8):
                 self._write_made(node, self.held[node.input[0]])
             else:
@@ -74,12 +74,12 @@ class _Writer:
         takers = self.takers.get(conv.output[0], [])
         return takers[0] if len(takers) == 1 and takers[0].op_type == "Relu" else None
 
-    def _sum_of(self, node: onnx.NodeProto) -> str | None:
-        """The residual layer whose sum a node makes."""
-        maker = self.makers.get(node.input[1]) if node.op_type == "Add" else None
-        if maker is None or maker.op_type != "Conv":
+    def _int8_sum(self, node: onnx.NodeProto) -> str | None:
+        """The residual layer whose sum a node makes, if in INT8."""
+        if node.op_type != "Add" or node.input[1] not in self.units:
             return None
-        return unit_of(maker).removeprefix("layers.").removesuffix(".project")
+        layer = self.units[node.input[1]].removeprefix("layers.").removesuffix(".project")
+        return layer if layer in self.sums else None
 
     def _passes_on(self, node: onnx.NodeProto, int8: Collection[str]) -> bool:
         """Whether a node hands an INT8 map on as one: an interpolation for an INT8 unit, and any depth-to-space."""
@@ -91,8 +91,11 @@ class _Writer:
     def _write_conv(self, conv: onnx.NodeProto) -> None:
         unit = unit_of(conv)
         entry = activation_grid(self.ranges[f"{unit}.in"])
-        if conv.input[0] not in self.held:
-            conv.input[0] = self._pair(conv.input[0], f"{unit}.entry", entry)
+        if (source := conv.input[0]) not in self.held:
+            conv.input[0] = self._pair(source, f"{unit}.entry", entry)
+            for taker in self.takers[source]:
+                if self._int8_sum(taker):
+                    taker.input[0] = conv.input[0]
         weight, *rest = (numpy_helper.to_array(self.constants[name]) for name in conv.input[1:])
         bias = rest[0] if rest else np.zeros(len(weight), np.float32)
         scales = self._kernel_scales(weight, bias, entry[0])

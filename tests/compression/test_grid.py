@@ -1,8 +1,11 @@
 """The grid of INT8, and that the exported file computes on the one that was trained."""
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
@@ -99,8 +102,10 @@ def test_an_interpolated_map_keeps_the_grid_of_the_map_before_it(folded, photo):
         ((), ["c2", "c3", "c4"]),
         (("layers.c5",), ["c2", "c3"]),  # nothing takes the last sum as INT8
         (("layers.c3.expand",), ["c2", "c3", "c4"]),  # the next sum takes the first
-        (("layers.c3.project",), ["c2"]),
-        (("layers.c1.project",), []),  # what enters is float
+        (("layers.c3.project",), ["c2", "c4"]),  # a float sum between
+        (("layers.c1.project",), ["c2", "c3", "c4"]),  # what enters is float, and is rounded for the layer
+        (("layers.c1.project", "layers.c2.expand"), ["c3", "c4"]),  # nobody rounds what enters the first
+        (("layers.c2.project", "layers.c3.project", "layers.c4.project"), []),
     ],
 )
 def test_sums_are_int8_where_both_terms_are_and_somebody_takes_them_so(folded, floats, sums):
@@ -115,6 +120,27 @@ def test_a_sum_lies_on_its_grid_for_all_that_take_it(folded, photo):
     handle.remove()
     steps = made[0] / activation_grid(ranges["layers.c3.sum"])[0]
     torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("floats", [(), ("layers.c1.project",), ("layers.c5",), ("layers.c3.project",)])
+def test_the_engine_adds_in_int8_where_training_did(floats, tmp_path):
+    network, photo = trained(PLAIN), smooth()
+    int8 = set(quantizable(network)) - set(floats)
+    export_onnx(network, tmp_path / "float.onnx")
+    write_qdq(tmp_path / "float.onnx", tmp_path / "int8.onnx", network.arch, int8, calibrate(network, photo), bits=7)
+    ran = Counter(node.op_type for node in engine_graph(tmp_path / "int8.onnx").node)
+    sums = len(int8_sums(network.arch, int8))
+    assert (ran["QLinearAdd"], ran["Add"]) == (sums, 3 - sums)
+    assert ran["QLinearConv"] >= len(int8)
+
+
+def engine_graph(path: Path) -> onnx.GraphProto:
+    """The graph as ONNX Runtime runs it, its pairs joined with what they stand around."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(path.with_suffix(".engine.onnx"))
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnx.load(options.optimized_model_filepath).graph
 
 
 def trained(arch: Architecture) -> Generator:

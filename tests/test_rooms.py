@@ -45,6 +45,7 @@ MAY_IMPORT = {
         "anime_model/runtime",
         "anime_model/training",  # the filter that networks are compared with is what a teacher may hold on to
     ),
+    "anime_model/exporting": ("anime_model/demo", "anime_model/pictures", "anime_model/runtime"),
     "tasks": ("anime_model",),
     "tools": ("anime_model", "tasks"),
     "flows/machine": (),
@@ -55,7 +56,15 @@ MAY_IMPORT = {
     "anime_app": ("anime_model/pictures", "anime_model/runtime"),
     "anime_app/panel": ("anime_model/pictures", "anime_model/runtime"),
     "anime_app/studio": ("anime_app", "anime_app/panel", "anime_model/pictures", "anime_model/runtime"),
-    "anime_app/cli": ("anime_app", "anime_app/studio", "anime_model/pictures", "anime_model/runtime"),
+    "anime_app/server": ("anime_app", "anime_model/pictures", "anime_model/runtime"),
+    "anime_app/cli": (
+        "anime_app",
+        "anime_app/server",
+        "anime_app/studio",
+        "anime_model/exporting",
+        "anime_model/pictures",
+        "anime_model/runtime",
+    ),
     "benchmarks": ("anime_app", "anime_model", "flows", "tasks"),
 }
 PACKAGES = tuple(dict.fromkeys(room.split("/")[0] for room in MAY_IMPORT))

@@ -9,7 +9,7 @@ minutes, or one core of a CPU for hours. WHAT is
 - polish:  a lite network goes on from `--start` on the published network's pictures alone, its norms folded.
 
 Views of the photos are drawn as the training goes (`anime_model/training/views.py`), and so are their targets: on a GPU
-for every step, on a CPU into a pool that is renewed a few at a time.
+for every step, on a CPU into a pool of whole pictures that is renewed a few at a time.
 """
 
 import argparse
@@ -98,12 +98,12 @@ def train_teacher(room: Room) -> None:
     teacher.arch = replace(teacher.arch, upsample="half_pixel")
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
     draw = torch.compile(teacher) if options.compile else teacher
+    pairs = _pairs(room)
 
     def step(done: float) -> Made:
-        photo = room.photos()
+        photo, wanted = pairs()
         with room.autocast():
-            made = draw(photo)
-            return room.loss(made.float(), room.wanted(photo))
+            return room.loss(draw(photo).float(), wanted)
 
     room.learner("teacher", teacher, step, options.rate or 5e-4).run(options.seconds)
 
@@ -175,7 +175,7 @@ def polish(room: Room) -> None:
         critic = Critic(options.critic, CRITIC_WIDTH, CRITIC_RATE, room.device)
 
     def step(done: float) -> Made:
-        photo, wanted = (side.contiguous(memory_format=torch.channels_last) for side in pairs())
+        photo, wanted = pairs()
         with room.autocast():
             made = lite(photo).float()
             if critic is None:
@@ -199,8 +199,13 @@ def _pairs(room: Room) -> Callable[[], tuple[Tensor, Tensor]]:
         photo = room.views.whole(options.crop, WHOLE)
         return photo, room.wanted(photo)
 
-    pool = Pool(draw, options.pool, options.pool // 4, renew=1)
-    return lambda: pool.batch(options.batch, options.crop)
+    pool, size = Pool(draw, options.pool, options.pool // 4, renew=1), (options.batch, options.crop)
+
+    def batch() -> tuple[Tensor, Tensor]:
+        photo, wanted = (side.contiguous(memory_format=torch.channels_last) for side in pool.batch(*size))
+        return photo, wanted
+
+    return batch
 
 
 def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
@@ -257,7 +262,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )
-    parser.add_argument("--pool", type=int, default=600, help="polish on a CPU: whole pictures kept")
+    parser.add_argument("--pool", type=int, default=600, help="teacher, polish on a CPU: whole pictures kept")
     parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)

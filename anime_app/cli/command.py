@@ -1,4 +1,4 @@
-"""The command `anime`: stylize, styles, info, bench, compress, studio. An error is one line, no traceback.
+"""The command `anime`: stylize, styles, info, bench, compress, export, studio, serve. An error is one line.
 
 Exit status: 0 all went well, 1 something was not made, 2 the command was wrong, 130 stopped by Ctrl-C.
 """
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anime_app.cli.compress import add_options as add_compress
+from anime_app.cli.export import add_options as add_export
+from anime_app.cli.serve import add_options as add_serve
 from anime_app.cli.streams import open_streams
 from anime_app.cli.stylize import stylize
 from anime_app.cli.tables import bench, info, list_styles
@@ -56,7 +58,11 @@ def parser() -> argparse.ArgumentParser:
     timed.add_argument("model", nargs="?", default=default_style(), help="as for info (default: %(default)s)")
     timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
     add_compress(commands.add_parser("compress", help="a published network (ONNX) made small, from a folder of photos"))
+    add_export(
+        commands.add_parser("export", help="a style as a file for phones, browsers and other engines"), default_style()
+    )
     _add_studio(commands)
+    add_serve(commands.add_parser("serve", help="a service that turns photos into anime over HTTP"))
     return root
 
 

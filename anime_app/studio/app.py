@@ -12,6 +12,7 @@ from gradio import routes
 from jinja2 import ChoiceLoader, DictLoader
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from anime_app.bounds import LOOPBACK
 from anime_app.studio import compare, create, judge
 from anime_app.studio.engineer_texts import TEXTS as ENGINEERS
 from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
@@ -25,7 +26,6 @@ HERE = Path(__file__).parent
 SESSIONS = 128  # visitors whose album is remembered
 RATE = 2.0  # seconds between two words on the place in the queue
 LOOK = 0.004  # seconds after which the queue looks again for a free place; Gradio's 0.001 costs 5 % of a core
-LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
 def page(studio: Studio) -> gr.Blocks:

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from anime_app.bounds import HARDENED, Refused, bounded, discarded, raw, replay, whole
+
 API = "/gradio_api"
 READ = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(assets|static|svelte)/.+"
@@ -28,19 +30,10 @@ POLICY = (
     "connect-src 'self' data: blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 HEADERS = {
+    **HARDENED,
     "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
     "permissions-policy": "camera=(self), geolocation=(), microphone=()",
 }
-
-
-class Refused(Exception):
-    """A request that is not let in: its status and one line."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class Guard:
@@ -56,13 +49,15 @@ class Guard:
         if scope["type"] != "http":
             return await (self.app(scope, receive, send) if scope["type"] == "lifespan" else _close(send))
         try:
-            bounded = await self._admitted(scope, receive)
+            admitted = await self._admitted(scope, receive)
         except Refused as refusal:
+            if scope["method"] == "POST":
+                await discarded(receive)
             return await PlainTextResponse(str(refusal), refusal.status)(scope, receive, send)
         if scope["path"].startswith(API):  # pictures are compressed already, and messages are small
             scope = scope | {"headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
         joins = scope["path"].rstrip("/") == f"{API}/queue/join"
-        await self.app(scope, bounded, self._answering(scope, receive, send, joins))
+        await self.app(scope, admitted, self._answering(scope, receive, send, joins))
 
     async def _admitted(self, scope: Scope, receive: Receive) -> Receive:
         """What the application reads the request from. Raises `Refused`."""
@@ -74,11 +69,11 @@ class Guard:
         if method != "POST":
             return receive
         if path.rstrip("/") == f"{API}/upload":
-            return _bounded(receive, scope, FILES * self.max_upload + BODY)
-        body = await _whole(_bounded(receive, scope, BODY))
+            return bounded(receive, scope, FILES * self.max_upload + BODY)
+        body = await whole(bounded(receive, scope, BODY))
         for file in _files_of(body):
             self.check_file(file)
-        return _replay(body, receive)
+        return replay(body, receive)
 
     def check_file(self, name: str) -> None:
         """Raises `Refused` for anything but a file below the folder, links and `..` followed, or an address."""
@@ -98,7 +93,7 @@ class Guard:
             nonlocal full
             if message["type"] == "http.response.start":
                 full = joins and message["status"] == 503
-                message["headers"] = [*message.get("headers", []), *_raw(HEADERS)]
+                message["headers"] = [*message.get("headers", []), *raw(HEADERS)]
             if not full:
                 await send(message)
             elif message["type"] == "http.response.body" and not message.get("more_body"):
@@ -109,54 +104,8 @@ class Guard:
         return answer
 
 
-def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
 async def _close(send: Send) -> None:
     await send({"type": "websocket.close", "code": 1008})
-
-
-def _bounded(receive: Receive, scope: Scope, most: int) -> Receive:
-    """Stops reading past `most` bytes. Raises `Refused` at once where the request says that it holds more."""
-    said = dict(scope["headers"]).get(b"content-length", b"0")
-    if not said.isdigit() or int(said) > most:
-        raise Refused(413, f"too large: at most {most / 1e6:g} MB")
-    seen = 0
-
-    async def read() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > most:
-            return {"type": "http.disconnect"}
-        return message
-
-    return read
-
-
-async def _whole(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Refused(413, "the request ended too early or was too large")
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    read = False
-
-    async def replay() -> Message:
-        nonlocal read
-        if read:
-            return await receive()
-        read = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def _files_of(body: bytes) -> Iterator[str]:

@@ -3,7 +3,6 @@
 import argparse
 import inspect
 import os
-import signal
 import socket
 import webbrowser
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+from anime_app.listening import end_cleanly, listening, url_of
 from anime_app.studio.folder import own_folder
 from anime_app.studio.settings import Studio
 from anime_app.terminal import say
@@ -101,37 +101,22 @@ def forget_icons() -> None:
     _StaticFiles.all_paths.clear()
 
 
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens, taken before the slow part of the start. Raises `OSError` with the way out."""
-    try:
-        place = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        said = (error.strerror or str(error)).split(" (while")[0].lower()
-        raise OSError(f"{host}:{port}: {said}; --port 0 takes a free one") from error
-    with place:
-        yield place
-
-
 def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = False) -> None:
     """Serves on a socket until Ctrl-C or a signal."""
     import uvicorn
 
-    from anime_app.studio.app import LOOPBACK, application
+    from anime_app.bounds import LOOPBACK
+    from anime_app.studio.app import application
 
-    host, port = place.getsockname()[:2]
+    host = place.getsockname()[0]
     config = uvicorn.Config(
         application(settings, folder, host), log_level="error", access_log=False, timeout_graceful_shutdown=GRACE
     )
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    url = url_of(place)
     say(f"anime studio: {url}  (Ctrl-C ends it)")
     if host not in LOOPBACK:
         say("everyone who can reach this address can use the studio")
     if show:
         webbrowser.open(url)
-    signal.signal(signal.SIGTERM, _end)  # uvicorn raises it once more when it has ended: the folder must still go
+    end_cleanly()
     uvicorn.Server(config).run(sockets=[place])
-
-
-def _end(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)

@@ -1,5 +1,6 @@
 """Static-range INT8: which layers earn their place, and training with fake quantization."""
 
+import copy
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -79,14 +80,18 @@ def quantize(
 ) -> Quantized:
     """Folds `student` and fine-tunes it with fake quantization where `plan` has INT8 (Jacob et al., CVPR 2018).
 
-    Figures: PSNR to the teacher of the float network, after calibration alone (`ptq_psnr`), and after the fine-tuning
-    (`qat_psnr`), on the calibration crops.
+    It learns from the lesson's teacher, or with `settings.towards` from `student` itself: a student whose pictures are
+    better than the teacher's should lose nothing but its rounding. Figures, on the calibration crops: PSNR to the
+    teacher of the float network (`float_psnr`), and to whom it learns from after calibration alone (`ptq_psnr`) and
+    after the fine-tuning (`qat_psnr`).
     """
     folded = fold_batch_norm(student.cpu())
     pictures = lesson.photos.fixed(settings.calibration, settings.fine_tune.crop).cpu()
     ranges = calibrate(folded, pictures)
+    figures = {"float_psnr": _psnr(folded, pictures, _run(lesson.teacher.cpu(), pictures))}
+    if settings.towards == "student":
+        lesson = replace(lesson, teacher=copy.deepcopy(folded).requires_grad_(False), drawings=None)
     wanted = _run(lesson.teacher.cpu(), pictures)
-    figures = {"float_psnr": _psnr(folded, pictures, wanted)}
     with fake_quantized(folded, plan.int8, ranges, settings.weight_bits):
         figures["ptq_psnr"] = _psnr(folded, pictures, wanted)
         curve = distill("quantize", folded, lesson, settings.fine_tune, training)

@@ -38,6 +38,10 @@ class QuantizeSettings:
         tuple[str, ...] | None,
         Field(description="the layers that stay float, such as `layers.a0` and `out`, instead of measuring"),
     ] = None
+    towards: Annotated[
+        Literal["teacher", "student"],
+        Field(description="whose pictures `fine_tune` learns: the teacher's, or those of the student before rounding"),
+    ] = "teacher"
     fine_tune: Annotated[
         DistillSettings, Field(description="training with rounded weights and activations; see `distillation`")
     ] = field(default_factory=DistillSettings)

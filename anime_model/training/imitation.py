@@ -20,6 +20,7 @@ from anime_model.training.views import random_part
 
 Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
+BLOCK = 8
 WARM_UP = 50  # steps in which the rate rises
 
 
@@ -32,6 +33,7 @@ class Nearness:
     direction: float = 1.5
     style: float = 0.3
     edges: float = 2.0
+    colour: float = 4.0
 
 
 class PictureLoss(nn.Module):
@@ -40,7 +42,8 @@ class PictureLoss(nn.Module):
     `pixel`: L1. `content`: L1 of the maps over the wanted maps' own size. `direction`: squared distance of the maps
     with unit length over channels, as LPIPS has it (Zhang et al., CVPR 2018), all channels alike. `style`: paired Gram
     matrices. The first map, at full resolution, is left out of these two: it costs as much as all others together.
-    `edges`: L1 of the differences between neighbours, which sees a line that is soft or has teeth.
+    `edges`: L1 of the differences between neighbours, which sees a line that is soft or has teeth. `colour`: L1 of the
+    means over `BLOCK` pixels squared, which sees a tint that is small in each pixel and wide.
     """
 
     def __init__(self, perceptual: nn.Module, weights: Nearness | None = None) -> None:
@@ -59,6 +62,7 @@ class PictureLoss(nn.Module):
             "direction": torch.stack([_apart(maps[name], targets[name]) for name in deep]).mean(),
             "style": losses.style_paired(maps, targets, tuple(deep[:2])),
             "edges": _neighbours(made - wanted),
+            "colour": F.avg_pool2d(made - wanted, BLOCK).abs().mean(),
         }
         total = torch.stack([getattr(self.weights, name) * value.float() for name, value in parts.items()]).sum()
         return total, parts

@@ -21,6 +21,8 @@ class Variety:
 
     `scale` is the size in the view over that in the photo, `sharpness` the weight of an unsharp mask (below 0: softer),
     `gamma` the logarithm of the exponent, the rest factors or, for `noise` and `shift`, levels of a picture in [0, 1].
+    `stripes` are laid over a part of the view, so many pixels from one to the next: slats, tiles and railings are too
+    few in most folders, and a network whose first step halves the picture paints colours where they are too fine.
     """
 
     scale: tuple[float, float] = (0.75, 2.0)
@@ -31,6 +33,7 @@ class Variety:
     saturation: tuple[float, float, float] = (0.3, 0.5, 1.5)
     tint: tuple[float, float] = (0.2, 0.08)
     noise: tuple[float, float, float] = (0.12, 0.0, 0.03)
+    stripes: tuple[float, float, float] = (0.15, 2.0, 6.0)
 
 
 class Views:
@@ -115,6 +118,8 @@ def vary(photo: Tensor, variety: Variety) -> Tensor:
         value = torch.rand(count, 1, 1, 1, device=photo.device) * (high - low) + low
         return torch.where(torch.rand(count, 1, 1, 1, device=photo.device) < share, value, rest)
 
+    if variety.stripes[0]:
+        photo = torch.stack([_striped(one, variety.stripes) for one in photo])
     photo = photo + (photo - _blurred(photo)) * some(variety.sharpness, 0.0)
     photo = ((photo.clamp(-1, 1) + 1) / 2) ** torch.exp(some(variety.gamma, 0.0))
     photo = (photo - 0.5) * some(variety.contrast, 1.0) + 0.5 + some(variety.shift, 0.0)
@@ -125,6 +130,25 @@ def vary(photo: Tensor, variety: Variety) -> Tensor:
     photo = photo * (1 + tint * (torch.rand(count, 1, 1, 1, device=photo.device) < share))
     photo = photo + torch.randn_like(photo) * some(variety.noise, 0.0)
     return photo.clamp(0, 1) * 2 - 1
+
+
+def _striped(photo: Tensor, stripes: tuple[float, float, float]) -> Tensor:
+    """A picture [3, H, W] in [-1, 1]; for a share of them with a wave of grey in a random rectangle, mostly upright."""
+    share, low, high = stripes
+    if random.random() >= share:
+        return photo
+    height, width = photo.shape[1:]
+    top, left = (random.randint(0, side // 2) for side in (height, width))
+    bottom, right = (start + random.randint(side // 4, side // 2) for start, side in ((top, height), (left, width)))
+    part = photo[:, top:bottom, left:right]
+    angle = random.choice((0, math.pi / 2)) + random.gauss(0, 0.2) * random.choice((0, 1, 1))
+    turn = 2 * math.pi / math.exp(random.uniform(math.log(low), math.log(high)))
+    down, along = (torch.arange(side, device=photo.device) for side in part.shape[1:])
+    phase = (down[:, None] * math.sin(angle) + along * math.cos(angle)) * turn + random.uniform(0, math.tau)
+    wave = (torch.sin(phase) * random.uniform(1, 4)).clamp(-1, 1) * random.uniform(0.1, 0.8)
+    photo = photo.clone()
+    photo[:, top:bottom, left:right] = (part + wave).clamp(-1, 1)
+    return photo
 
 
 def _blurred(photo: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
 import pytest
+import torch
 
 from anime_model.compression.grid import quantizable
-from anime_model.compression.quantization import Int8Plan, Int8Trial, fallback_to_float, sensitivity
+from anime_model.compression.quantization import Int8Plan, Int8Trial, fallback_to_float, quantize, sensitivity
 from anime_model.networks.generator import Generator, fold_batch_norm
+from anime_model.recipes.distillation import DistillSettings
 from anime_model.recipes.quantize import QuantizeSettings
+from anime_model.training.loop import Training
 
 
 @pytest.fixture
@@ -44,3 +47,18 @@ def test_the_table_says_why_a_layer_runs_in_float():
     assert rows["c"]["reason"] == ""
     named = sensitivity(plan, QuantizeSettings(keep_float=("a", "b"), psnr=52))
     assert [row["reason"] for row in named] == ["named in the recipe", "named in the recipe", ""]
+
+
+@pytest.mark.parametrize("towards", ["teacher", "student"])
+def test_fine_tuning_goes_towards_the_pictures_that_the_recipe_names(tmp_path, student, lesson, towards):
+    """Two random networks with strong colours: each step towards the one leads away from the other."""
+    with torch.no_grad():
+        for network in (student, lesson.teacher):
+            network.out.weight *= 40
+    fine_tune = DistillSettings(steps=25, rate=6e-5, batch=2, crop=32, weights={"pixel": 1.0}, freeze_norm=True)
+    settings = QuantizeSettings(calibration=4, weight_bits=7, towards=towards, fine_tune=fine_tune)
+    names = tuple(quantizable(student))
+    plan = Int8Plan(dict.fromkeys(names, (1.0, 0.5)), dict.fromkeys(names, 60.0), int8=names)
+    figures = quantize(student, lesson, settings, plan, Training(tmp_path / "scratch")).figures
+    assert figures["qat_psnr"] > figures["ptq_psnr"]
+    assert (figures["ptq_psnr"] > figures["float_psnr"] + 3) == (towards == "student")

@@ -14,7 +14,7 @@ def test_equal_pictures_are_at_distance_nought_and_others_farther_by_every_part(
     near, far = (wanted + size * torch.randn_like(wanted) for size in (0.02, 0.3))
     nought, parts = loss(wanted, wanted)
     assert float(nought) == pytest.approx(0, abs=1e-5)
-    assert set(parts) == {"pixel", "content", "direction", "style", "edges"}
+    assert set(parts) == {"pixel", "content", "direction", "style", "edges", "colour"}
     for name in parts:
         assert 0 < float(loss(near, wanted)[1][name]) < float(loss(far, wanted)[1][name]), name
 

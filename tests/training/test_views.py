@@ -1,3 +1,7 @@
+import math
+import random
+
+import pytest
 import torch
 
 from anime_model.training.views import Variety, Views, vary
@@ -11,6 +15,7 @@ STILL = Variety(
     saturation=(0, 1, 1),
     tint=(0, 0),
     noise=(0, 0, 0),
+    stripes=(0, 2, 2),
 )
 
 
@@ -72,3 +77,24 @@ def test_sharpness_is_an_unsharp_mask():
     sharper = vary(edge, Variety(**{**vars(STILL), "sharpness": (1, 1.0, 1.0)}))
     softer = vary(edge, Variety(**{**vars(STILL), "sharpness": (1, -0.6, -0.6)}))
     assert sharper[0, 0, 4, 5] > edge[0, 0, 4, 5] > softer[0, 0, 4, 5]
+
+
+def test_stripes_are_a_wave_in_a_part_of_the_view():
+    random.seed(2)
+    torch.manual_seed(2)
+    grey = torch.zeros(60, 3, 64, 80)
+    changed = vary(grey, Variety(**{**vars(STILL), "stripes": (0.5, 4.0, 4.0)}))
+    striped = changed[changed.abs().amax((1, 2, 3)) > 0.05]
+    assert 15 < len(striped) < 45
+    assert (striped.abs().amax((1, 2, 3)) > 0.05).all()
+    for one in striped:
+        touched = (one.abs() > 1e-3).float().mean()
+        assert 0.04 < float(touched) < 0.3, (
+            "a rectangle from a quarter to a half of each side, but for the wave's noughts"
+        )
+        assert torch.equal(one[0], one[1]), "grey"
+        assert abs(float(one.mean())) < 0.02, "as much lighter as darker"
+        strength = torch.fft.rfft2(one[0]).abs()
+        row, column = divmod(int(strength.argmax()), strength.shape[1])
+        turns = math.hypot(min(row, 64 - row) / 64, column / 80)
+        assert 1 / turns == pytest.approx(4, rel=0.2), "pixels from one stripe to the next"

@@ -1,0 +1,33 @@
+"""The socket that a server listens on, taken before the slow part of its start, and how a server ends."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens, taken before the slow part of the start. Raises `OSError` with the way out."""
+    try:
+        place = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        said = (error.strerror or str(error)).split(" (while")[0].lower()
+        raise OSError(f"{host}:{port}: {said}; --port 0 takes a free one") from error
+    with place:
+        yield place
+
+
+def url_of(place: socket.socket) -> str:
+    """The address of a socket that listens, as a browser takes it."""
+    host, port = place.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def end_cleanly() -> None:
+    """Lets SIGTERM unwind the program: uvicorn raises it once more when it has ended, and folders must still go."""
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)

@@ -1,0 +1,98 @@
+"""What a request brings: one picture or many, as raw bytes, as a form or as a zip."""
+
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from anime_app.bounds import Refused
+from anime_app.server.settings import MB, Service
+from anime_app.server.work import Options
+
+FIELDS = 16  # of a form, beside its files
+BLOCK = 1 << 16
+Upload = tuple[str, bytes]
+
+
+async def read(request: Request, service: Service, most: int) -> tuple[list[Upload], Options]:
+    """Names and bytes of at most `most` files, and the options of the query and the form. Raises `Refused`."""
+    given: dict[str, Any] = dict(request.query_params)
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        files = []
+        try:
+            async with request.form(max_files=most, max_fields=FIELDS, max_part_size=BLOCK) as form:
+                for name, value in form.multi_items():
+                    if isinstance(value, UploadFile):
+                        files.append((value.filename or "", await value.read()))
+                    else:
+                        given[name] = value
+        except HTTPException as error:  # starlette's word for a form that cannot be read
+            raise Refused(422, f"not a form that can be read ({error.detail})") from error
+    else:
+        body = await request.body()
+        files = [("", body)] if body else []
+    if not files:
+        raise Refused(422, "there is no picture: send one as the body, or as the file of a form")
+    for name, data in files:
+        if len(data) > service.max_upload and not is_zip(data):
+            raise Refused(413, f"{name or 'picture'}: too large: at most {service.max_upload / MB:g} MB")
+    return files, options(given)
+
+
+def options(given: dict[str, Any]) -> Options:
+    """Raises `Refused` in one line that names the field."""
+    try:
+        return Options.model_validate(given)
+    except ValidationError as error:
+        raise Refused(422, told(error.errors())) from error
+
+
+def told(errors: Sequence[Any]) -> str:
+    """The first of pydantic's complaints as one line."""
+    first = errors[0]
+    where = next((str(part) for part in reversed(first["loc"]) if part not in ("query", "body")), "request")
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def is_zip(data: bytes) -> bool:
+    return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def unpacked(data: bytes, service: Service) -> Iterator[Upload]:
+    """The files of a zip, by their last names. Raises `Refused` past the bounds, whatever the zip says of itself."""
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        inside = [item for item in archive.infolist() if not item.is_dir()]
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        raise Refused(422, f"not a zip that can be read ({error})") from error
+    if len(inside) > service.batch:
+        raise Refused(413, f"{len(inside)} files, more than {service.batch}")
+    left = service.max_batch
+    for item in inside:
+        found = _file(archive, item, min(left, service.max_upload))
+        left -= len(found)
+        yield PurePosixPath(item.filename.replace("\\", "/")).name, found
+
+
+def _file(archive: zipfile.ZipFile, item: zipfile.ZipInfo, most: int) -> bytes:
+    parts, size = [], 0
+    try:
+        with archive.open(item) as file:
+            while block := file.read(BLOCK):
+                size += len(block)
+                if size > most:
+                    raise Refused(413, f"{item.filename[:100]}: unpacks to more than {most / MB:g} MB")
+                parts.append(block)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
+        raise Refused(422, f"{item.filename[:100]}: cannot be unpacked ({str(error)[:100]})") from error
+    except (zlib.error, lzma.LZMAError) as error:
+        raise Refused(422, f"{item.filename[:100]}: cannot be unpacked") from error
+    return b"".join(parts)

@@ -9,13 +9,13 @@ demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
 
 test: .venv/installed
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile
 
 test-long: .venv/installed  ## half an hour and more: retraining, browsers, PostgreSQL, kills at random moments
 	@python -m pytest -m 'long or faults'
 
 lint: .venv/installed
-	@ruff check . && ruff format --check .
+	@ruff check . && ruff format --check . && mypy
 
 repro: .venv/installed  ## the same pipeline without Prefect
 	@python -m flows.pipeline.recipe_file && python -m flows.machine.environment dvc repro && python -m flows.report

@@ -192,7 +192,7 @@ def quantized(bench: Bench, student: Generator, steps: int, name: str, target: P
     decided = kept_plan(recipe, student, bench.lesson.photos, bench.scratch / name.rpartition("-")[0])
     training = replace(bench.training, scratch=bench.training.scratch / name)
     made = quantize(student, bench.lesson, settings, decided, training)
-    export_int8_onnx(made.generator.cpu(), calibration, target, settings.weight_bits)
+    export_int8_onnx(made.generator.cpu(), made.ranges, calibration, target, settings.weight_bits)
 
 
 def released(found: list[Row], style: str, teacher_ms: float) -> list[Row]:

@@ -106,8 +106,8 @@ def measure_size(folder: Path, networks: dict[str, Generator], threads: int, siz
     peak, bandwidth = matrix_peak(threads), memory_bandwidth()
     height, width = SIZES[size]
     photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, height, width)).astype(np.float32)
-    settle = int(size in SETTLED)
-    figures = measure(dict(engines(folder, networks, photo, threads)), REPEATS[size], warmup=1, settle=settle)
+    untimed = int(size in SETTLED)
+    figures = measure(dict(engines(folder, networks, photo, threads)), REPEATS[size], warmup=1, untimed=untimed)
     teacher = figures["teacher / ONNX Runtime"]["latency_p50_ms"]
     for run, found in figures.items():
         network, engine = run.split(" / ")

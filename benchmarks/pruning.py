@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from anime_model.compression.importance import Evidence, observe
-from anime_model.compression.norms import gather_statistics, mixed, settle_norms
+from anime_model.compression.importance import ChannelStatistics, collect_statistics
+from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import CALIBRATION, least_widths, prune_to
 from anime_model.metrics.fidelity import psnr, ssim
 from anime_model.networks.checkpoint import load_generator
@@ -30,17 +30,17 @@ DRAWS = 3
 Row = dict[str, float | str]
 
 
-class Chance(Evidence):
+class Chance(ChannelStatistics):
     """A random order of the channels, another at every call."""
 
     def importance(self, units: Sequence[str]) -> Tensor:
         return torch.rand(self.gates[units[0]].shape[1])
 
 
-class Alone(Evidence):
+class Alone(ChannelStatistics):
     """The right order, but nobody stands in for what has left."""
 
-    def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
+    def compensate(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
         pass
 
 
@@ -65,16 +65,16 @@ def trials(
     student: Generator, teacher: Generator, calibration: Tensor, photos: Tensor, settings: PruneSettings
 ) -> Iterator[Row]:
     """A row for the network before, and for every rule at every round's share of the MACs; chance is a mean."""
-    settle_norms(student, mixed(calibration))
+    recalibrate_batch_norm(student, interleaved_batches(calibration))
     with torch.no_grad():
         wanted = teacher(photos)
     yield {"rule": "before", **judged(student, photos, wanted)}
-    evidence = observe(student, teacher, calibration)
-    rules: dict[str, list[Evidence | None]] = {
-        "chance": [Chance(evidence.gates, evidence.covariances)] * DRAWS,
+    statistics = collect_statistics(student, teacher, calibration)
+    rules: dict[str, list[ChannelStatistics | None]] = {
+        "chance": [Chance(statistics.gates, statistics.covariances)] * DRAWS,
         "l1": [None],
-        "taylor, nobody stands in": [Alone(evidence.gates, evidence.covariances)],
-        "taylor": [evidence],
+        "taylor, nobody stands in": [Alone(statistics.gates, statistics.covariances)],
+        "taylor": [statistics],
     }
     whole, least = count_macs(student.arch), least_widths(student, settings.group_keep, settings.round_to)
     for turn in range(1, settings.rounds + 1):
@@ -83,7 +83,7 @@ def trials(
             found = []
             for seen in tries:
                 cut = prune_to(student, "macs", amount, least, seen, settings.round_to)
-                gather_statistics(cut, mixed(calibration))
+                gather_statistics(cut, interleaved_batches(calibration))
                 found.append(judged(cut, photos, wanted))
             row = {key: sum(values[key] for values in found) / len(found) for key in found[0]}
             print(f"{amount / 1e9:.1f} GMAC, {rule}: {row['psnr']:.2f} dB", flush=True)

@@ -31,6 +31,7 @@ NAMES = {
 ENDS = ("teacher", "int8")
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 BLOCK = re.compile(r"(<!-- results: (\S+) .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
+SUMMARY = re.compile(r"(<!-- summary: (\S+) .*?-->\n)(.*?)(<!-- end of summary -->)", re.DOTALL)
 PROTOCOL = ("latency_size", "latency_repeats", "fid_features", "fid_fake", "lpips_net")  # told once, for all styles
 Metrics = dict[str, float | int | str]
 
@@ -59,11 +60,28 @@ def _read(style: str) -> list[Metrics]:
 
 
 def filled(readme: str) -> str:
-    """The README with the table of the results file that its block names."""
-    match = BLOCK.search(readme)
-    if not match:
-        raise SystemExit(f"error: {README} has no block for results")
-    return BLOCK.sub(lambda m: m[1] + table(json.loads(Path(m[2]).read_text())) + m[4], readme)
+    """The README with the table, and the sentence above it, of the results file that its blocks name."""
+    for block, write in ((BLOCK, table), (SUMMARY, summary)):
+        if not block.search(readme):
+            raise SystemExit(f"error: {README} has no block for {write.__name__}")
+        readme = block.sub(lambda m, write=write: m[1] + write(json.loads(Path(m[2]).read_text())) + m[4], readme)
+    return readme
+
+
+def summary(rows: Sequence[Metrics]) -> str:
+    """How small and how fast the lite networks are, the slowest and largest of them, for who has one minute."""
+    lite = [row for row in rows if row["variant"] == "int8"]
+    slowest = max(lite, key=lambda row: row["latency_p50_ms"])
+    teacher = by_style(rows)[str(slowest["style"])][0]
+    lines = [
+        f"A lite network is a file of **{max(row['bytes'] for row in lite) / 1e6:.2f} MB** and draws a "
+        f"{slowest['latency_size']}x{slowest['latency_size']} picture in **{slowest['latency_p50_ms']:.0f} ms** on "
+        f"{slowest['latency_threads']} threads of a CPU ({slowest['instruction_set']}), "
+        f"{_times(slowest, teacher).removesuffix('x')} times as fast as the AnimeGANv2 network that it learned from"
+    ]
+    if over := slowest.get("latency_reference_ratio"):
+        lines.append(f" and {over:.1f} times as fast as the published network whose style it draws")
+    return "".join(lines) + ".\n"
 
 
 def by_style(rows: Sequence[Metrics]) -> dict[str, list[Metrics]]:
@@ -88,7 +106,7 @@ def beside(rows: Sequence[Metrics]) -> list[Metrics]:
 def table(rows: Sequence[Metrics]) -> str:
     """The README's table, narrow enough to read: what a style is compared with, its teacher, and what ships."""
     lines = [
-        "| style | pictures of | size | latency | faster | FID | KID | LPIPS: teacher | photo |",
+        f"| style | pictures of | size | latency{_on(rows)} | faster | FID | KID | LPIPS: teacher | photo |",
         "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
         *(
             _line(row, found[0])
@@ -97,6 +115,12 @@ def table(rows: Sequence[Metrics]) -> str:
         ),
     ]
     return "\n".join(lines) + "\n\n" + protocol(rows) + "\n"
+
+
+def _on(rows: Sequence[Metrics]) -> str:
+    """The best instructions for INT8 that the processor has: times of two processors compare with nothing."""
+    best = {str(row["instruction_set"]).split()[-1] for row in rows if row.get("instruction_set")}
+    return f" ({best.pop()})" if len(best) == 1 else ""
 
 
 def _line(row: Metrics, teacher: Metrics) -> str:

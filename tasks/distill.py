@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anime_model.compression.distillation import distill
-from anime_model.compression.norms import mixed, settle_norms
+from anime_model.compression.norms import interleaved_batches, recalibrate_batch_norm
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.pictures.tables import write_table
 from anime_model.recipes.distill import DistillStage
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> None:
     lesson = distilling.lesson(recipe.perceptual, settings, teacher, data, reference, training.device)
     student = load_generator(source)
     if settings.freeze_norm:
-        settle_norms(student, mixed(lesson.photos.fixed(24, settings.crop).cpu()))
+        recalibrate_batch_norm(student, interleaved_batches(lesson.photos.fixed(24, settings.crop).cpu()))
     curve = distill("distill", student, lesson, settings, training)
     if not training.fabric.is_global_zero:
         return

@@ -3,6 +3,7 @@
 ARTIFACTS is the style's folder with the checkpoints of every stage.
 """
 
+import json
 from pathlib import Path
 
 from safetensors.torch import load_file
@@ -36,9 +37,10 @@ def main(arguments: list[str]) -> None:
 
 def export_int8(artifacts: Path, out: Path) -> None:
     generator = load_generator(artifacts / QUANTIZED)
-    bits = int(read_notes(artifacts / QUANTIZED)["weight_bits"])
+    notes = read_notes(artifacts / QUANTIZED)
+    bits, ranges = int(notes["weight_bits"]), json.loads(str(notes["ranges"]))
     calibration = load_file(artifacts / "quantized/calibration.safetensors")["pictures"]
-    export_int8_onnx(generator, calibration, out / "int8.onnx", bits)
+    export_int8_onnx(generator, ranges, calibration, out / "int8.onnx", bits)
     export_int8_torchscript(generator, calibration, out / "int8.ts")
 
 

@@ -1,5 +1,6 @@
 """INT8 layer by layer, then fine-tuning: `python -m tasks.quantize STUDENT TEACHER DATA REFERENCE OUT`."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def main(arguments: list[str]) -> None:
     if not training.fabric.is_global_zero:
         return
     common.fresh(out)
-    save_generator(out / "quantized.safetensors", quantized.generator.cpu(), weight_bits=settings.weight_bits)
+    grid = {"weight_bits": settings.weight_bits, "ranges": json.dumps(quantized.ranges)}
+    save_generator(out / "quantized.safetensors", quantized.generator.cpu(), **grid)
     calibration = lesson.photos.fixed(settings.calibration, settings.fine_tune.crop)
     write_tensors(out / "calibration.safetensors", {"pictures": calibration})
     write_table(out / "curve.csv", quantized.curve)

@@ -6,13 +6,17 @@ import pytest
 import torch
 
 from anime_model.networks.generator import Generator
+from anime_model.pictures.cores import cores_here
 from tests.support import lite
+
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+THREADS = max(1, min(2, cores_here() // WORKERS))
 
 
 @pytest.fixture(autouse=True)
 def _repeatable():
-    """Two threads and one seed for every test."""
-    torch.set_num_threads(2)
+    """One seed for every test, and no more threads than this process may use: waiting for a core costs minutes."""
+    torch.set_num_threads(THREADS)
     torch.manual_seed(0)
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.compression.distillation import Adapters, feature_matching, freeze_norms, with_kl
-from anime_model.compression.norms import gather_statistics, mixed, settle_norms
+from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
@@ -114,7 +114,7 @@ def train_lite(room: Room) -> None:
     settings = ReplaceSettings(layers=REPLACED, kernels=KERNELS, upsample="half_pixel", stem="strided")
     photos = room.fixed()
     student = replace_convs(teacher.to(room.device), settings, photos).to(room.device)
-    gather_statistics(student, mixed(photos))
+    gather_statistics(student, interleaved_batches(photos))
     teacher = teacher.to(room.device, memory_format=torch.channels_last).requires_grad_(False)
     student = _distilled(room, "separable", student, teacher, 0.15 * options.seconds)
     pruning = PruneSettings(budget="macs", keep=options.keep, group_keep=0.25, round_to=16)
@@ -124,7 +124,7 @@ def train_lite(room: Room) -> None:
         student = cut(student, teacher, photos, pruning, amount, least)
         student = _distilled(room, "pruned", student, teacher, 0.04 * options.seconds)
     student = _distilled(room, "distilled", student, teacher, 0.3 * options.seconds)
-    settle_norms(student, mixed(photos))
+    recalibrate_batch_norm(student, interleaved_batches(photos))
     _distilled(room, "distilled", student, teacher, 0.43 * options.seconds, frozen=True)
 
 

@@ -80,7 +80,7 @@ def distill(
     `extra_loss` of the student is added to the total (a sparsity penalty, say). The teacher runs as it was given.
     """
     torch.manual_seed(training.seed)
-    learner = _Learner(student, lesson, settings, training, extra_loss)
+    learner = _DistillationStep(student, lesson, settings, training, extra_loss)
     student.train()
     if settings.freeze_norm:
         freeze_norms(student)
@@ -115,7 +115,7 @@ def with_kl(
     return others + scaled, scaled / (others + scaled)
 
 
-class _Learner:
+class _DistillationStep:
     def __init__(
         self,
         student: Generator,
@@ -126,7 +126,7 @@ class _Learner:
     ) -> None:
         device = training.device
         self.settings, self.fabric, self.extra_loss = settings, training.fabric, extra_loss
-        taught = _Taught(student, Adapters(student, lesson.teacher))
+        taught = _StudentWithAdapters(student, Adapters(student, lesson.teacher))
         self.plain = taught.to(device, memory_format=torch.channels_last)
         self.teacher = lesson.teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         taught.adapters.fit(student.eval(), self.teacher, lesson.photos.fixed(FITTED, settings.crop))
@@ -192,7 +192,7 @@ class _Learner:
         return self.settings.weights.get(key, 0.0)
 
 
-class _Taught(nn.Module):
+class _StudentWithAdapters(nn.Module):
     """The student with its adapters: what one process wraps and one optimizer trains."""
 
     def __init__(self, student: Generator, adapters: Adapters) -> None:

@@ -1,18 +1,20 @@
 """Files that run without this project: ONNX (float and INT8 with QuantizeLinear / DequantizeLinear pairs)."""
 
+import contextlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from torch import Tensor
 
+from anime_model.compression.grid import Ranges, fake_quantized
+from anime_model.compression.qdq import write_qdq
 from anime_model.compression.rounding import rounded
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
@@ -22,8 +24,7 @@ from anime_model.pictures.atomic import whole_path
 OPSET = 18
 SIZES = ((64, 64), (52, 100), (61, 83))  # square, not square, not even divisible by 2
 TOLERANCE = 2e-3  # largest difference of any value in [-1, 1]; 8-bit pictures step by 7.8e-3
-INT8_PSNR = 28.0  # dB to the float network under which an INT8 file is taken to be broken
-SHARED_OPS = ("Add", "Relu", "Resize", "DepthToSpace")  # stay in INT8 between INT8 convolutions
+INT8_PSNR = 28.0  # dB under which an INT8 file is taken to be broken
 
 
 class ExportError(ValueError):
@@ -72,45 +73,24 @@ def _describe(path: Path, network: Generator) -> None:
     onnx.save(model, path)
 
 
-def export_int8_onnx(generator: Generator, calibration: Tensor, path: Path, weight_bits: int) -> None:
+def export_int8_onnx(generator: Generator, ranges: Ranges, calibration: Tensor, path: Path, weight_bits: int) -> None:
     """ONNX with all weights in 8 bits; the layers that `generator.arch.int8` names compute in INT8 too.
 
-    Weights are symmetric per channel, activations affine per tensor, their ranges from `calibration` [N, 3, H, W] in
-    [-1, 1], by which the kernels of the float layers are rounded too. Raises `ExportError` where the file's pictures
-    are far from the float network's.
+    Their grid is that of training: weights symmetric per channel in `weight_bits`, activations affine per tensor in
+    `ranges`. The kernels of the float layers are rounded by `calibration` [N, 3, H, W] in [-1, 1]. Raises `ExportError`
+    where the file's pictures are far from those of the network as it was trained, with fake quantization.
     """
     network, int8 = deployable(generator), generator.arch.int8
     packed, steps = rounded(network, calibration, skip=int8)
     with whole_path(path) as part, tempfile.TemporaryDirectory() as folder:
         export_onnx(packed, Path(folder, "float.onnx"))
-        quantize_onnx(Path(folder, "float.onnx"), part, int8, calibration, weight_bits)
+        write_qdq(Path(folder, "float.onnx"), part, network.arch, int8, ranges, weight_bits)
         pack_weights(part, steps)
         made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
-        with torch.no_grad():
+        with torch.no_grad(), fake_quantized(network, int8, ranges, weight_bits):
             found = float(psnr(made, network(calibration)))
         if found < INT8_PSNR:
-            raise ExportError(f"{path.name}: {found:.1f} dB to the float network, under {INT8_PSNR} dB; not kept")
-
-
-def quantize_onnx(source: Path, target: Path, units: tuple[str, ...], calibration: Tensor, weight_bits: int) -> None:
-    """Static quantization by ONNX Runtime of the convolutions of `units` and of what lies between them."""
-    graph = onnx.load(source).graph
-    convs = [node.name for node in graph.node if node.op_type == "Conv" and unit_of(node) in units]
-    shared = _between(graph, set(convs))
-    with _quiet():
-        quantize_static(
-            source,
-            target,
-            _Calibration(calibration),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", *SHARED_OPS],
-            nodes_to_quantize=[*convs, *shared] if convs else ["none"],
-            per_channel=True,
-            reduce_range=weight_bits < 8,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
-        )
+            raise ExportError(f"{path.name}: {found:.1f} dB to the trained network, under {INT8_PSNR} dB; not kept")
 
 
 def pack_weights(path: Path, steps: Mapping[str, Tensor]) -> None:
@@ -138,32 +118,6 @@ def pack_weights(path: Path, steps: Mapping[str, Tensor]) -> None:
     onnx.save(model, path)
 
 
-def _between(graph: onnx.GraphProto, convs: set[str]) -> list[str]:
-    """Names of the operations that take INT8 maps alone; those that a float engine does well must hand them on as INT8.
-
-    Anything else would be wrapped in changes of number format that cost more than the operation.
-    """
-    takers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            takers.setdefault(name, []).append(node)
-    int8 = {name for node in graph.node if node.name in convs for name in node.output}
-    found = []
-    for node in graph.node:
-        if node.op_type not in SHARED_OPS or not int8.issuperset(node.input[: 2 if node.op_type == "Add" else 1]):
-            continue
-        handed_on = any(other.name in convs or other.op_type in SHARED_OPS for other in takers.get(node.output[0], []))
-        if handed_on or node.op_type in ("Relu", "DepthToSpace"):
-            int8.update(node.output)
-            found.append(node.name)
-    return found
-
-
-def unit_of(node: onnx.NodeProto) -> str:
-    """The name of the unit that a Conv node came from, read off its kernel: `layers.a0.conv.weight` to `layers.a0`."""
-    return node.input[1].removesuffix(".weight").removesuffix(".conv")
-
-
 def deployable(generator: Generator) -> Generator:
     """The network as it is shipped: in evaluation mode on the CPU, its batch norm, if it has one, folded."""
     network = generator.cpu().eval()
@@ -176,7 +130,7 @@ def run_onnx(path: Path, photo: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def verify(run: object, network: Generator, path: Path) -> None:
+def verify(run: Callable[[Tensor], Tensor], network: Generator, path: Path) -> None:
     """Compares `run` with the network on pictures of several sizes; raises `ExportError` naming the size."""
     noise = torch.Generator().manual_seed(0)
     for height, width in SIZES:
@@ -188,24 +142,14 @@ def verify(run: object, network: Generator, path: Path) -> None:
             )
 
 
-class _Calibration(CalibrationDataReader):
-    def __init__(self, pictures: Tensor) -> None:
-        self.batches: Iterator[np.ndarray] = iter(pictures.numpy()[:, None])
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        batch = next(self.batches, None)
-        return None if batch is None else {"photo": batch}
-
-
-class _quiet(warnings.catch_warnings):
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Keeps the exporters' own warnings and log lines away from people; errors still come as exceptions."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
+    level = logging.root.manager.disable
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        self.level = logging.root.manager.disable
         logging.disable(logging.WARNING)
-
-    def __exit__(self, *exception: object) -> None:
-        logging.disable(self.level)
-        super().__exit__(*exception)
+        try:
+            yield
+        finally:
+            logging.disable(level)

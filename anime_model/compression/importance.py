@@ -13,7 +13,7 @@ RIDGE = 1e-3  # of the inputs' mean variance: keeps near-equal channels from lar
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ChannelStatistics:
     """What a student did on some photos.
 
     `gates` holds, by convolution, how much each photo's loss [N, C] changes with a factor on each channel that leaves
@@ -35,7 +35,7 @@ class Evidence:
         return torch.stack([self.gates[name] for name in units]).sum(0).square().mean(0)
 
     @torch.no_grad()
-    def stand_in(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
+    def compensate(self, name: str, conv: nn.Conv2d, removed: Sequence[int]) -> None:
         """Adds to the kernels of the inputs that stay what these can say of those that are `removed`: least squares.
 
         As in He, Zhang, Sun, "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017, which fits whole
@@ -50,11 +50,11 @@ class Evidence:
         conv.weight[:, stay] += torch.einsum("ogyx,sg->osyx", conv.weight[:, gone], shares)
 
 
-def observe(student: Generator, teacher: Generator, photos: Tensor, batch: int = 4) -> Evidence:
+def collect_statistics(student: Generator, teacher: Generator, photos: Tensor, batch: int = 4) -> ChannelStatistics:
     """Runs `student` over `photos` [N, 3, H, W] in [-1, 1]; a photo's loss is its mean absolute error."""
     student = copy.deepcopy(student).eval().requires_grad_(True)
     batches = photos.split(batch)
-    return Evidence(_gates(student, teacher, batches), _covariances(student, batches))
+    return ChannelStatistics(_gates(student, teacher, batches), _covariances(student, batches))
 
 
 def _gates(student: Generator, teacher: Generator, batches: Iterable[Tensor]) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ def gather_statistics(generator: nn.Module, batches: Sequence[Tensor]) -> None:
 
 
 @torch.no_grad()
-def settle_norms(generator: nn.Module, batches: Sequence[Tensor]) -> None:
+def recalibrate_batch_norm(generator: nn.Module, batches: Sequence[Tensor]) -> None:
     """Gives the batch norms the statistics of `batches`, and scales and shifts that leave the pictures as they are.
 
     In place; leaves evaluation mode. A network that was trained with frozen statistics has drifted from them: gathering
@@ -55,7 +55,7 @@ def batch_norms(generator: nn.Module) -> list[nn.BatchNorm2d]:
     return [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
-def mixed(photos: Tensor, size: int = 4) -> list[Tensor]:
+def interleaved_batches(photos: Tensor, size: int = 4) -> list[Tensor]:
     """Batches of about `size` photos from all over `photos`, whose neighbours may be alike."""
     count = max(1, len(photos) // size)
     return [photos[start::count] for start in range(count)]

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils import prune as torch_prune
 
 from anime_model.compression.distillation import Lesson, distill
-from anime_model.compression.importance import Evidence, followed_by_norm, observe
-from anime_model.compression.norms import batch_norms, gather_statistics, mixed, settle_norms
+from anime_model.compression.importance import ChannelStatistics, collect_statistics, followed_by_norm
+from anime_model.compression.norms import batch_norms, gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.metrics.fidelity import psnr, ssim
 from anime_model.networks.architecture import WIDTH_STEP, Architecture, Layer
 from anime_model.networks.checkpoint import CheckpointError, load_generator, save_generator
@@ -31,7 +31,7 @@ CALIBRATION = 32  # photos that show what a channel does
 class ChannelGroup:
     """Channels that can only be removed together: channel i of every member is removed at once.
 
-    `importance` [C] is by Taylor expansion where there is evidence, and `comparable` from group to group; else the mean
+    `importance` [C] is by Taylor expansion where there are statistics, `comparable` from group to group; else the mean
     over the members of the L1 norm of the folded filters, 1 on average over the channels.
     """
 
@@ -52,7 +52,7 @@ class Pruned:
 def prune(student: Generator, lesson: Lesson, settings: PruneSettings, training: Training) -> Pruned:
     """Sparsity training, then rounds of structured removal, each fine-tuned by distillation from the teacher.
 
-    With importance "taylor" the channels that change the picture least leave, and those that stay stand in for them.
+    With importance "taylor" the channels that change the picture least leave, and those that stay make up for them.
 
     Rows: round, phase ("sparsity", "removed", "fine-tuned", "l1_unstructured"), parameters, macs_512, psnr, ssim; the
     last two against the teacher on fixed crops of the photos.
@@ -96,10 +96,10 @@ def cut(
     `photos` [N, 3, H, W] in [-1, 1] show what the channels do and give the batch norms their statistics; those of
     `student` are settled in place.
     """
-    batches = mixed(photos)
-    settle_norms(student, batches)
-    evidence = observe(student, teacher, photos) if settings.importance == "taylor" else None
-    pruned = prune_to(student, settings.budget, amount, least, evidence, settings.round_to).to(photos.device)
+    batches = interleaved_batches(photos)
+    recalibrate_batch_norm(student, batches)
+    statistics = collect_statistics(student, teacher, photos) if settings.importance == "taylor" else None
+    pruned = prune_to(student, settings.budget, amount, least, statistics, settings.round_to).to(photos.device)
     gather_statistics(pruned, batches)
     return pruned
 
@@ -146,40 +146,41 @@ def prune_to(
     budget: str,
     amount: int,
     least: Mapping[str, int] | None = None,
-    evidence: Evidence | None = None,
+    statistics: ChannelStatistics | None = None,
     step: int = WIDTH_STEP,
 ) -> Generator:
     """A copy with the least important channels removed until `budget` ("parameters" or "macs" at 512x512) <= `amount`.
 
     Widths go down to multiples of `step`, always where the importance per saved MAC (or parameter) is least. What is
-    left are slices of the original weights; with `evidence`, each reader of the removed channels gets from the others
+    left are slices of the original weights; with `statistics`, each reader of the removed channels gets from the others
     what they can say in their place, and the batch norms' statistics are to be gathered anew. No group falls under its
     number of channels in `least`, nor under `step`. The copy is on the CPU. A budget that is already met gives an
     identical network; one that cannot be met raises `ValueError`.
     """
-    groups = channel_groups(generator, evidence)
+    groups = channel_groups(generator, statistics)
     floors = [(least or {}).get(group.members[0], step) for group in groups]
-    doomed = _choose(generator.arch, groups, floors, step, budget, amount)
+    removals = _choose(generator.arch, groups, floors, step, budget, amount)
     pruned, graph = _graph_of(generator)
     names = {module: name for name, module in pruned.named_modules()}
-    for group, count in zip(groups, doomed, strict=True):
+    for group, count in zip(groups, removals, strict=True):
         if count:
             indices = sorted(group.importance.argsort()[:count].tolist())
             conv = pruned.get_submodule(group.members[0])
             surgery = graph.get_pruning_group(conv, torch_pruning.prune_conv_out_channels, idxs=indices)
-            for reader, removed in _readers(surgery) if evidence else ():
-                evidence.stand_in(names[reader], reader, removed)
+            if statistics is not None:
+                for reader, removed in _consumers(surgery):
+                    statistics.compensate(names[reader], reader, removed)
             surgery.prune()
     return _rebuilt(pruned)
 
 
-def channel_groups(generator: Generator, evidence: Evidence | None = None) -> list[ChannelGroup]:
+def channel_groups(generator: Generator, statistics: ChannelStatistics | None = None) -> list[ChannelGroup]:
     """Every group of prunable channels; the three colours at both ends stay."""
     network, graph = _graph_of(generator)
     names = {module: name for name, module in network.named_modules()}
     found = graph.get_all_groups(ignored_layers=[network.out], root_module_types=[nn.Conv2d])
     return [
-        ChannelGroup(members, _importance(network, members, evidence), comparable=evidence is not None)
+        ChannelGroup(members, _importance(network, members, statistics), comparable=statistics is not None)
         for members in _members(found, names)
     ]
 
@@ -190,7 +191,7 @@ def _graph_of(generator: Generator) -> tuple[Generator, torch_pruning.Dependency
     return network, torch_pruning.DependencyGraph().build_dependency(network, torch.zeros(1, 3, 64, 64))
 
 
-def _readers(surgery: torch_pruning.Group) -> Iterator[tuple[nn.Conv2d, list[int]]]:
+def _consumers(surgery: torch_pruning.Group) -> Iterator[tuple[nn.Conv2d, list[int]]]:
     """The convolutions that read the channels to be removed, and the places of these among their inputs."""
     for dependency, indices in surgery:
         if dependency.handler == torch_pruning.prune_conv_in_channels and dependency.target.module.groups == 1:
@@ -205,14 +206,14 @@ def _members(found: Iterator, names: dict[nn.Module, str]) -> Iterator[tuple[str
         yield tuple(dict.fromkeys(names[conv] for conv in convs))
 
 
-def _importance(network: Generator, members: tuple[str, ...], evidence: Evidence | None) -> Tensor:
-    if evidence:
-        return evidence.importance(_givers(network, members))
+def _importance(network: Generator, members: tuple[str, ...], statistics: ChannelStatistics | None) -> Tensor:
+    if statistics:
+        return statistics.importance(_producers(network, members))
     norms = [_filter_norms(network, name) for name in members]
     return torch.stack([norm / norm.mean().clamp_min(1e-12) for norm in norms]).mean(0)
 
 
-def _givers(network: Generator, members: tuple[str, ...]) -> list[str]:
+def _producers(network: Generator, members: tuple[str, ...]) -> list[str]:
     """The members whose outputs, summed, are what the readers get: the depthwise one inside an inverted block.
 
     A separable layer's depthwise one only passes on what has been given before it.
@@ -276,7 +277,7 @@ def _option(arch: Architecture, group: ChannelGroup, removed: int, cut: int, mea
 
 
 def _narrowed(arch: Architecture, group: ChannelGroup, channels: int) -> Architecture:
-    layers = {}
+    layers: dict[str, Layer] = {}
     for member in group.members:
         _, name, *part = member.split(".")
         layer = layers.get(name, arch.layers[name])

@@ -45,7 +45,7 @@ def merge_stem(network: Generator, kernel: int, photos: Tensor) -> Generator:
 
 
 def _fit(unit: ConvUnit, network: Generator, photos: Tensor) -> tuple[Tensor, Tensor]:
-    gram, right = 0.0, 0.0
+    gram, right = torch.zeros(()), torch.zeros(())
     for photo in photos.split(1):
         halving = network.layers[HALVING]
         wanted = halving.conv(halving.pad(network.layers[FIRST](photo)))[0].flatten(1).T.double()

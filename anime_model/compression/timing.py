@@ -12,9 +12,12 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from anime_model.compression.export import deployable, export_onnx, quantize_onnx
-from anime_model.compression.quantization import Int8Plan, Int8Trial, protected, quantizable
+from anime_model.compression.export import deployable, export_onnx
+from anime_model.compression.grid import Ranges, calibrate, quantizable
+from anime_model.compression.qdq import write_qdq
+from anime_model.compression.quantization import Int8Plan, Int8Trial, fallback_to_float
 from anime_model.metrics.latency import measure, onnx_run
+from anime_model.networks.architecture import Architecture
 from anime_model.networks.generator import Generator
 from anime_model.recipes.quantize import QuantizeSettings
 
@@ -38,11 +41,15 @@ def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threa
     if settings.keep_float is not None:
         return Int8Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
 
-    def bears(names: Collection[str]) -> bool:
+    def within_tolerance(names: Collection[str]) -> bool:
         return not names or trial.psnr(names) >= settings.psnr
 
     start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
-    return Int8Plan(times, alone, fastest_int8(student, *how, protected(start, times, alone, bears), bears))
+    return Int8Plan(
+        times,
+        alone,
+        fastest_int8(student, *how, fallback_to_float(start, times, alone, within_tolerance), within_tolerance),
+    )
 
 
 def unit_times(
@@ -57,7 +64,7 @@ def unit_times(
     with tempfile.TemporaryDirectory() as folder:
         whole, int8 = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         export_onnx(replace_int8(network, ()), whole)
-        quantize_onnx(whole, int8, tuple(units), calibration, weight_bits)
+        write_qdq(whole, int8, network.arch, units, calibrate(network, calibration), weight_bits)
         columns = [_profile(path, len(units), size, threads) for path in (whole, int8)]
     return {name: (a, b) for name, a, b in zip(units, *columns, strict=True)}
 
@@ -69,21 +76,21 @@ def fastest_int8(
     size: int,
     threads: int,
     start: Collection[str],
-    bears: Callable[[Choice], bool],
+    within_tolerance: Callable[[Choice], bool],
 ) -> tuple[str, ...]:
     """The units to run in INT8 for which the whole network is fastest, searched for in the engine that ships.
 
     The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. Only
-    what the picture `bears` is tried, and it must bear `start`.
+    what keeps the picture `within_tolerance` is tried; `start` must.
     """
     network = deployable(generator)
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder, "float.onnx")
         export_onnx(replace_int8(network, ()), whole)
-        bench = _Bench(whole, calibration, weight_bits, size, threads)
+        bench = _Bench(whole, network.arch, calibrate(network, calibration), weight_bits, size, threads)
 
         def better(challenger: Choice, best: Choice) -> Choice:
-            return bench.faster(challenger, best) if challenger != best and bears(challenger) else best
+            return bench.faster(challenger, best) if challenger != best and within_tolerance(challenger) else best
 
         return search(list(quantizable(network)), start, better)
 
@@ -112,8 +119,10 @@ def _parts(units: Sequence[str], letters: int) -> Iterator[Choice]:
 class _Bench:
     """The same network with different units in INT8, compared side by side."""
 
-    def __init__(self, whole: Path, calibration: Tensor, weight_bits: int, size: int, threads: int) -> None:
-        self.whole, self.calibration, self.weight_bits, self.threads = whole, calibration, weight_bits, threads
+    def __init__(
+        self, whole: Path, arch: Architecture, ranges: Ranges, weight_bits: int, size: int, threads: int
+    ) -> None:
+        self.whole, self.arch, self.ranges, self.weight_bits, self.threads = whole, arch, ranges, weight_bits, threads
         self.photo = np.zeros((1, 3, size, size), np.float32)
         self.runs: dict[Choice, Callable[[], object]] = {}
 
@@ -126,7 +135,7 @@ class _Bench:
     def _run(self, names: Choice) -> Callable[[], object]:
         if names not in self.runs:
             path = self.whole.with_name("int8.onnx")
-            quantize_onnx(self.whole, path, tuple(names), self.calibration, self.weight_bits)
+            write_qdq(self.whole, path, self.arch, names, self.ranges, self.weight_bits)
             self.runs[names] = onnx_run(path, self.photo, self.threads)
         return self.runs[names]
 

@@ -30,7 +30,7 @@ def measure_onnx(
     """
     photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, size, size)).astype(np.float32)
     runs = {name: onnx_run(path, photo, threads) for name, path in files.items()}
-    protocol = {
+    protocol: Figures = {
         "latency_engine": f"ONNX Runtime {onnxruntime.__version__}",
         "latency_threads": threads,
         "latency_size": size,
@@ -46,12 +46,12 @@ def measure(
     repeats: int = 20,
     warmup: int = 2,
     on_round: Callable[[int], None] | None = None,
-    settle: int = 0,
+    untimed: int = 0,
 ) -> dict[str, Figures]:
     """Median and 95th percentile in milliseconds of every callable, by name.
 
     All take turns, round by round, so that a slow moment of the machine meets them all and their ratios stay fair. For
-    callables of several engines, whose idle threads spin on into the next one's turn, `settle` untimed runs come before
+    callables of several engines, whose idle threads spin on into the next one's turn, `untimed` runs come before
     each timed one. Two measurements never overlap, whichever process makes them. `latency_machine_busy` is the part of
     the machine's processor time that others used meanwhile (0 ... 1), left out where the system does not tell.
     """
@@ -65,7 +65,7 @@ def measure(
         before = _processor_times()
         for turn in range(repeats):
             for name, run in runs.items():
-                for _ in range(settle):
+                for _ in range(untimed):
                     run()
                 started = time.perf_counter()
                 run()

@@ -42,7 +42,7 @@ def latency_ratio(own: Path, other: Path, size: int, threads: int) -> Figures:
 
 def measured(pair: Pair) -> Figures:
     """The figures of as many pairs as make the interval narrow, within the bounds above."""
-    started, ratios = time.monotonic(), []
+    started, ratios = time.monotonic(), list[float]()
     for index in count():
         own, other = pair(bool(index % 2))
         ratios.append(own / other)
@@ -52,7 +52,8 @@ def measured(pair: Pair) -> Figures:
             if high - low <= NARROW * middle or len(ratios) >= MOST_PAIRS or late:
                 break
     figures = {"latency_ratio": middle, "latency_ratio_low": low, "latency_ratio_high": high}
-    return {key: round(value, 4) for key, value in figures.items()} | {"latency_ratio_pairs": len(ratios)}
+    rounded: Figures = {key: round(value, 4) for key, value in figures.items()}
+    return rounded | {"latency_ratio_pairs": len(ratios)}
 
 
 def median_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:

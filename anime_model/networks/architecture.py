@@ -109,8 +109,8 @@ def animeganv2(width: float = 1.0) -> Architecture:
     def scaled(channels: int) -> int:
         return max(WIDTH_STEP, round(channels * width / WIDTH_STEP) * WIDTH_STEP)
 
-    def standard(channels: int, **options: int) -> Layer:
-        return Layer("standard", scaled(channels), **options)
+    def standard(channels: int, kernel: int = 3, stride: int = 1) -> Layer:
+        return Layer("standard", scaled(channels), kernel, stride)
 
     def inverted(channels_in: int, residual: bool = True) -> Layer:
         return Layer("inverted", scaled(256), hidden=2 * scaled(channels_in), residual=residual)

@@ -6,6 +6,7 @@ trains on. The operators are those of the published photo-to-anime networks; any
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -14,8 +15,8 @@ from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Value = Tensor | float | None
-Attributes = Mapping[str, object]
+Value: TypeAlias = Tensor | float | None
+Attributes: TypeAlias = Mapping[str, Any]  # what the operator's definition says
 
 
 class OnnxNetworkError(ValueError):
@@ -53,7 +54,7 @@ class OnnxNetwork(nn.Module):
                 self._constants[item.name] = value
 
     def forward(self, photo: Tensor) -> Tensor:
-        maps: dict[str, Value] = {self._entry: photo.permute(0, 2, 3, 1) if self._channels_last else photo}
+        maps: dict[str, Any] = {self._entry: photo.permute(0, 2, 3, 1) if self._channels_last else photo}
         for place, (kind, names, made, attributes) in enumerate(self._nodes):
             arguments = [self._value(name, maps) for name in names]
             maps[made] = OPERATORS[kind](len(photo), attributes, *arguments)
@@ -109,7 +110,7 @@ def _reshape(count: int, attributes: Attributes, x: Tensor, shape: Tensor) -> Te
 
 
 def _resize(
-    count: int, attributes: Attributes, x: Tensor, roi: Value = None, scales: Value = None, sizes: Value = None
+    count: int, attributes: Attributes, x: Tensor, roi: Value = None, scales: Any = None, sizes: Value = None
 ) -> Tensor:
     """Doubles height and width: bilinear between "asymmetric" places, output 2i from i, 2i + 1 from between."""
     mode = attributes.get("mode"), attributes.get("coordinate_transformation_mode")
@@ -154,4 +155,4 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "Unsqueeze": lambda count, attributes, x, axes: x.unsqueeze(_numbers(axes)[0]),
     "Concat": lambda count, attributes, *parts: torch.cat(parts, attributes["axis"]),
 }
-_NUMBERS = {1: torch.float32, 6: torch.int32, 7: torch.int64}  # of onnx.TensorProto.DataType
+_NUMBERS: dict[int, torch.dtype] = {1: torch.float32, 6: torch.int32, 7: torch.int64}  # of onnx.TensorProto.DataType

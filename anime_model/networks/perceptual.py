@@ -167,7 +167,7 @@ class Embedded(nn.Module):
     def distance_of(self, x: dict[int, Tensor], y: dict[int, Tensor]) -> Tensor:
         """`distance`, from the features that `trunk` gives of either side."""
         apart = [
-            (_unit(x[stage]) - _unit(y[stage])).square().mean((2, 3)) @ weight.abs()
+            (unit_length(x[stage]) - unit_length(y[stage])).square().mean((2, 3)) @ weight.abs()
             for stage, weight in enumerate(self.weights, 1)
         ]
         return torch.stack(apart).sum(0)
@@ -245,7 +245,7 @@ def _stage(width: int, layers: Sequence[Convolution]) -> nn.Sequential:
     return nn.Sequential(*modules)
 
 
-def _unit(features: Tensor) -> Tensor:
+def unit_length(features: Tensor) -> Tensor:
     """Divides by the length over channels; the small number under the root keeps the gradient finite at zero."""
     return features / (features.square().sum(1, keepdim=True) + 1e-8).sqrt()
 

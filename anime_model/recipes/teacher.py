@@ -55,6 +55,22 @@ class TeacherSettings:
             description="`adversarial` and `style` draw, `content` and `colour` hold on to the photo; 0 leaves one out"
         ),
     ] = field(default_factory=dict)
+    losses: Annotated[
+        Literal["relative", "published"],
+        Field(
+            description="`published`: style, colour and variation as in AnimeGANv2's `tools/ops.py`, so that its "
+            "weights hold: coloured pictures against grey frames, a Huber loss from 1 on, half the squares, a warm-up "
+            "on content alone. `relative`: the style loss sees grey versions of both and is relative to the frames' "
+            "own size, so that one weight fits every layer, and small tints cost more"
+        ),
+    ] = "relative"
+    smooth_weight: Annotated[
+        Weight,
+        Field(
+            description="weight of the edge-smoothed frames beside 1 of the frames, for the discriminator: 0.1 in "
+            "AnimeGAN; in version 2 0.67 (Hayao: 0.8 to 1.2), 0.59 (Shinkai: 1.0 to 1.7), 0.005 (Paprika)"
+        ),
+    ] = 0.1
     content_layers: Annotated[Layers, Field(description="maps of the perceptual network for the content loss")] = (
         "relu3_1",
     )

@@ -146,7 +146,8 @@ def of_fid(
     found: dict[str, dict[str, float]] = {}
     for label, pictures in collected.items():
         fake = {name: torch.cat([extract(picture) for picture in pictures]) for name, extract in extractors.items()}
-        found[label] = {name: round(frechet_and_kernel(fake[name], real[name], name)["fid"], 4) for name in extractors}
+        fids = {name: float(frechet_and_kernel(fake[name], real[name], name)["fid"]) for name in extractors}
+        found[label] = {name: round(fid, 4) for name, fid in fids.items()}
         on_set(label, found[label])
     embedded, inception = ([row[name] for row in found.values()] for name in ("embedded", "768"))
     return {

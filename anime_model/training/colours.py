@@ -43,7 +43,7 @@ def carry_colours(generator: Generator, photos: Tensor) -> None:
     if to_yuv(photos)[:, 1:].std() < GREY:
         raise ValueError("teacher.carry_colours: the photos are grey, they have no colours to carry")
     carriers = torch.arange(3)
-    for stop in _way(generator):
+    for stop in _carrier_path(generator):
         chosen = _weakest(stop) if stop.readers else carriers
         _pass_on(stop.unit.conv, carriers, chosen)
         for block in stop.blocks:
@@ -54,7 +54,7 @@ def carry_colours(generator: Generator, photos: Tensor) -> None:
     _paint(generator, carriers, photos)
 
 
-def _way(generator: Generator) -> Iterator[_Stop]:
+def _carrier_path(generator: Generator) -> Iterator[_Stop]:
     modules = list(generator.layers.values())
     entries = [layer.expand.conv if isinstance(layer, InvertedResidual) else layer.conv for layer in modules]
     entries.append(generator.out)
@@ -102,7 +102,7 @@ def _pass_on(conv: nn.Conv2d, carriers: Tensor, chosen: Tensor) -> None:
 
 def _balance(generator: Generator, unit: ConvUnit, chosen: Tensor, photos: Tensor) -> None:
     """As strong as `STRENGTH` says, and around zero behind the norm, which takes off the mean of all channels."""
-    made = _seen(generator, unit.conv, photos)[1]
+    made = _activations_of(generator, unit.conv, photos)[1]
     factor = STRENGTH * made.std((1, 2, 3)).mean() / made[:, chosen].std((0, 2, 3)).mean()
     unit.conv.weight[chosen] *= factor
     made[:, chosen] *= factor
@@ -114,7 +114,7 @@ def _balance(generator: Generator, unit: ConvUnit, chosen: Tensor, photos: Tenso
 def _paint(generator: Generator, carriers: Tensor, photos: Tensor) -> None:
     """The output's weights of the carriers: least squares on the colours that the picture still lacks."""
     generator.out.weight[:, carriers] = 0
-    seen, made = _seen(generator, generator.out, photos)
+    seen, made = _activations_of(generator, generator.out, photos)
     lacking = to_yuv(photos.clamp(-0.95, 0.95).atanh() - made)[:, 1:]
     inputs = seen[:, carriers].transpose(0, 1).reshape(CARRIERS, -1)
     inputs = torch.cat([inputs, torch.ones_like(inputs[:1])])  # so that no weight makes up for what has no place here
@@ -123,7 +123,7 @@ def _paint(generator: Generator, carriers: Tensor, photos: Tensor) -> None:
     generator.out.weight[:, carriers] = 2 * (torch.linalg.inv(torch.tensor(YUV))[:, 1:] @ weights)[..., None, None]
 
 
-def _seen(generator: Generator, conv: nn.Conv2d, photos: Tensor) -> tuple[Tensor, Tensor]:
+def _activations_of(generator: Generator, conv: nn.Conv2d, photos: Tensor) -> tuple[Tensor, Tensor]:
     """What enters and what leaves a convolution as the generator draws `photos`."""
     kept = []
     handle = conv.register_forward_hook(lambda module, entering, leaving: kept.append((entering[0], leaving)))

@@ -30,7 +30,11 @@ def load_pictures(folder: Path, short_side: int = SHORT_SIDE) -> list[Image.Imag
 def _read(file: Path, short_side: int) -> Image.Image:
     picture = Image.open(file).convert("RGB")
     scale = short_side / min(picture.size)
-    return picture if scale >= 1 else picture.resize([round(side * scale) for side in picture.size], Image.LANCZOS)
+    return (
+        picture
+        if scale >= 1
+        else picture.resize([round(side * scale) for side in picture.size], Image.Resampling.LANCZOS)
+    )
 
 
 def to_batch(pictures: Sequence[Image.Image]) -> Tensor:
@@ -43,7 +47,7 @@ def crop(picture: Image.Image, size: int, rng: random.Random) -> Image.Image:
     """A random square of the picture, of any scale down to 1:1, mirrored half of the time, as `size` x `size`."""
     side = min(*picture.size, round(size * rng.uniform(1, 2.2)))
     left, top = (rng.randint(0, length - side) for length in picture.size)
-    square = picture.crop((left, top, left + side, top + side)).resize((size, size), Image.LANCZOS)
+    square = picture.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.LANCZOS)
     return ImageOps.mirror(square) if rng.random() < 0.5 else square
 
 
@@ -83,12 +87,14 @@ def warp(picture: Image.Image, strength: float, rng: random.Random) -> Image.Ima
     width, height = picture.size
     a, b, c, d = (strength * rng.uniform(-0.15, 0.15) for _ in range(4))
     matrix = (1 + a, b, -(a * width + b * height) / 2, c, 1 + d, -(c * width + d * height) / 2)
-    return picture.transform(picture.size, Image.AFFINE, matrix, Image.BICUBIC)
+    return picture.transform(picture.size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
 
 
 def shrink(picture: Image.Image, strength: float, rng: random.Random) -> Image.Image:
     small_size = [max(8, round(side / (1.3 + 5 * strength))) for side in picture.size]
-    return picture.resize(small_size, Image.BILINEAR).resize(picture.size, rng.choice((Image.NEAREST, Image.BICUBIC)))
+    return picture.resize(small_size, Image.Resampling.BILINEAR).resize(
+        picture.size, rng.choice((Image.Resampling.NEAREST, Image.Resampling.BICUBIC))
+    )
 
 
 def flatten(picture: Image.Image, strength: float, rng: random.Random) -> Image.Image:

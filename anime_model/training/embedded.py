@@ -115,7 +115,8 @@ def make_pool(
         if index % 5:
             picture = distort(picture, rng, most=2)
         features.append(teachers.features([picture]))
-        pictures.append(torch.from_numpy(np.array(picture.resize((size, size), Image.BILINEAR))).permute(2, 0, 1))
+        small = picture.resize((size, size), Image.Resampling.BILINEAR)
+        pictures.append(torch.from_numpy(np.array(small)).permute(2, 0, 1))
         if (index + 1) % 100 == 0:
             on_step(index + 1, count, {})
     return {"pictures": torch.stack(pictures), "features": torch.cat(features)}

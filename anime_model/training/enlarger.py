@@ -9,6 +9,7 @@ that has the frames.
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -39,10 +40,15 @@ def split(names: Sequence) -> tuple[list, list]:
 
 
 def train_step(
-    model: Enlarger, optimizer: torch.optim.Optimizer, frames: Sequence[Tensor], batch: int, side: int, draw
+    model: Enlarger,
+    optimizer: torch.optim.Optimizer,
+    frames: Sequence[Tensor],
+    batch: int,
+    side: int,
+    draw: np.random.Generator,
 ) -> Tensor:
     """One step of the optimizer, and the loss. `frames`: uint8 [3, H, W], all sides from `side` up, on the device of
-    the model; `side`: of an answer, a multiple of 16; `draw`: a `numpy.random.Generator`."""
+    the model; `side`: of an answer, a multiple of 16."""
     answer, given = pairs(model, frames, batch, side, draw)
     with torch.autocast(answer.device.type, torch.bfloat16, enabled=answer.is_cuda):
         detail = model.detail(given)
@@ -63,7 +69,9 @@ def distance(made: Tensor, answer: Tensor) -> Tensor:
     return sum(((part**2 + 1e-6).sqrt()).mean() for part in parts)
 
 
-def pairs(model: Enlarger, frames: Sequence[Tensor], batch: int, side: int, draw) -> tuple[Tensor, Tensor]:
+def pairs(
+    model: Enlarger, frames: Sequence[Tensor], batch: int, side: int, draw: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """Answers float32 [N, 3, side, side] in [-1, 1] and what is given for them, half as large."""
     answers, given = [], []
     for _ in range(GROUPS):
@@ -74,7 +82,7 @@ def pairs(model: Enlarger, frames: Sequence[Tensor], batch: int, side: int, draw
 
 
 @torch.no_grad()
-def _given(model: Enlarger, answer: Tensor, draw) -> Tensor:
+def _given(model: Enlarger, answer: Tensor, draw: np.random.Generator) -> Tensor:
     kind = str(draw.choice(list(REDUCTIONS)))
     if draw.random() < 0.4:
         answer = blur(answer, draw.uniform(0.3, 1.2))
@@ -90,13 +98,13 @@ def _given(model: Enlarger, answer: Tensor, draw) -> Tensor:
     return ((small.clamp(-1, 1) * 127.5 + 127.5).round() - 127.5) / 127.5
 
 
-def _crops(frames: Sequence[Tensor], count: int, side: int, draw) -> Tensor:
+def _crops(frames: Sequence[Tensor], count: int, side: int, draw: np.random.Generator) -> Tensor:
     """Crops of one size of random frames, some mirrored, made `side` pixels wide."""
     smallest = min(min(frame.shape[1:]) for frame in frames)
     source = side if draw.random() < 0.25 else min(smallest, round(side * draw.uniform(1, 2.5)))
     found = []
     for _ in range(count):
-        frame = frames[draw.integers(len(frames))]
+        frame = frames[int(draw.integers(len(frames)))]
         top, left = (int(draw.integers(length - source + 1)) for length in frame.shape[1:])
         crop = frame[:, top : top + source, left : left + source]
         found.append(crop.flip(-1) if draw.random() < 0.5 else crop)

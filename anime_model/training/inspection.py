@@ -211,9 +211,9 @@ def _shift(found: Survey, last: Survey, most: float) -> Check:
             for column, measure in enumerate(MEASURES):
                 test = ks_2samp(then[:, column], now[:, column])
                 compared.append((test.statistic, test.pvalue, f"{measure} of {group}"))
-    told = sorted((row for row in compared if row[1] < SIGNIFICANCE / len(compared)), reverse=True)
-    detail = _few(f"{what}: {distance:.2f}" for distance, _, what in told)
-    largest = float(told[0][0]) if told else 0.0
+    significant = sorted((row for row in compared if row[1] < SIGNIFICANCE / len(compared)), reverse=True)
+    detail = _few(f"{what}: {distance:.2f}" for distance, _, what in significant)
+    largest = float(significant[0][0]) if significant else 0.0
     return Check("shift since the last run (Kolmogorov-Smirnov)", largest, "at most", most, detail)
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -85,9 +86,15 @@ class Training:
         """What keeps gradients of 16 bits from vanishing; its scale is a part of where training stands."""
         return getattr(self.fabric.strategy.precision, "scaler", None)
 
-    def _save(self, file: Path, *state: object) -> None:
+    def _save(
+        self,
+        file: Path,
+        modules: Mapping[str, nn.Module],
+        optimizers: Mapping[str, Optimizer],
+        facts: dict[str, Any],
+    ) -> None:
         if self.fabric.is_global_zero:
-            save_state(file, *state)
+            save_state(file, modules, optimizers, facts)
         self.fabric.barrier()
 
 

@@ -33,6 +33,11 @@ def style(made: Maps, frames: Maps, layers: tuple[str, ...]) -> Tensor:
     return torch.stack(losses).mean()
 
 
+def style_published(made: Maps, frames: Maps, layers: tuple[str, ...]) -> Tensor:
+    """As `style` of AnimeGANv2 (`tools/ops.py`): mean absolute difference of picture i's Gram matrix to frame i's."""
+    return torch.stack([F.l1_loss(gram(made[layer]), gram(frames[layer])) for layer in layers]).mean()
+
+
 def style_paired(made: Maps, wanted: Maps, layers: tuple[str, ...]) -> Tensor:
     """As `style`, picture by picture, for distillation, where each picture has its own target."""
     losses = []
@@ -53,19 +58,26 @@ def colour(made: Tensor, photo: Tensor, pool: int = 1) -> Tensor:
     return F.l1_loss(a[:, :1], b[:, :1]) + 2 * F.smooth_l1_loss(a[:, 1:], b[:, 1:], beta=0.02)
 
 
+def colour_published(made: Tensor, photo: Tensor) -> Tensor:
+    """As AnimeGANv2 has it (`tools/ops.py`): Y absolute, U and V by a Huber loss linear from 1 on."""
+    a, b = to_yuv(made), to_yuv(photo)
+    return F.l1_loss(a[:, :1], b[:, :1]) + sum(F.huber_loss(a[:, i], b[:, i]) for i in (1, 2))
+
+
 def total_variation(picture: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels."""
+    """Mean squared difference of neighbouring pixels, twice what AnimeGANv2 takes (TensorFlow's `l2_loss` halves)."""
     down = (picture[:, :, 1:] - picture[:, :, :-1]).square().mean()
     across = (picture[:, :, :, 1:] - picture[:, :, :, :-1]).square().mean()
     return down + across
 
 
-def discriminator_loss(real: Tensor, made: Tensor, grey: Tensor, smooth: Tensor) -> Tensor:
+def discriminator_loss(real: Tensor, made: Tensor, grey: Tensor, smooth: Tensor, smooth_weight: float = 0.1) -> Tensor:
     """Least squares on logits: frames are real; made pictures, grey frames and edge-smoothed frames are not.
 
-    Source: AnimeGAN, eq. 7, with the published weight of 0.1 on the edge-smoothed frames' share.
+    Source: AnimeGAN, eq. 7, where the edge-smoothed frames weigh 0.1; version 2 has a weight for each style.
     """
-    return (real - 1).square().mean() + made.square().mean() + grey.square().mean() + 0.1 * smooth.square().mean()
+    false = made.square().mean() + grey.square().mean() + smooth_weight * smooth.square().mean()
+    return (real - 1).square().mean() + false
 
 
 def adversarial(made: Tensor) -> Tensor:

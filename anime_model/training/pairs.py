@@ -29,14 +29,14 @@ def train_on_pairs(
     Pixel L1, content and paired Gram style, weighted as `settings` says. `after_step(average)` gives what
     hears of every step that is done. Resumes as `Training.fit` does, as phase `name`.
     """
-    learner = _Learner(generator, pairs, perceptual, settings, training)
+    learner = _PairsStep(generator, pairs, perceptual, settings, training)
     hook = after_step(learner.average) if after_step else None
     modules = {"generator": learner.student.module, "average": learner.average}
     curve = training.fit(name, settings.steps, learner.step, modules, {"generator": learner.optimizer}, hook)
     return learner.average.to(memory_format=torch.contiguous_format).eval(), curve
 
 
-class _Learner:
+class _PairsStep:
     def __init__(
         self, generator: Generator, pairs: Pairs, perceptual: nn.Module, settings: PairsSettings, training: Training
     ) -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -93,7 +94,7 @@ def prepare(
     taken = frozenset(result.pixels for results in held.values() for result in results if result.pixels)
     results = {"photos": carry_out(train, taken), "frames": carry_out(drawn)}
     done = list(chain(*held.values(), *results.values()))
-    facts = {name: sum(not result.reason for result in each) for name, each in results.items()}
+    facts: dict[str, Any] = {name: sum(not result.reason for result in each) for name, each in results.items()}
     facts["test"] = {name: sum(not result.reason for result in each) for name, each in held.items()}
     facts["hash"] = _hash(out, done)
     # Without the list below: a picture that was never used changes nothing for the stages that read this folder.

@@ -79,14 +79,14 @@ def _later(curve: list[Scalars], steps: int) -> list[Scalars]:
     return [{**row, "step": row["step"] + steps} for row in curve]
 
 
-def _samples(drawings: Drawings, snapshots: dict[int, Path], side: int) -> dict[object, Tensor]:
+def _samples(drawings: Drawings, snapshots: dict[int, Path], side: int) -> dict[int | str, Tensor]:
     photos, wanted = (pictures.cpu() for pictures in drawings.fixed(6, side))
-    drawn = {step: render(load_generator(path), photos) for step, path in snapshots.items()}
+    drawn: dict[int | str, Tensor] = {step: render(load_generator(path), photos) for step, path in snapshots.items()}
     return {0: photos, **drawn, "reference": wanted}
 
 
 def save_taught(path: Path, taught: TrainedTeacher, settings: TeacherSettings, network: str, md5: str) -> None:
     """The checkpoint, with the network that it learned from in its notes: whoever ships it must name it."""
     steps = settings.pairs.steps + settings.pairs.frames_steps
-    notes = {"trained_steps": steps, "crop": settings.pairs.crops[-1], "learned_from": network, "md5": md5}
-    save_generator(path, taught.generator, **notes)
+    notes: dict[str, str | int] = {"trained_steps": steps, "crop": settings.pairs.crops[-1]}
+    save_generator(path, taught.generator, **notes, learned_from=network, md5=md5)

@@ -17,7 +17,7 @@ def save_state(
     path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer], facts: dict[str, Any]
 ) -> None:
     """`facts` is anything that JSON can hold: the step reached, the curve so far."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
         tensors |= {f"module/{name}/{key}": value for key, value in module.state_dict().items()}
     for name, optimizer in optimizers.items():

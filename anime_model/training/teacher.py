@@ -42,7 +42,7 @@ class TrainedTeacher:
     generator: Generator
     curve: list[Scalars]
     snapshots: dict[int, Path]
-    samples: dict[object, Tensor]
+    samples: dict[int | str, Tensor]
 
 
 def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Generator:
@@ -58,7 +58,7 @@ def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Ge
         fits = generator.arch == animeganv2(width)
         needs = f"needs teacher.width {width:g}, not {settings.width:g}" if fits else "is no AnimeGANv2 generator"
         raise TrainingError(f"teacher.warm_start: {settings.warm_start} {needs}")
-    if settings.carry_colours:
+    if settings.carry_colours and photos is not None:
         carry_colours(generator, photos.fixed(4, settings.crop).cpu())
     return generator.train()
 
@@ -99,7 +99,8 @@ def train_teacher(
         players.optimizers(),
         snapshot_writer(snapshots, training)(players.average),
     )
-    samples = {0: fixed.cpu()} | {step: render(load_generator(path), fixed) for step, path in snapshots.items()}
+    samples: dict[int | str, Tensor] = {0: fixed.cpu()}
+    samples |= {step: render(load_generator(path), fixed) for step, path in snapshots.items()}
     return TrainedTeacher(players.average.eval(), curve, snapshots, samples)
 
 
@@ -148,6 +149,7 @@ class _Trainer:
         palette = ColourTransfer.between(data.photos.pictures, data.frames.pictures, settings.abstraction.palette)
         self.anchor_of = partial(abstract, settings=settings.abstraction, palette=palette)
         self.projected = settings.discriminator == "projected"
+        self.published = settings.losses == "published"
         self.photos, self.frames, self.smooth = (
             Sampler(pictures, settings.batch, settings.crop, training.seed, stream, training.fabric.global_rank)
             for stream, pictures in enumerate((data.photos, data.frames, data.smooth))
@@ -167,7 +169,9 @@ class _Trainer:
         with torch.no_grad():
             anchor_maps = self._maps(anchor)
         content = losses.content(self._maps(made), anchor_maps, self.settings.content_layers)
-        total = self._weight("content", content) + self._weight("colour", losses.colour(made, anchor))
+        total = self._weight("content", content)
+        if not self.published:
+            total = total + self._weight("colour", losses.colour(made, anchor))
         self._update(self.players.g_optimizer, total)
         return {"content": content.detach(), "loss": total.detach()}
 
@@ -191,24 +195,40 @@ class _Trainer:
         batch = torch.cat([frame, made, to_grey(frame), to_grey(smooth)])
         with torch.no_grad():
             seen = self._maps(batch) if self.projected else batch
-        loss = losses.discriminator_loss(*self.players.judge(seen).chunk(4))
+        real, false, grey, smoothed = self.players.judge(seen).chunk(4)
+        loss = losses.discriminator_loss(real, false, grey, smoothed, self.settings.smooth_weight)
         self._update(self.players.d_optimizer, loss)
         return loss.detach()
 
     def _train_generator(self, made: Tensor, anchor: Tensor, frame: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             anchor_maps, grey_maps = self._maps(anchor), self._maps(to_grey(frame))
-        made_maps, made_grey_maps = self._maps(made), self._maps(to_grey(made))
+        made_maps = self._maps(made)
+        seen = (made, made_maps, anchor, grey_maps)
         parts = {
             "adversarial": losses.adversarial(self._judge_frozen(made_maps if self.projected else made)),
             "content": losses.content(made_maps, anchor_maps, self.settings.content_layers),
-            "style": losses.style(made_grey_maps, grey_maps, self.settings.style_layers),
-            "colour": losses.colour(made, anchor, self.settings.colour_pool),
-            "variation": losses.total_variation(made),
+            **(self._published(*seen) if self.published else self._relative(*seen)),
         }
         total = torch.stack([self._weight(key, value) for key, value in parts.items()]).sum()
         self._update(self.players.g_optimizer, total)
         return {key: value.detach() for key, value in parts.items()} | {"loss": total.detach()}
+
+    def _relative(self, made: Tensor, _: losses.Maps, anchor: Tensor, grey_maps: losses.Maps) -> dict[str, Tensor]:
+        return {
+            "style": losses.style(self._maps(to_grey(made)), grey_maps, self.settings.style_layers),
+            "colour": losses.colour(made, anchor, self.settings.colour_pool),
+            "variation": losses.total_variation(made),
+        }
+
+    def _published(
+        self, made: Tensor, made_maps: losses.Maps, anchor: Tensor, grey_maps: losses.Maps
+    ) -> dict[str, Tensor]:
+        return {
+            "style": losses.style_published(made_maps, grey_maps, self.settings.style_layers),
+            "colour": losses.colour_published(made, anchor),
+            "variation": losses.total_variation(made) / 2,
+        }
 
     def _maps(self, picture: Tensor) -> losses.Maps:
         with self.fabric.autocast():

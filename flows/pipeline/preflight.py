@@ -25,8 +25,8 @@ def check_machine(root: Path, recipe: Recipe) -> None:
         folder = root / name
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise RecipeError(f"{folder.resolve()} cannot be written: give yourself the right, or copy the project")
-    for key, folder, least in _folders(recipe):
-        _check_folder(root, key, folder, least, recipe.data.generate)
+    for key, pictures, least in _folders(recipe):
+        _check_folder(root, key, pictures, least, recipe.data.generate)
     for key, file, md5, hash_of in _pins(recipe):
         _check_file(root, key, file, md5, hash_of)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anime_model.compression.importance import Evidence, observe
+from anime_model.compression.importance import ChannelStatistics, collect_statistics
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import ChannelGroup, channel_groups, prune_to
 from anime_model.compression.separable import replace_convs
@@ -39,43 +39,43 @@ def pair(squares) -> tuple[Generator, Generator]:
 
 
 @pytest.fixture
-def evidence(pair, squares) -> Evidence:
-    return observe(*pair, squares)
+def statistics(pair, squares) -> ChannelStatistics:
+    return collect_statistics(*pair, squares)
 
 
-def group_of(name: str, student: Generator, evidence: Evidence) -> ChannelGroup:
-    return next(group for group in channel_groups(student, evidence) if name in group.members)
+def group_of(name: str, student: Generator, statistics: ChannelStatistics) -> ChannelGroup:
+    return next(group for group in channel_groups(student, statistics) if name in group.members)
 
 
 @pytest.fixture
-def cut(pair, squares) -> Callable[[Evidence | None], Generator]:
+def cut(pair, squares) -> Callable[[ChannelStatistics | None], Generator]:
     """Prunes the student to a share of its MACs."""
 
-    def prune(evidence: Evidence | None) -> Generator:
-        network = prune_to(pair[0], "macs", round(count_macs(pair[0].arch) * 0.7), evidence=evidence)
+    def prune(statistics: ChannelStatistics | None) -> Generator:
+        network = prune_to(pair[0], "macs", round(count_macs(pair[0].arch) * 0.7), statistics=statistics)
         gather_statistics(network, squares.split(4))
         return network
 
     return prune
 
 
-def test_the_picture_survives_where_a_norm_takes_its_colours(cut, evidence, pair, squares):
+def test_the_picture_survives_where_a_norm_takes_its_colours(cut, statistics, pair, squares):
     wanted = pair[0](squares)
-    by_taylor, by_norm = cut(evidence)(squares), cut(None)(squares)
+    by_taylor, by_norm = cut(statistics)(squares), cut(None)(squares)
     assert 5 * colour_error(by_taylor, wanted) < colour_error(by_norm, wanted)
     assert psnr(by_taylor, wanted) > psnr(by_norm, wanted) + 6
 
 
-def test_slopes_choose_better_than_chance(cut, evidence, pair, squares):
+def test_slopes_choose_better_than_chance(cut, statistics, pair, squares):
     wanted = pair[0](squares)
-    draws = [psnr(cut(Chance(evidence.gates, evidence.covariances))(squares), wanted).item() for _ in range(3)]
-    assert psnr(cut(evidence)(squares), wanted) > sum(draws) / len(draws) + 2
+    draws = [psnr(cut(Chance(statistics.gates, statistics.covariances))(squares), wanted).item() for _ in range(3)]
+    assert psnr(cut(statistics)(squares), wanted) > sum(draws) / len(draws) + 2
 
 
-def test_stand_ins_bring_the_picture_nearer(cut, evidence, pair, squares):
+def test_stand_ins_bring_the_picture_nearer(cut, statistics, pair, squares):
     wanted = pair[0](squares)
-    without = psnr(cut(Alone(evidence.gates, evidence.covariances))(squares), wanted)
-    assert psnr(cut(evidence)(squares), wanted) > without + 3
+    without = psnr(cut(Alone(statistics.gates, statistics.covariances))(squares), wanted)
+    assert psnr(cut(statistics)(squares), wanted) > without + 3
 
 
 def test_a_channel_that_nobody_reads_is_worth_nothing(pair, squares):
@@ -83,7 +83,7 @@ def test_a_channel_that_nobody_reads_is_worth_nothing(pair, squares):
     with torch.no_grad():
         student.layers["d0"].depthwise.conv.weight[8:16] = 0  # what c5's channels 8 ... 15 go to
         student.layers["c5"].conv.weight[8:16] *= 10
-    group = group_of("layers.c5.conv", student, observe(student, teacher, squares))
+    group = group_of("layers.c5.conv", student, collect_statistics(student, teacher, squares))
     assert sorted(group.importance.argsort()[:8].tolist()) == list(range(8, 16))
     assert group.importance[8:16].max() == 0 < group.importance[:8].min()
 
@@ -100,7 +100,7 @@ def test_a_channel_that_nobody_reads_is_worth_nothing(pair, squares):
 def test_importance_is_the_slope_of_the_loss(pair, squares, member, units):
     """Beside the finite difference that a factor on one channel makes, wherever the channel is made."""
     student, teacher = pair
-    group = group_of(member, student, observe(student, teacher, squares))
+    group = group_of(member, student, collect_statistics(student, teacher, squares))
     channel = int(group.importance.argmax())
     means = {} if units == ["e2"] else {unit: mean_of(student, unit, squares) for unit in units}
     step = 1e-2
@@ -139,14 +139,14 @@ def scaled(student: Generator, units: Sequence[str], means: dict, channel: int, 
 
 
 @pytest.mark.parametrize(("name", "centred"), [("layers.e2.conv", True), ("out", False)])
-def test_covariances_are_around_the_mean_only_where_a_norm_takes_it_off(pair, evidence, squares, name, centred):
+def test_covariances_are_around_the_mean_only_where_a_norm_takes_it_off(pair, statistics, squares, name, centred):
     student, kept = pair[0], []
     student.get_submodule(name).register_forward_pre_hook(lambda module, entering: kept.append(entering[0]))
     student(squares)
     found = kept[0].detach().transpose(0, 1).flatten(1)
     assert found.mean(1).abs().max() > 0.1  # so that the two differ
     wanted = torch.cov(found, correction=0) if centred else found @ found.T / found.shape[1]
-    torch.testing.assert_close(evidence.covariances[name].float(), wanted, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(statistics.covariances[name].float(), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_channels_stand_in_for_one_that_repeats_them(pair, squares):
@@ -163,9 +163,9 @@ def test_channels_stand_in_for_one_that_repeats_them(pair, squares):
         ):
             value[3] = value[5]
     wanted = student(squares).detach()
-    evidence = observe(student, teacher, squares)
+    statistics = collect_statistics(student, teacher, squares)
     before = conv.weight.detach().clone()
-    evidence.stand_in("layers.e2.conv", conv, [3])
+    statistics.compensate("layers.e2.conv", conv, [3])
     added = conv.weight.detach() - before
     torch.testing.assert_close(added[:, 5], before[:, 3], rtol=0.05, atol=1e-3)
     with torch.no_grad():
@@ -176,7 +176,7 @@ def test_channels_stand_in_for_one_that_repeats_them(pair, squares):
 def test_looking_changes_nothing(pair, squares):
     student, teacher = pair
     before = {key: value.clone() for key, value in student.state_dict().items()}
-    observe(student.train(), teacher, squares)
+    collect_statistics(student.train(), teacher, squares)
     assert student.training
     assert all(torch.equal(value, before[key]) for key, value in student.state_dict().items())
     assert all(parameter.grad is None for parameter in student.parameters())

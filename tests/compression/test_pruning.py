@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from anime_model.compression.norms import batch_norms, gather_statistics, mixed, settle_norms
+from anime_model.compression.norms import batch_norms, gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import (
     channel_groups,
     least_widths,
@@ -88,6 +88,20 @@ def test_the_least_important_channels_go_first(separable):
     assert group.importance.mean() == pytest.approx(1, abs=1e-4)
 
 
+def test_what_sparsity_training_silenced_leaves(separable):
+    """The channels that are left are the others, whose filters they keep."""
+    layer = separable.layers["d1"]
+    with torch.no_grad():
+        layer.norm.weight.fill_(1.0)
+        layer.norm.weight[8:16] = 1e-6
+    pruned = prune_to(separable, "parameters", count_parameters(separable.arch) - 1)
+    kept = [i for i in range(layer.norm.num_features) if not 8 <= i < 16]
+    inputs = pruned.layers["d1"].conv.in_channels
+    assert pruned.layers["d1"].conv.out_channels == len(kept)
+    assert torch.equal(pruned.layers["d1"].conv.weight, layer.conv.weight[kept][:, :inputs])
+    assert torch.equal(pruned.layers["d1"].norm.weight, torch.ones(len(kept)))
+
+
 def test_coupled_channels_of_the_residual_trunk_are_one_group(separable):
     trunk = {f"layers.{name}.project.conv" for name in ("c1", "c2", "c3", "c4")}
     assert any(trunk <= set(group.members) for group in channel_groups(separable))
@@ -133,10 +147,10 @@ def test_settled_norms_change_no_picture_now_nor_when_statistics_are_gathered(st
             norm.running_var *= 2
     wanted = student(photos).detach()
     gathered = copy.deepcopy(student)
-    gather_statistics(gathered, mixed(photos))
-    settle_norms(student, mixed(photos))
+    gather_statistics(gathered, interleaved_batches(photos))
+    recalibrate_batch_norm(student, interleaved_batches(photos))
     torch.testing.assert_close(student(photos), wanted, rtol=1e-4, atol=1e-4)
-    gather_statistics(student, mixed(photos))
+    gather_statistics(student, interleaved_batches(photos))
     assert psnr(student(photos), wanted) > psnr(gathered(photos), wanted) + 10
 
 

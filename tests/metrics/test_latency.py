@@ -28,7 +28,7 @@ def test_a_timed_run_follows_untimed_ones_of_its_own():
     order: list[str] = []
     naps = iter([0.02, 0.0] * 3)
     runs = {"a": lambda: (order.append("a"), time.sleep(next(naps))), "b": lambda: order.append("b")}
-    found = latency.measure(runs, repeats=3, warmup=0, settle=1)
+    found = latency.measure(runs, repeats=3, warmup=0, untimed=1)
     assert order == ["a", "a", "b", "b"] * 3
     assert found["a"]["latency_p50_ms"] < 20, "only the second of each pair counts"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anime_model.runtime.tiles import MARGIN, MULTIPLE, border, plan, stylize_tiles
+from anime_model.runtime.tiles import MARGIN, MULTIPLE, border, plan, stylize_tiles, stylize_whole
 
 side = st.integers(1, 300)
 
@@ -47,3 +47,27 @@ def test_edges_of_the_picture_get_a_margin_and_cuts_do_not():
     assert border(41) == (MARGIN, MARGIN + 3)
     assert border(40, before=False) == (0, MARGIN)
     assert border(40, False, False) == (0, 0)
+
+
+@pytest.mark.parametrize("radius", [1, 6])
+@pytest.mark.parametrize(("length", "breadth"), [(300, 90), (90, 300), (203, 301)])
+def test_a_tile_sees_as_far_as_a_colour_depends(length, breadth, radius):
+    """The largest value within `radius`: one pixel too few on any side of a tile would show."""
+    picture = np.random.default_rng(0).integers(0, 256, (length, breadth, 3), np.uint8)
+    made = np.empty_like(picture)
+
+    def largest(photo: np.ndarray) -> np.ndarray:
+        sides = (2 * radius + 1, 2 * radius + 1)
+        padded = np.pad(photo, ((radius, radius), (radius, radius), (0, 0)))
+        return np.lib.stride_tricks.sliding_window_view(padded, sides, (0, 1)).max((-2, -1))
+
+    def read(start: int, into: np.ndarray) -> None:
+        into[:] = picture[start : start + len(into)]
+
+    def write(start: int, first: int, tile: np.ndarray) -> None:
+        made[start : start + tile.shape[0], first : first + tile.shape[1]] = tile
+
+    cut = plan(length, breadth, radius, 10_000)
+    assert cut.long < length or cut.short < breadth
+    stylize_tiles(read, write, cut, largest)
+    assert np.array_equal(made, stylize_whole(picture, largest))

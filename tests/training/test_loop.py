@@ -87,6 +87,15 @@ def test_average_follows_and_copies_buffers():
     assert torch.equal(average.running_mean, network.running_mean)
 
 
+@pytest.mark.parametrize(("step", "left"), [(0, 0.1), (90, 0.91), (10_000, 0.998)])
+def test_the_average_keeps_less_of_the_past_at_the_start(step, left):
+    network, average = nn.Linear(1, 1), nn.Linear(1, 1)
+    nn.init.constant_(network.weight, 0.0)
+    nn.init.constant_(average.weight, 1.0)
+    update_average(average, network, step)
+    assert average.weight.item() == pytest.approx(left, abs=1e-6)
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
     draw = np.random.default_rng(0)

@@ -29,6 +29,50 @@ def test_equal_inputs_cost_nothing():
     assert losses.channel_kl(maps["relu2_1"], maps["relu2_1"]) == pytest.approx(0, abs=1e-6)
 
 
+def test_content_is_the_mean_absolute_difference_over_all_layers():
+    made, photo = (
+        {"a": torch.full((1, 2, 2, 2), 3.0), "b": torch.zeros(1, 1)},
+        {"a": torch.ones(1, 2, 2, 2), "b": torch.ones(1, 1)},
+    )
+    assert losses.content(made, photo, ("a", "b")) == (2 + 1) / 2
+
+
+def test_style_is_relative_to_the_frames_own_size():
+    frames = {"m": torch.rand(2, 4, 6, 6) + 0.1}
+    for factor in (0.5, 3.0):  # a Gram matrix grows with the square
+        made = {"m": factor * frames["m"]}
+        for loss in (losses.style, losses.style_paired):
+            assert loss(made, frames, ("m",)) == pytest.approx(abs(factor**2 - 1), rel=1e-4)
+        grams = losses.gram(frames["m"])
+        assert losses.style_published(made, frames, ("m",)) == pytest.approx(
+            abs(factor**2 - 1) * float(grams.mean()), rel=1e-4
+        )
+
+
+@pytest.mark.parametrize(("tint", "cost"), [(0.2, 0.1), (-0.4, 0.2)])
+def test_a_change_of_brightness_costs_what_it_changes(tint, cost):
+    """Y goes from 0 to 1 where pictures go from -1 to 1."""
+    grey = torch.zeros(1, 3, 8, 8)
+    assert losses.colour(grey + tint, grey) == pytest.approx(cost, abs=1e-4)
+    assert losses.colour(grey + tint, grey, pool=4) == pytest.approx(cost, abs=1e-4)
+    assert losses.colour_published(grey + tint, grey) == pytest.approx(cost, abs=1e-4)
+
+
+def test_a_tint_costs_more_than_brightness_alone_and_more_than_in_the_published_loss():
+    grey, red = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    red[:, 0] = 0.2
+    y, u, v = (to_yuv(red) - to_yuv(grey))[0, :, 0, 0].tolist()
+    bent = [abs(x) - 0.01 if abs(x) > 0.02 else x**2 / 0.04 for x in (u, v)]
+    by_hand = abs(y) + sum(bent)
+    assert losses.colour(red, grey) == pytest.approx(by_hand, rel=1e-4)
+    published = abs(y) + sum(x**2 / 2 for x in (u, v))
+    assert losses.colour_published(red, grey) == pytest.approx(published, rel=1e-4)
+
+
+def test_a_student_that_says_nothing_is_wrong_by_all_there_is():
+    assert losses.relative_l2(torch.zeros(2, 3), torch.rand(2, 3)) == pytest.approx(1)
+
+
 def test_style_sees_through_shuffled_pictures_and_batches():
     maps = torch.rand(4, 8, 4, 4)
     shuffled = maps.flip(0).flatten(2)[:, :, torch.randperm(16)].view_as(maps)
@@ -45,9 +89,18 @@ def test_channel_kl_of_two_channels_by_hand():
 
 def test_discriminator_loss_is_least_when_it_tells_all_apart():
     ones, zeros = torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
-    assert losses.discriminator_loss(ones, zeros, zeros, zeros) == 0
-    assert losses.discriminator_loss(zeros, ones, ones, ones) == pytest.approx(3.1)
-    assert losses.adversarial(ones) == 0
+    right = (ones, zeros, zeros, zeros)
+    assert losses.discriminator_loss(*right) == 0
+    for place, weight in enumerate((1, 1, 1, 0.59)):
+        wrong = [1 - logits if i == place else logits for i, logits in enumerate(right)]
+        assert losses.discriminator_loss(*wrong, smooth_weight=0.59) == pytest.approx(weight)
+        further = [2 * (1 - logits) - logits if i == place else logits for i, logits in enumerate(right)]
+        assert losses.discriminator_loss(*further, smooth_weight=0.59) == pytest.approx(4 * weight)
+
+
+def test_the_generator_wants_its_pictures_taken_for_real():
+    ones = torch.ones(1, 1, 2, 2)
+    assert [float(losses.adversarial(value * ones)) for value in (1, 0, -1)] == [0, 1, 4]
 
 
 def test_total_variation_of_a_step():

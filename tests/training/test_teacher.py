@@ -1,6 +1,7 @@
 """A few steps of the teacher's game with each kind of discriminator, on pictures of one colour each."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import write_picture
 from anime_model.recipes.abstraction import AbstractionSettings
 from anime_model.recipes.teacher import TeacherSettings
-from anime_model.training import teacher
+from anime_model.training import losses, teacher
 from anime_model.training.loop import Training, TrainingError
+from anime_model.training.yuv import to_grey
 from tests.support import lite
 
 SETTINGS = TeacherSettings(
@@ -104,3 +106,38 @@ def test_the_warm_up_learns_the_abstraction(tmp_path, data, monkeypatch):
     with torch.no_grad():
         made = trained.generator(data.photos.fixed(2, 32))
     assert made.mean() == pytest.approx(-0.8, abs=0.25)
+
+
+@pytest.mark.parametrize("kind", ["relative", "published"])
+@pytest.mark.parametrize(
+    ("learner", "rates"),
+    [("adversarial", {"rate": 2e-3, "discriminator_rate": 1e-8}), ("discriminator", {"rate": 1e-8})],
+)
+def test_each_player_gets_better_where_the_other_stands_still(tmp_path, data, kind, learner, rates):
+    weights = dict.fromkeys(SETTINGS.weights, 0.0) | {"adversarial": 1.0}
+    settings = replace(SETTINGS, warm_up_steps=0, steps=30, weights=weights, losses=kind, **rates)
+    perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
+    curve = teacher.train_teacher(data, perceptual, settings, Training(tmp_path / "x", log_every=1)).curve
+    first, last = (sum(row[learner] for row in rows) / 5 for rows in (curve[:5], curve[-5:]))
+    assert 0 <= last < 0.95 * first
+
+
+def test_the_published_warm_up_knows_no_colours(tmp_path, data):
+    perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
+    for kind, alone in (("relative", False), ("published", True)):
+        settings = replace(SETTINGS, losses=kind, warm_up_steps=1, steps=0)
+        (row,) = teacher.train_teacher(data, perceptual, settings, Training(tmp_path / kind, log_every=1)).curve
+        assert (row["loss"] == pytest.approx(row["content"], abs=1e-5)) == alone
+
+
+def test_published_losses_see_the_colours_of_the_picture():
+    """The style loss as published compares the coloured picture with grey frames; variation is half the squares."""
+    perceptual = load_perceptual("embedded", ("relu2_1", "relu3_1"))
+    made, anchor = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1
+    grey = perceptual(to_grey(made))
+    given = (SimpleNamespace(settings=SETTINGS, _maps=perceptual), made, perceptual(made), anchor, grey)
+    own, published = teacher._Trainer._relative(*given), teacher._Trainer._published(*given)
+    assert own["style"] == 0  # a picture's grey version against itself
+    assert published["style"] > 0
+    assert published["variation"] == pytest.approx(float(losses.total_variation(made)) / 2)
+    assert published["colour"] == losses.colour_published(made, anchor)

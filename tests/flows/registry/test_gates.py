@@ -79,6 +79,40 @@ def test_a_network_is_too_slow_where_the_whole_interval_is(low: float, high: flo
     assert found["latency_ratio"].said == f"{'passed' if passed else 'failed'}: {shown}, at most 1.5"
 
 
+@pytest.mark.parametrize(("rule", "inside", "outside"), [(AT_MOST, 1.999, 2.001), (AT_LEAST, 2.001, 1.999)])
+def test_a_bound_itself_passes_and_what_is_beyond_does_not(rule: str, inside: float, outside: float):
+    assert Gate("x", inside, rule, 2.0).passed
+    assert Gate("x", 2.0, rule, 2.0).passed
+    assert not Gate("x", outside, rule, 2.0).passed
+    assert not Gate("x", nan, rule, 2.0).passed
+
+
+@pytest.mark.parametrize(
+    ("gate", "good", "bad"),
+    [
+        ("bytes", {"bytes": 500}, {"bytes": 1500}),
+        ("latency_p95_ms", {"latency_p95_ms": 40}, {"latency_p95_ms": 60}),
+        ("fid", {"fid": 90}, {"fid": 110}),
+        ("lpips", {"lpips": 0.2}, {"lpips": 0.4}),
+        ("psnr", {"psnr": 25}, {"psnr": 15}),
+        ("lpips_photo", {"lpips_photo": 0.2}, {"lpips_photo": 0.01}),
+        ("style_share", {"fid_share": 0.5}, {"fid_share": 0.95}),
+        ("fid_to_champion", {"fid": 82}, {"fid": 88}),  # the champion's is 80, 1.05 times it 84
+        ("lpips_to_champion", {"lpips": 0.2}, {"lpips": 0.22}),
+    ],
+)
+def test_each_gate_refuses_the_worse_side(gate: str, good: dict, bad: dict):
+    settings = PromoteSettings(bytes=1000, latency_p95_ms=50, fid=100, lpips=0.3, psnr=20)
+    champion = {"fid": 80, "lpips": 0.2}
+    assert gate not in failed(gates(settings, good, champion))
+    assert gate in failed(gates(settings, bad, champion))
+
+
+@pytest.mark.parametrize(("panel", "passed"), [(3.2, True), (3.0, True), (2.9, False), (None, True)])
+def test_people_must_like_it_where_they_were_asked(panel: float | None, passed: bool):
+    assert ("panel" not in failed(gates(PromoteSettings(), {}, panel=panel))) == passed
+
+
 def test_no_ratio_was_measured_is_no_pass():
     plain = {"fid": 1.0, "lpips": 0.1, "fid_share": 0.5, "lpips_photo": 0.3}
     assert failed(gates(PromoteSettings(), plain, plain)) == {"latency_ratio"}

@@ -1,0 +1,95 @@
+"""The pipeline as it is declared: every stage of the real `dvc.yaml`, with a tiny recipe, through `dvc repro`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+from onnx import numpy_helper
+
+from anime_model.compression.grid import activation_grid
+from anime_model.networks.checkpoint import read_notes
+from tests.tasks.conftest import ROOT, merged
+from tests.tasks.test_dependencies import paths
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+CODE = ("anime_model", "tasks")
+TUNE = {"fine_tune": {"steps": 2}}
+SEPARABLE = ("a2", "b0", "b1", "c0", "c5")
+FLOAT = ("a0", "a1", *(f"{name}.{part}" for name in SEPARABLE for part in ("depthwise", "pointwise")))
+TRUNK = [f"c{number}.{part}" for number in (1, 2, 3, 4) for part in ("expand", "depthwise", "project")]
+TINY = {
+    "data": {"generated": {"photos": 8, "frames": 8, "test": 2, "short_side": 64}},
+    "teacher": {"warm_up_steps": 1, "steps": 2, "snapshots": 1},
+    "replace_convs": TUNE,
+    "prune": {"rounds": 1, "sparsity_steps": 1, **TUNE},
+    "distill": TUNE,
+    # Two steps make no network that bears all of it in INT8: what is rounded first is shaken by all that follows.
+    "quantize": {"keep_float": [f"layers.{name}" for name in (*FLOAT, *TRUNK)] + ["out"], **TUNE},
+}
+VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
+
+
+def dvc(project: Path, *arguments: str) -> str:
+    """What a command of DVC says; it must succeed."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=project, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, small_recipe) -> Path:
+    """A copy of the project after one `dvc repro`."""
+    root = tmp_path_factory.mktemp("pipeline") / "project"
+    for room in CODE:
+        shutil.copytree(ROOT / room, root / room, ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
+    shutil.copy(ROOT / "dvc.yaml", root)
+    (root / "params.yaml").write_text(yaml.safe_dump(merged(small_recipe, TINY)))
+    dvc(root, "init", "--no-scm", "-q")
+    dvc(root, "repro")
+    return root
+
+
+def test_every_stage_leaves_what_it_declares(project):
+    stages = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
+    assert len(stages) == 10
+    for stage in stages.values():
+        outs = paths([*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])])
+        for out in outs:
+            made = project / out.replace("${item.style}", "cel").replace("${item.set}", "demo")
+            assert made.exists(), made
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    """No stage writes into what another has made, and none depends on what changes by itself."""
+    assert json.loads(dvc(project, "status", "--json")) == {}
+
+
+def test_every_variant_is_exported_and_measured(project):
+    exports = json.loads((project / "artifacts/cel/exports/exports.json").read_text())
+    assert set(exports) == {f"{variant}.{kind}" for variant in VARIANTS for kind in ("onnx", "ts")}
+    evaluation = project / "artifacts/cel/evaluation"
+    rows = {variant: json.loads((evaluation / f"{variant}.json").read_text()) for variant in VARIANTS}
+    for variant in VARIANTS:
+        assert rows[variant]["bytes"] == exports[f"{variant}.onnx"]
+        assert rows[variant]["latency_p50_ms"] > 0
+    assert rows["pruned"]["parameters"] < rows["separable"]["parameters"] < rows["teacher"]["parameters"]
+
+
+def test_the_exported_grid_is_the_trained_one(project):
+    learned = json.loads(read_notes(project / "artifacts/cel/quantized/quantized.safetensors")["ranges"])
+    grids = {(float(np.float32(scale)), zero) for scale, zero in map(activation_grid, learned.values())}
+    graph = onnx.load(project / "artifacts/cel/exports/int8.onnx").graph
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    pairs = [node.input for node in graph.node if node.op_type == "QuantizeLinear"]
+    assert len(pairs) > 10
+    for _, scale, zero in pairs:
+        assert (float(held[scale]), int(held[zero])) in grids

@@ -78,7 +78,7 @@ class Stylizer:
         Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
         Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
         """
-        self._made_of = (model, threads, memory, max_pixels)
+        self._made_of = (model, threads, memory, max_pixels, stroke)
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels

@@ -1,5 +1,6 @@
 """A stylizer goes to other processes as what it was made of."""
 
+import inspect
 import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +22,14 @@ def test_a_copy_by_pickle_draws_the_same(tmp_path: Path, used):
     copy = pickle.loads(pickle.dumps(stylizer))
     assert (copy.threads, copy.memory, copy.max_pixels, copy.path) == (1, 123_000_000, 99, stylizer.path)
     assert np.array_equal(copy(picture), 255 - picture)
+
+
+def test_a_copy_has_every_setting(tmp_path: Path):
+    """Also those that are added later: no value here is the default."""
+    settings = {name: one.default for name, one in inspect.signature(Stylizer).parameters.items() if name != "model"}
+    given = {name: value - 1 for name, value in settings.items()}
+    copy = pickle.loads(pickle.dumps(Stylizer(negative_model(tmp_path / "m.onnx"), **given)))
+    assert {name: getattr(copy, name) for name in settings} == given
 
 
 def test_a_pool_of_started_processes_draws(tmp_path: Path):

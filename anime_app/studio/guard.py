@@ -16,9 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 API = "/gradio_api"
 READ = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(assets|static|svelte)/.+"
+    r"|/api|/studio/(sample\.jpg|photo/[0-9a-f]{32}/[\w.-]+|result/[0-9a-f]{32}/[\w-]+)"
     rf"|{API}/(queue/data|queue/status|upload_progress|app_id|info/?|startup-events|heartbeat/\w+|file=.+)"
 )
-WRITE = re.compile(rf"{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?")
+PHOTO = "/studio/photo"
+WRITE = re.compile(rf"{PHOTO}|{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?")
 BODY = 1_000_000  # bytes of a request that is no upload: values of a page's components
 FILES = 24  # pictures in one upload
 # Everything from here, nothing from elsewhere. Gradio's page holds scripts in line and compiles templates.
@@ -73,6 +75,8 @@ class Guard:
             self.check_file(path.removeprefix(f"{API}/file="))
         if method != "POST":
             return receive
+        if path == PHOTO:
+            return _bounded(receive, scope, self.max_upload)
         if path.rstrip("/") == f"{API}/upload":
             return _bounded(receive, scope, FILES * self.max_upload + BODY)
         body = await _whole(_bounded(receive, scope, BODY))

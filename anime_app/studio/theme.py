@@ -6,7 +6,7 @@ import numpy as np
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from anime_model.runtime.palettes import PALETTES, grade
+from anime_model.runtime.palettes import grade
 
 HERE = Path(__file__).parent
 FONTS = ["ui-rounded", "-apple-system", "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", "system-ui"]
@@ -87,12 +87,8 @@ def theme() -> Base:
 
 
 def style_sheet() -> str:
-    """The page's own rules, and a chip for each look, in the order of `anime_app.studio.create.LOOKS`."""
-    rules = "".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css")))
-    return rules + "\n".join(
-        f"#looks label:nth-of-type({index})::before {{ background: {chip(palette)}; }}"
-        for index, palette in enumerate((None, *PALETTES), 1)
-    )
+    """The page's own rules."""
+    return "".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css")))
 
 
 def chip(palette: str | None) -> str:

@@ -1,4 +1,4 @@
-"""The studio as a process, and a real browser that talks to nobody else."""
+"""The studio as a process, and a real browser that talks to nobody else: one of each for all tests."""
 
 import os
 import signal
@@ -13,7 +13,9 @@ from benchmarks.browser import CHROMIUM, FLAGS
 from tests.studio.project import make_project, register
 
 TOKEN = "a token of the tests"
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"}
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+UPLOAD = 3  # MB that one file may have
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(project: Path) -> Iterator[str]:
     """One studio for all tests: it is what takes time."""
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
-    options = ["--project", project, "--database", project / "panel.db", "--port", "0"]
+    options = ["--project", project, "--database", project / "panel.db", "--port", "0", "--max-upload", UPLOAD]
     environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN, "TMPDIR": str(project.parent)}
     environment.pop("MLFLOW_TRACKING_URI", None)
     command = [sys.executable, "-m", "anime_app.cli.command", "studio", *map(str, options)]
@@ -50,7 +52,7 @@ def browser() -> Iterator:
     if not CHROMIUM:
         pytest.skip("needs a Chromium that is installed")
     with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *FAKE_CAMERA])
         yield chromium
         chromium.close()
 

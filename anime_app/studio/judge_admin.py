@@ -15,7 +15,7 @@ from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
 from anime_app.studio import sheet
 from anime_app.studio import version_charts as charts
 from anime_app.studio.compare import NETWORK, allowed, script
-from anime_app.studio.engineer_texts import named, rater_count, said, told
+from anime_app.studio.engineer_texts import TEXTS, named, rater_count, said, told
 from anime_app.studio.phrases import spoken
 from anime_app.studio.samples import Sample, run_photos, spread
 from anime_app.studio.settings import Studio
@@ -27,6 +27,7 @@ from anime_model.runtime.session import first_line
 VERSIONS = 8  # of one panel at most
 PHOTOS = 40
 PAIRS = 24  # for a rater, about ten minutes
+EACH, MOST_PAIRS = 12, 120  # photos of a set, and pairs for a rater, at most
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a handler
 
 
@@ -102,7 +103,7 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
         )
         with gr.Row():
             sets = gr.CheckboxGroup([], label=label("admin_sets"), elem_id="judge-sets")
-            each = gr.Slider(1, 12, 4, step=1, label=label("admin_each"), elem_id="judge-each")
+            each = gr.Slider(1, EACH, 4, step=1, label=label("admin_each"), elem_id="judge-each")
         files = gr.File(
             label=label("admin_files"),
             file_count="multiple",
@@ -110,7 +111,7 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
             height=120,
             elem_id="judge-files",
         )
-        pairs = gr.Slider(2, 120, PAIRS, step=1, label=label("admin_pairs"), elem_id="judge-pairs")
+        pairs = gr.Slider(2, MOST_PAIRS, PAIRS, step=1, label=label("admin_pairs"), elem_id="judge-pairs")
         raters = gr.Textbox(label=label("admin_raters"), lines=3, elem_id="judge-raters")
         make = gr.Button(label("admin_make"), variant="primary", elem_id="judge-make")
     with gr.Row(equal_height=True):
@@ -131,7 +132,9 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
 
 def _opened(shelf: Shelf, store: Store, photos: Sequence[Sample]) -> tuple:
     sets = list(dict.fromkeys(sample.key.split("/")[0] for sample in photos))
-    choices = [(named(_label(version)), version.key) for version in shelf.all if version.drawable]
+    # a version of the last run that is registered is one and the same
+    choices = {named(_label(version)): version.key for version in reversed(shelf.all) if version.drawable}
+    choices = list(choices.items())[::-1]
     try:
         panels = store.panels()
     except StoreError as error:
@@ -160,8 +163,9 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
             return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 4
         try:
             versions = shelves.shelf.find(keys or [])
-            photos = _photos(studio, sets or [], int(each), files or [])
-            panel = _made(studio, store, name, versions, photos, int(pairs), raters or "", progress)
+            photos = _photos(studio, sets or [], _number("admin_each", each, EACH), files or [])
+            wanted = _number("admin_pairs", pairs, MOST_PAIRS)
+            panel = _made(studio, store, name, versions, photos, wanted, raters or "", progress)
         except (ValueError, OSError, MemoryError) as error:  # StoreError, PictureError and ModelError are among them
             return sheet.line(first_line(error), problem=True), *[gr.skip()] * 4
         finally:
@@ -195,12 +199,19 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
     asked = [form.token, form.name, form.versions, form.sets, form.each, form.files, form.pairs, form.raters]
     told = [form.said, form.panel, form.links, form.results, form.files]
     form.make.click(
-        make, asked, told, concurrency_limit=studio.concurrency, concurrency_id=NETWORK, show_progress="full"
+        make, asked, told, concurrency_limit=studio.concurrency, concurrency_id=NETWORK, show_progress="full", show_progress_on=form.said
     )
     quiet = {"show_progress": "hidden"}
     gr.on([form.panel.input, form.again.click], turn, [form.token, form.panel], [form.links, form.results], **quiet)
     form.invite.click(invite, [form.token, form.panel, form.more], [form.links, form.more], **quiet)
     form.log.click(log, [form.token, form.panel], form.logged, **quiet)
+
+
+def _number(key: str, value: object, most: int) -> int:
+    """What stands in a number field, which a person can empty. Raises `ValueError`."""
+    if not isinstance(value, int | float) or not 1 <= value <= most or value != int(value):
+        raise ValueError(f"{TEXTS[key][0]}: a whole number from 1 to {most}, please.")
+    return int(value)
 
 
 def _photos(studio: Studio, sets: Sequence[str], each: int, files: Sequence[str]) -> list[tuple[str, Path]]:

@@ -159,7 +159,9 @@ def _gates(found: Verdict) -> str:
 def _number(value: object) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, int | float) and abs(value) < 1e5 else escape(f"{value}")
+    if not isinstance(value, int | float):
+        return escape(f"{value}")
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def _passed(passed: object) -> str:

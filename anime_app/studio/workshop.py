@@ -179,9 +179,8 @@ class Workshop:
             picture, suffix = wipe(photos[0], picture.frames[0], picture.icc), ".gif"
         else:
             suffix = _suffix(place / about["source"], picture.kind)
-            picture.frames = [pair_of(photo, made) for photo, made in zip(photos, picture.frames, strict=True)] or (
-                picture.frames
-            )
+            if kind == "pair":
+                picture.frames = [pair_of(photos[0], picture.frames[0])]
         target.mkdir(exist_ok=True)
         path = target / result_name(about["name"], order, suffix, "" if kind == "full" else "before-after")
         images.write(picture, path)

@@ -15,6 +15,7 @@ from tests.studio.project import make_project, register
 TOKEN = "a token of the tests"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"}
 FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+PATIENCE = 60_000  # milliseconds: on a busy machine everything takes its time
 UPLOAD = 3  # MB that one file may have
 
 
@@ -60,13 +61,23 @@ def browser() -> Iterator:
 @pytest.fixture
 def visit(browser, address: str) -> Iterator[Callable]:
     """Opens a page of the studio; it must call nobody else and raise nothing."""
+    yield from _pages(browser, address)
+
+
+@pytest.fixture(scope="module")
+def open_page(browser, address: str) -> Iterator[Callable]:
+    """The same for all tests of a module."""
+    yield from _pages(browser, address)
+
+
+def _pages(browser, address: str) -> Iterator[Callable]:
     opened, wrong = [], []
 
     def open_(query: str = "", **device):
         context = browser.new_context(**(device or DESKTOP))
         opened.append(context)
         page = context.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: None if ours(request.url) else wrong.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(f"{address}/{query}")

@@ -285,7 +285,8 @@ def _links(store: Store, panel: int) -> str:
         return sheet.empty("admin_nobody")
     heads = "".join(f"<th>{said(key)}</th>" for key in ("admin_rater", "admin_rated"))
     head = f'<tr>{heads}<th class="left">{said("admin_link")}</th><th></th></tr>'
-    return f'<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    local = f'<p class="said problem local" hidden>{said("admin_local")}</p>'
+    return f'{local}<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def _results(store: Store, panel: int) -> str:

@@ -152,16 +152,20 @@ const show = () => {
 	film.hidden = true;
 	film.pause();
 	film.removeAttribute("src");
+	chips(chosen?.chips);
 	if (!shown) return;
 	const path = (name) => `studio/photo/${chosen.key}/${name}`;
 	view.put(path(shown.before), path(shown.after), `${shown.width} / ${shown.height}`);
 	const key = shown.film ? "of_film" : shown.frames > 1 ? "of_frames" : "of_photo";
 	note(words(key, { name: chosen.name, ...shown }));
-	for (const [kind, chips] of Object.entries(chosen.chips ?? {}))
-		for (const [name, url] of Object.entries(chips)) {
-			const chip = find(`[data-${kind.slice(0, -1)}="${name}"]`);
-			if (chip) chip.style.background = `center / cover url("${url}")`;
-		}
+};
+// What a choice does to the photo, and without one to a scene
+const plain = new Map(all(".chip-view").map((chip) => [chip, chip.style.background]));
+const chips = (made) => {
+	for (const [chip, scene] of plain) {
+		const url = made?.styles[chip.dataset.style] ?? made?.palettes[chip.dataset.palette];
+		chip.style.background = url ? `center / cover url("${url}")` : scene;
+	}
 };
 const refresh = () => {
 	find(".make").classList.toggle("filled", photos.length > 0);
@@ -261,6 +265,9 @@ const pause = (signal) => new Promise((done) => {
 		done();
 	}, { once: true });
 });
+const forget = (photo) => {
+	for (const name of ["key", "drawn", "made", "chipped"]) delete photo[name];
+};
 const failed = async (photo, error) => {
 	if (error.name === "AbortError") return;
 	if (error instanceof Busy || error instanceof Away) {
@@ -269,7 +276,7 @@ const failed = async (photo, error) => {
 		return pill(null);
 	}
 	if (error instanceof Gone && photo.file) {
-		for (const name of ["key", "drawn", "made", "chipped"]) delete photo[name]; // the browser still has it
+		forget(photo); // the browser still has it
 		return;
 	}
 	if (error instanceof Gone) {
@@ -295,7 +302,7 @@ const changed = () => {
 // Files to keep.
 const save = async (kind) => {
 	const zip = kind === "zip", done = photos.filter((photo) => photo.shown), photo = chosen;
-	const wanted = (zip ? done : [photo]).map(({ key, name, place }) => ({ key, name, place }));
+	const asked = () => (zip ? done : [photo]).map(({ key, name, place }) => ({ key, name, place }));
 	saving = true;
 	work?.abort.abort();
 	refresh();
@@ -306,13 +313,13 @@ const save = async (kind) => {
 		return [whole ? words("drawing_film", { percent: Math.floor(100 * (state.share ?? 0)) }) : words("making")];
 	});
 	try {
-		const made = await ask("keep", { photos: wanted, order: order(), kind, zip }, { hear: watched.hear, signal: abort.signal });
+		const made = await again(zip ? done : [photo], abort.signal, () =>
+			ask("keep", { photos: asked(), order: order(), kind, zip }, { hear: watched.hear, signal: abort.signal }));
 		if (!zip && !whole) learn(`${kind} ${order().lines}`, photo, watched.seconds());
 		for (const [name, ...reason] of made.problems ?? []) complain("failed", { name, reason });
 		for (const reason of made.notes ?? []) complain("failed", { name: photo.name, reason });
 		if (made.url) given(made, whole && photo === chosen);
 	} catch (error) {
-		if (error instanceof Gone && photo?.file) for (const name of ["key", "drawn", "made", "chipped"]) delete photo[name];
 		if (error instanceof Gone) complain("expired");
 		else if (error.name === "AbortError") note(words("stopped"));
 		else if (error instanceof Busy || error instanceof Away) complain(error instanceof Busy ? "busy_now" : "away_now");
@@ -323,6 +330,20 @@ const save = async (kind) => {
 		work = null;
 		refresh();
 		go();
+	}
+};
+// What has been cleared away, and this page still has, is taken in anew, once.
+const again = async (wanted, signal, work) => {
+	for (const photo of wanted) if (!photo.key && photo.file) await bring(photo, signal);
+	try {
+		return await work();
+	} catch (error) {
+		if (!(error instanceof Gone) || !wanted[0]?.file) throw error;
+		for (const photo of wanted) {
+			forget(photo);
+			await bring(photo, signal);
+		}
+		return work();
 	}
 };
 const given = (made, play) => {

@@ -179,6 +179,12 @@ def say(key: str, problem: bool = False, **values: object) -> str:
     return _line(said(key, **values), problem)
 
 
+def say_with_time(key: str, time_key: str, seconds: float, **values: object) -> str:
+    """A line of the page's own, with a turning ring and the seconds that have passed."""
+    inside = f"{said(key, **values)} {said(time_key, count=f'{seconds:.0f}')}"
+    return f'<p class="said going" role="status"><i></i>{inside}</p>'
+
+
 def line(text: str, problem: bool = False) -> str:
     """A line from below the page: escaped, and in Chinese where it is known."""
     return _line(told(text), problem)

@@ -40,7 +40,7 @@ const stage = () => {
 		const [u, v] = at(event);
 		held.set(event.pointerId, [u, v]);
 		grabbing = scale > 1 && Math.abs(u - input.value / 100) > 24 / box.clientWidth;
-		if (!grabbing && held.size === 1) split(100 * u);
+		if (!grabbing && held.size === 1 && event.pointerType === "mouse") split(100 * u); // a finger may be about to scroll
 	});
 	box.addEventListener("pointermove", (event) => {
 		const before = held.get(event.pointerId);

@@ -107,8 +107,8 @@ TEXTS: Table = {
         "{name}：一小时后已被清理，请重新放入。",
     ),
     "expired": (
-        "The photos have been cleared away after an hour; those that this page still has are taken in anew. Try again.",
-        "照片已在一小时后被清理；此页面仍保留的照片会重新读入，请再试一次。",
+        "The photo has been cleared away after an hour. Please put it in again.",
+        "照片已在一小时后被清理，请重新放入。",
     ),
     "busy_now": (
         "The studio is busy: too many pictures are waiting. Try again in a moment.",

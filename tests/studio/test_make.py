@@ -298,7 +298,7 @@ def test_the_camera_takes_a_photo(reader):
 
 def test_without_a_camera_it_is_said_in_the_readers_language(visit):
     reader = Reader(visit(**DESKTOP | {"locale": "zh-CN"}))
-    reader.page.evaluate("navigator.mediaDevices.getUserMedia = async () => { throw new Error('none'); }")
+    reader.page.evaluate("() => { navigator.mediaDevices.getUserMedia = async () => { throw new Error('none'); }; }")
     reader.click("camera")
     reader.says(TEXTS["no_camera"][1])
     assert not reader.page.get_by_text("camera").filter(visible=True).count()
@@ -350,8 +350,12 @@ def test_the_picture_does_not_trap_scrolling(visit, photos):
     reader = Reader(visit(**TAP))
     reader.put(*photos)
     page, box = reader.page, reader.page.locator("#make .compare").bounding_box()
-    gesture = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "yDistance": -300}
-    page.context.new_cdp_session(page).send("Input.synthesizeScrollGesture", gesture | {"gestureSourceType": "touch"})
+    finger, x, y = page.context.new_cdp_session(page), box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 12):
+        point = {"x": x, "y": y - 20 * step}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_function("scrollY > 100")
     assert page.evaluate("document.querySelector('#make .compare').style.getPropertyValue('--split')") == "50%"
 

@@ -206,6 +206,5 @@ def _no_face() -> str:
 def _foot() -> str:
     small = f"<small>{_t('judge_scale')}<br>{_t('judge_missing')}</small>"
     back = _button("soft back", "back", "judge_back")
-    return (
-        f'<div class="foot">{back}{small}<button type="submit" class="main next" disabled>{_t("judge_next")}</button></div>'
-    )
+    button = f'<button type="submit" class="main next" disabled>{_t("judge_next")}</button>'
+    return f'<div class="foot">{back}{small}{button}</div>'

@@ -15,7 +15,7 @@ from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
 from anime_app.studio import sheet
 from anime_app.studio import version_charts as charts
 from anime_app.studio.compare import NETWORK, allowed, script
-from anime_app.studio.engineer_texts import TEXTS, named, rater_count, said, told
+from anime_app.studio.engineer_texts import named, rater_count, said, told
 from anime_app.studio.phrases import spoken
 from anime_app.studio.samples import Sample, run_photos, spread
 from anime_app.studio.settings import Studio
@@ -163,8 +163,8 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
             return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 4
         try:
             versions = shelves.shelf.find(keys or [])
-            photos = _photos(studio, sets or [], _number("admin_each", each, EACH), files or [])
-            wanted = _number("admin_pairs", pairs, MOST_PAIRS)
+            photos = _photos(studio, sets or [], _number(each, EACH), files or [])
+            wanted = _number(pairs, MOST_PAIRS)
             panel = _made(studio, store, name, versions, photos, wanted, raters or "", progress)
         except (ValueError, OSError, MemoryError) as error:  # StoreError, PictureError and ModelError are among them
             return sheet.line(first_line(error), problem=True), *[gr.skip()] * 4
@@ -198,19 +198,18 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
 
     asked = [form.token, form.name, form.versions, form.sets, form.each, form.files, form.pairs, form.raters]
     told = [form.said, form.panel, form.links, form.results, form.files]
-    form.make.click(
-        make, asked, told, concurrency_limit=studio.concurrency, concurrency_id=NETWORK, show_progress="full", show_progress_on=form.said
-    )
+    network = {"concurrency_limit": studio.concurrency, "concurrency_id": NETWORK}
+    form.make.click(make, asked, told, show_progress="full", show_progress_on=form.said, **network)
     quiet = {"show_progress": "hidden"}
     gr.on([form.panel.input, form.again.click], turn, [form.token, form.panel], [form.links, form.results], **quiet)
     form.invite.click(invite, [form.token, form.panel, form.more], [form.links, form.more], **quiet)
     form.log.click(log, [form.token, form.panel], form.logged, **quiet)
 
 
-def _number(key: str, value: object, most: int) -> int:
+def _number(value: object, most: int) -> int:
     """What stands in a number field, which a person can empty. Raises `ValueError`."""
     if not isinstance(value, int | float) or not 1 <= value <= most or value != int(value):
-        raise ValueError(f"{TEXTS[key][0]}: a whole number from 1 to {most}, please.")
+        raise ValueError(f"A number is missing or too large: a whole number from 1 to {most}.")
     return int(value)
 
 

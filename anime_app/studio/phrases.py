@@ -135,8 +135,7 @@ CHINESE = {
         r"图片最长边不超过 \1 像素。每幅画作在其模型于本机绘制这张照片所需的时间之后出现："
         r"从像素到像素，\2 次运行的中位数，ONNX Runtime \3，\4 线程。"
     ),
-    r"Photos of each set: a whole number from 1 to (\d+), please\.": r"每组照片数：请填 1 到 \1 的整数。",
-    r"Pairs for each rater: a whole number from 1 to (\d+), please\.": r"每位评审者评的对数：请填 1 到 \1 的整数。",
+    r"A number is missing or too large: a whole number from 1 to (\d+)\.": r"缺少数字或数字过大：请填 1 到 \1 的整数。",
     r"no network (.*): there is (.*)": r"没有画风 \1：可用 \2",
     r"no palette (.*): there is (.*)": r"没有色调 \1：可用 \2",
     r"not a kind of picture or film that is read": r"不是可读取的图片或短片格式",

@@ -95,7 +95,7 @@ def _name(text: str, place: Point, taken: list[Box]) -> str:
         left = x - 13 - width if end else x + 13
         for up in (-9, 18, -24, 33, -39, 48):
             box = left, v + up - 11, left + width, v + up + 3
-            inside = LEFT <= box[0] and box[2] <= WIDTH and 0 <= box[1] and box[3] <= HEIGHT - BOTTOM
+            inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 anchor = "end" if end else "start"

@@ -365,7 +365,9 @@ def test_the_picture_does_not_trap_scrolling(visit, photos):
 
 def test_another_look_is_made_without_the_network_and_another_photo_leaves_the_first_alone(reader, photos):
     reader.put(photos[0])
-    reader.page.wait_for_function("document.querySelector('#make [data-palette=noir]').style.background.includes('url')")
+    reader.page.wait_for_function(
+        "document.querySelector('#make [data-palette=noir]').style.background.includes('url')"
+    )
     reader.asked.clear()
     for palette in ("noir", "dusk"):
         reader.choose("palette", palette)

@@ -12,7 +12,23 @@ from tests.studio.project import STEPS, photo
 pytestmark = pytest.mark.long
 # What is the same in every language: names of things, units, and what a person wrote.
 UNITS = {"MB", "ms", "px", "dB", "p50", "p95", "vs"}
-FIGURES = {"FID", "KID", "LPIPS", "PSNR", "SSIM", "Bradley", "Terry", "Student", "inception", "squeeze", "bytes"}
+FIGURES = {
+    "FID",
+    "KID",
+    "LPIPS",
+    "PSNR",
+    "SSIM",
+    "Bradley",
+    "Terry",
+    "Student",
+    "inception",
+    "squeeze",
+    "bytes",
+    "GIF",
+    "API",
+    "zip",
+    "Ctrl",
+}
 THINGS = {"AnimeGAN", "Lite", "MLflow", "ONNX", "Runtime", "processor", "csv", "panel", "scores", "ratings", "jpg"}
 NAMES = {*STEPS, "cel", "animegan", "champion", "both", "gone", "shinkai", "hayao", "pond", "faces", "scenes"}
 RATERS = {"ada", "bob", "eve"}  # of the panels that tests before these have made in the same project
@@ -37,7 +53,7 @@ def foreign(page, language: str) -> set[str]:
     ]
     if language == "en":
         return {text for text in texts if re.search(r"[\u4e00-\u9fff]", text)} - {"中文"}
-    same = {name.lower() for name in UNITS | FIGURES | THINGS | NAMES | RATERS | OWN | {"English"}}
+    same = {name.lower() for name in UNITS | FIGURES | KEYS | THINGS | NAMES | RATERS | OWN | {"English"}}
     return {word for text in texts for word in re.findall(r"[A-Za-z]\w+", text) if word.lower() not in same}
 
 
@@ -58,10 +74,11 @@ def tab(page, name: str) -> None:
 def test_make(page, language: str, tmp_path: Path):
     (tmp_path / "words.jpg").write_text("no picture")
     Image.fromarray(photo(1)).save(tmp_path / "river.jpg")
-    page.locator("#more button").first.click()
+    page.wait_for_selector("#make .drop")
     assert foreign(page, language) == set()
-    page.set_input_files("#photos input[type=file]", [str(tmp_path / name) for name in ("river.jpg", "words.jpg")])
-    page.wait_for_selector("#notice .one.still .problem")
+    page.set_input_files("#files", [str(tmp_path / name) for name in ("river.jpg", "words.jpg")])
+    page.wait_for_selector("#make .messages .message")
+    page.wait_for_selector("#make .compare:not([hidden])")
     assert foreign(page, language) == set()
 
 

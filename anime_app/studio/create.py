@@ -48,7 +48,7 @@ def build(studio: Studio) -> None:
 def _events(studio: Studio, workshop: Workshop) -> None:
     """The events behind the page's script. Their components are never shown."""
     asked, answer = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    photo, file = gr.File(visible=False, label="photo"), gr.File(visible=False, label="picture")
+    photo, file = gr.File(visible=False), gr.File(visible=False)
     style, palette, lines = gr.Textbox(visible=False), gr.Textbox(visible=False), gr.Textbox(visible=False)
     strength, keep, size = gr.Number(visible=False), gr.Checkbox(visible=False), gr.Number(visible=False)
     waits = {"concurrency_limit": studio.concurrency, "concurrency_id": NETWORK, "show_progress": "hidden"}

@@ -53,7 +53,7 @@ def foreign(page, language: str) -> set[str]:
     ]
     if language == "en":
         return {text for text in texts if re.search(r"[\u4e00-\u9fff]", text)} - {"中文"}
-    same = {name.lower() for name in UNITS | FIGURES | KEYS | THINGS | NAMES | RATERS | OWN | {"English"}}
+    same = {name.lower() for name in UNITS | FIGURES | THINGS | NAMES | RATERS | OWN | {"English"}}
     return {word for text in texts for word in re.findall(r"[A-Za-z]\w+", text) if word.lower() not in same}
 
 

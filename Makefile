@@ -24,8 +24,7 @@ prefect: .venv/installed
 	@python -m flows.machine.environment prefect server start
 
 mlflow: .venv/installed
-	@test -e mlflow.db || python -m flows.machine.environment python -m flows.registry.versions
-	@python -m flows.machine.environment mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
+	@python -m flows.registry.page
 
 web:  ## the page, as files for any static host: web/dist (needs node 20 and npm)
 	@cd web && npm ci && npm run build

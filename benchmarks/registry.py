@@ -15,6 +15,7 @@ import mlflow
 
 from anime_model.metrics.latency import cpu_name
 from anime_model.runtime.following import current_version
+from flows.machine.hashes import file_md5
 from flows.registry import champion
 from flows.registry.versions import Variant, model_name, registered
 
@@ -42,7 +43,7 @@ def fill(client: mlflow.MlflowClient, file: Path, count: int) -> None:
         tags = {f"figure_{index}": f"{index * number}" for index in range(TAGS)}
         tags |= {
             "variant": VARIANTS[number % len(VARIANTS)],
-            "dvc_md5": f"{number:032x}",
+            "dvc_md5": file_md5(file) if number == count - 1 else f"{number:032x}",
             "protocol_md5": f"{number:032x}",
         }
         client.create_model_version(model, str(file.parent), tags=tags)
@@ -69,7 +70,7 @@ def measure(client: mlflow.MlflowClient, file: Path) -> dict[str, float]:
         champion.crown(client, model, challenger, before, gates)
 
     client.set_registered_model_alias(model, champion.CHAMPION, "5")
-    timed("nomination", lambda: champion.nominate(client, model))
+    timed("nomination", lambda: champion.nominate(client, model, file))
     timed("promotion", promotion)
     timed("rollback", lambda: champion.roll_back(client, model, "a benchmark"))
     timed("is it registered (one variant)", lambda: registered(client, variant))

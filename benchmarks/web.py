@@ -1,4 +1,4 @@
-"""What a picture takes in a browser tab, beside the Python runtime on the same machine, and how far the two differ.
+"""What a picture takes in a browser tab, beside the Python runtime on the same cores, and how far the two differ.
 
 `python -m benchmarks.web [SIDE...]`, after `make web`: drives web/dist in headless Chromium, with one thread and with
 all that the page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written.
@@ -90,11 +90,11 @@ def filled(page: str, found: dict) -> str:
 def table(found: dict) -> str:
     """Markdown: a row for each size and number of threads, the protocol below."""
     lines = [
-        "| picture | threads | in the tab | Python runtime | mean difference | largest |",
-        "| --- | --: | --: | --: | --: | --: |",
+        "| picture | threads | in the tab | Python runtime | times | mean difference | largest |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
         *(
             f"| {row['side']} x {row['side']} | {row['threads']} | {row['ms']:.0f} ms | {row['python_ms']:.0f} ms | "
-            f"{row['mean']:.2f} | {row['most']} |"
+            f"{row['ms'] / row['python_ms']:.1f} | {row['mean']:.2f} | {row['most']} |"
             for row in found["rows"]
         ),
     ]
@@ -103,8 +103,18 @@ def table(found: dict) -> str:
         f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, "
         f"headless Chromium {found['browser']}, {found['cpu']} ({found['instruction_set']}); differences in levels "
         f"of 255 to the Python runtime's picture. From opening the page to the first picture on it: {first}. "
-        f"{_load(found)}\n"
+        f"{_live(found)}{_load(found)}\n"
     )
+
+
+def _live(found: dict) -> str:
+    """The live camera's rate, where it was measured; files of former releases know none."""
+    said = [
+        f"{row['fps']:.1f} frames a second of {row['side']} px on the short side, {row['delay_ms']} ms behind, with "
+        f"{row['threads']} thread{'s' * (row['threads'] > 1)}"
+        for row in found.get("live", [])
+    ]
+    return f"Live, from the browser's fake camera: {'; '.join(said)}. " if said else ""
 
 
 def _load(found: dict) -> str:

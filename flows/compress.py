@@ -1,6 +1,6 @@
 """The whole pipeline under Prefect: every stage of `dvc.yaml` as a task run, then the record in MLflow.
 
-`python -m flows.compress [--recipe FILE] [--targets STAGE ...]`
+`python -m flows.compress [--recipe FILE] [--targets STAGE ...] [--dry-run]`
 """
 
 from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
@@ -8,11 +8,12 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
+import os
 import queue
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -23,26 +24,34 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from anime_model.pictures.cores import cores_here
 from anime_model.recipes.reading import RecipeError
-from anime_model.recipes.recipe import load_recipe
+from anime_model.recipes.recipe import Recipe, load_recipe
+from anime_model.recipes.training import TrainingSettings
+from flows.machine import git
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
+from flows.pipeline import plan
 from flows.pipeline.cache import remove_damaged
-from flows.pipeline.graph import GraphError, Stage, load_stages
+from flows.pipeline.graph import GraphError, Stage, load_pipeline, load_stages
+from flows.pipeline.preflight import check_machine
 from flows.pipeline.recipe_file import recipe_name, use_recipe
-from flows.pipeline.run_stage import StageError, reproduce
+from flows.pipeline.run_stage import StageError, reproduce, run_python
+from flows.pipeline.source_data import Runner, settle, unsettled
+from flows.pipeline.tracked import Source
 from flows.report import write_reports
-from flows.runs.console import quiet, say
+from flows.runs.console import hours, quiet, say, why
+from flows.runs.naming import introduce
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
 from flows.runs.publish import publish
 from flows.runs.server import ServerError, ensure_server
 
-ALONE = "evaluate"  # measures latency: nothing else may run, of any style
+RECORDED = "evaluate"  # the stage whose figures MLflow gets
+ALONE = (RECORDED, "quantize")  # measure times: nothing else may run, of any style
 
 
 Submit = Callable[[Stage, list[PrefectFuture]], PrefectFuture]
 STOPPED = "stopped; finished stages are kept and the stopped one goes on from where it was"
-REFUSED = (Busy, GraphError, RecipeError, ServerError)  # known before any work, said in one line
+REFUSED = (Busy, GraphError, RecipeError, ServerError, StageError)  # known before any work, said in one line
 
 
 @task(
@@ -63,10 +72,10 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
     start, log = time.monotonic(), WORKSPACE / "scratch" / "logs" / f"{name}.log"
     try:
         with Progress(name, logger, log) as progress:
-            cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
+            cached = reproduce(name, WORKSPACE, stop, timeout, progress.line, progress.talk)
             while damaged := remove_damaged(WORKSPACE, name):
                 logger.warning("damaged, made again: %s", ", ".join(damaged))
-                cached = reproduce(name, WORKSPACE, stop, timeout, progress.line)
+                cached = reproduce(name, WORKSPACE, stop, timeout, progress.line, progress.talk)
     except StageError as error:
         logger.error("failed: %s", error)
         message = f"{redact(str(error))} (all it said: {log.relative_to(WORKSPACE)})"
@@ -75,16 +84,33 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
     return Completed(name="Cached" if cached else "Completed")
 
 
+@task(task_run_name="data", cache_policy=NO_CACHE, persist_result=False)
+def settle_data(sources: Sequence[Source], stop: Event, timeout: float) -> State:
+    """What DVC tracks of the data: each folder and its `.dvc` file made to agree."""
+    logger, log = get_run_logger(), WORKSPACE / "scratch" / "logs" / "data.log"
+    try:
+        with Progress("data", logger, log) as progress:
+            said = settle(sources, Runner(WORKSPACE, stop, timeout, progress.line, progress.talk))
+    except (GraphError, StageError) as error:
+        return Failed(message=redact(str(error)))
+    for line in said:
+        logger.info("%s", line)
+    return Completed(message="\n".join(said))
+
+
 @task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
 def record(styles: Sequence[str]) -> State:
     """What was evaluated, into MLflow: Cached where it has everything already."""
-    from flows.registry.champion import nominate_all
+    from flows.registry.champion import nominate_made
     from flows.registry.versions import RegistryError, register  # MLflow takes two seconds to import
 
     logger = get_run_logger()
+    if problem := git.commit(WORKSPACE)[1]:
+        logger.warning("the versions' commit is not known: %s", problem)
     try:
         new = register(WORKSPACE, styles, recipe_name(WORKSPACE))
-        nominate_all(styles)
+        for style in styles:
+            nominate_made(WORKSPACE, style)
     except RegistryError as error:
         logger.error("failed: %s", error)
         return Failed(message=f"{error}; the files are kept, `python -m flows.compress` registers them later")
@@ -92,15 +118,26 @@ def record(styles: Sequence[str]) -> State:
     return Completed(name="Completed" if new else "Cached")
 
 
-def stages_at_once(threads: int) -> int:
-    """Stages at once: styles run side by side as far as there are cores. Threads that wait for each other on the same
-    core make both stages many times slower.
+def stages_at_once(training: TrainingSettings) -> int:
+    """Stages at once: styles run side by side as far as there are cores, and GPUs where they train on one. Threads that
+    wait for each other on the same core make both stages many times slower; two trainings rarely fit into one GPU.
     """
-    return max(1, cores_here() // threads)
+    at_once = cores_here() // training.threads
+    if training.accelerator in ("auto", "cuda") and (gpus := gpus_here()):
+        at_once = min(at_once, gpus // training.devices)
+    return max(1, at_once)
 
 
-def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, State]:
-    """The final state of every stage, each submitted as soon as those that it waits for have ended.
+def gpus_here() -> int:
+    """NVIDIA's, without a library of theirs: importing PyTorch to ask takes seconds."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([name for name in named.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
+def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, PrefectFuture]:
+    """Every stage with its final state, each submitted as soon as those that it waits for have ended.
 
     Whatever their end: where one failed, Prefect says so in the state of the waiting one, and other styles go on. After
     `stop` none begins.
@@ -108,22 +145,27 @@ def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event)
     ended: queue.SimpleQueue[Stage] = queue.SimpleQueue()
     waiting, running, futures, states = list(stages), set(), {}, {}
     while running or (waiting and not stop.is_set()):
-        while not stop.is_set() and (ready := [s for s in waiting if _may_start(s, waiting, running, states, slots)]):
-            waiting.remove(stage := ready[0])
-            running.add(stage.name)
+        while not stop.is_set() and (stage := _next(waiting, running, states, slots)):
+            waiting.remove(stage)
+            running.add(stage)
             futures[stage.name] = submit(stage, [futures[name] for name in stage.upstream])
             futures[stage.name].add_done_callback(lambda _, stage=stage: ended.put(stage))
         stage = ended.get()
-        running.remove(stage.name)
+        running.remove(stage)
         futures[stage.name].wait()
         states[stage.name] = futures[stage.name].state
-    return states
+    return {name: futures[name] for name in states}
 
 
-def _may_start(stage: Stage, waiting: Sequence[Stage], running: set[str], states: dict[str, State], slots: int) -> bool:
-    if stage.kind == ALONE and (running or any(other.kind != ALONE for other in waiting)):
-        return False
-    return len(running) < slots and all(name in states for name in stage.upstream)
+def _next(waiting: Sequence[Stage], running: set[Stage], states: Collection[str], slots: int) -> Stage | None:
+    """The stage to start now. One that measures times starts where nothing runs and nothing else is ready, and nothing
+    starts beside it.
+    """
+    if len(running) >= slots or any(stage.kind in ALONE for stage in running):
+        return None
+    ready = [stage for stage in waiting if all(name in states for name in stage.upstream)]
+    beside = [stage for stage in ready if stage.kind not in ALONE]
+    return next(iter(beside or (ready if not running else ())), None)
 
 
 @flow(name="compress", persist_result=False)
@@ -138,12 +180,65 @@ def compress(recipe: str | None = None, targets: list[str] | None = None, timeou
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
-            state = _compress(load_stages(WORKSPACE, targets or ()), stop, timeout_hours * 3600)
+            introduce(WORKSPACE)
+            state = _compress(ready_stages(targets or (), stop, timeout_hours * 3600), stop, timeout_hours * 3600)
             return Cancelled(message=STOPPED) if cancelled.is_set() else state
     except REFUSED as error:
         return Failed(message=str(error))
     finally:
         stop.set()  # whatever still runs here has no one to wait for it
+
+
+def ready_stages(targets: Sequence[str], stop: Event, timeout: float) -> list[Stage]:
+    """Inside a flow run: the stages, once the data that DVC tracks are there as it tracks them. Raises `GraphError`."""
+    pipeline = load_pipeline(WORKSPACE, targets)
+    stages = pipeline.stages
+    if unsettled(pipeline.sources):
+        state = settle_data(pipeline.sources, stop, timeout, return_state=True)
+        if not state.is_completed():
+            raise GraphError(f"data: {state.message}")
+        stages = load_stages(WORKSPACE, targets)
+    foresee(stages, stop, timeout)
+    return stages
+
+
+def foresee(stages: Sequence[Stage], stop: Event, timeout: float) -> None:
+    """Before hours of work: whether all networks are there, and how long it will be. Raises `GraphError`."""
+    recipe = load_recipe(WORKSPACE / "params.yaml")
+    steps, foreign = plan.steps_to_do(stages, recipe), recipe.needs_downloads()
+    if not any(stage.changed for stage in stages) or (sum(steps.values()) < plan.LONG and not foreign):
+        return
+    state = look_ahead([stage.kind for stage in stages if stage.changed], steps, stop, timeout, return_state=True)
+    if not state.is_completed():
+        raise GraphError(state.message)
+
+
+@task(task_run_name="look ahead", cache_policy=NO_CACHE, persist_result=False)
+def look_ahead(kinds: Sequence[str], steps: dict[str, int], stop: Event, timeout: float) -> State:
+    """Loads every network that a stage will need; times a few steps of training where there are many of them."""
+    logger, recipe, said = get_run_logger(), load_recipe(WORKSPACE / "params.yaml"), "all networks are there"
+    try:
+        with Progress("look ahead", logger, WORKSPACE / "scratch" / "logs" / "look ahead.log") as progress:
+            check = ["-m", "flows.pipeline.check_networks", ",".join(dict.fromkeys(kinds))]
+            run_python(check, WORKSPACE, stop, timeout, progress.line, progress.talk)
+            if sum(steps.values()) >= plan.LONG:
+                said += f"; {estimated(steps, recipe, stop, timeout, progress.line)}"
+    except StageError as error:
+        return Failed(message=redact(str(error)))
+    logger.info("%s", said)
+    return Completed(message=said)
+
+
+def estimated(
+    steps: dict[str, int], recipe: Recipe, stop: Event, timeout: float, on_line: Callable[[str], None]
+) -> str:
+    """How long the training will be, in words. Raises `StageError`."""
+    times = plan.step_times(WORKSPACE, stop, timeout, on_line)
+    if not times:
+        return "training is on a GPU, which was not timed"
+    seconds = plan.seconds_to_do(steps, times, stages_at_once(recipe.training), recipe)
+    each = ", ".join(f"{times[who]:.2g} s for the {who}" for who in ("teacher", "student"))
+    return f"about {plan.duration(seconds)} of training here ({sum(steps.values())} steps; {each})"
 
 
 def _compress(stages: Sequence[Stage], stop: Event, timeout: float) -> State:
@@ -157,16 +252,18 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     def submit(stage: Stage, upstream: list[PrefectFuture]) -> PrefectFuture:
         return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
 
-    slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training.threads)
-    states = run_stages(stages, submit, slots, stop)
+    slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training)
+    futures = run_stages(stages, submit, slots, stop)
+    states = {name: future.state for name, future in futures.items()}
     failed = [f"{name}: {state.message}" for name, state in states.items() if state.is_failed()]
     skipped = [name for name, state in states.items() if not state.is_final()]
     failed += [f"not run for that reason: {', '.join(skipped)}"] if skipped else []
     finished = {name for name, state in states.items() if state.is_completed()}
-    styles = [stage.style for stage in stages if stage.kind == ALONE and stage.name in finished]
+    measured = [stage for stage in stages if stage.kind == RECORDED and stage.name in finished]
+    styles = [stage.style for stage in measured]
     if styles and not stop.is_set():
         write_reports(WORKSPACE, styles)
-        recorded = record(styles, return_state=True)
+        recorded = record(styles, return_state=True, wait_for=[futures[stage.name] for stage in measured])
         publish(WORKSPACE, styles)
         if not recorded.is_completed():
             return [], [*failed, f"register: {recorded.message}"]
@@ -181,6 +278,8 @@ def main() -> int:
     try:
         check(arguments.recipe)
         hold(WORKSPACE)
+        if arguments.dry_run:
+            return dry_run(arguments)
         if not arguments.debug:
             quiet()
         print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
@@ -192,7 +291,7 @@ def main() -> int:
     except Exception as error:
         if arguments.debug:
             raise
-        return say(f"{type(error).__name__}: {' '.join(str(error).split())} (--debug shows more)", 1)
+        return say(why(error), 1)
     return 0 if state.is_completed() else say(state.message, 1)
 
 
@@ -200,7 +299,19 @@ def check(recipe: str | None) -> None:
     """What can be known to be wrong before a server is started. Raises one of `REFUSED`."""
     if not (WORKSPACE / ".dvc").is_dir():
         raise GraphError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
-    load_recipe(recipe or WORKSPACE / "params.yaml")
+    check_machine(WORKSPACE, load_recipe(recipe or WORKSPACE / "params.yaml"))
+
+
+def dry_run(arguments: argparse.Namespace) -> int:
+    """What would run and why, on stdout; nothing is changed and no server started. Raises one of `REFUSED`."""
+    recipe = load_recipe(WORKSPACE / "params.yaml")
+    if arguments.recipe and Path(arguments.recipe).read_bytes() != (WORKSPACE / "params.yaml").read_bytes():
+        raise RecipeError(f"--dry-run looks at the present params.yaml: cp {arguments.recipe} params.yaml first")
+    pipeline = load_pipeline(WORKSPACE, arguments.targets or ())
+    print("\n".join(plan.told(pipeline, recipe)), flush=True)
+    if sum((steps := plan.steps_to_do(pipeline.stages, recipe)).values()) >= plan.LONG:
+        print(estimated(steps, recipe, Event(), 600, lambda line: None))
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,8 +321,9 @@ def _parser() -> argparse.ArgumentParser:
         "--targets", metavar="STAGE", nargs="+", help="only these stages and what they need: prune@cel, prune"
     )
     parser.add_argument(
-        "--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage (default: 24)"
+        "--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one stage (default: 24)"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, why and how long; change nothing")
     parser.add_argument("--debug", action="store_true", help="show Prefect's own log and tracebacks")
     return parser
 

@@ -55,8 +55,9 @@ distillation:
   style_layers: [relu2_1, relu3_1]
 replace_convs:
   layers: [a2, b0, b1, c0, c5, d0, d1, e0, e1, e2]
-  kernels: {e2: 3}
+  kernels: {a0: 5, e2: 3}
   upsample: half_pixel
+  stem: strided
 prune: {budget: macs, group_keep: 0.25, rounds: 3}
 quantize: {calibration: 12, psnr: 44}
 """)
@@ -77,7 +78,7 @@ def compress(options: argparse.Namespace) -> int:
         raise JourneyError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
     network, name = Path(options.network).absolute(), options.name or name_of(options.network)
     if not re.fullmatch(NAME, name):
-        raise JourneyError(f"{name!r} cannot be a style's name; give --name of small letters, digits, '-' and '_'")
+        raise JourneyError(f"{name!r} cannot be a style's name; give --name: a letter, then letters, digits, '-', '_'")
     hints = ReferenceHints(options.layout, options.values, "", options.channels, options.multiple)
     reference = open_reference(network, threads=cores_here(), hints=hints)
     print(f"{network.name}: {', '.join(f'{key} {value}' for key, value in asdict(reference.format).items())}")

@@ -1,6 +1,6 @@
 """A challenger against the champion, and the gates in between:
 
-`python -m flows.promote STYLE [--version N] [--dry-run] [--json]`
+`python -m flows.promote STYLE [--version N] [--dry-run] [--override GATE --reason TEXT] [--json]`
 `python -m flows.promote STYLE --rollback --reason TEXT [--json]`
 """
 
@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -34,26 +34,39 @@ from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, run_python
 from flows.registry.champion import (
     CHAMPION,
-    LITE,
     ChampionChanged,
     PromotionError,
     candidate,
     crown,
     holder,
     newest,
-    nominate,
     roll_back,
+    rolled_back,
     tag,
 )
-from flows.registry.gates import Gate, gates
-from flows.registry.versions import RegistryError, model_name, registry_error
+from flows.registry.gates import NAMES, Gate, gates
+from flows.registry.versions import RegistryError, make_store, model_name, registry_error
 from flows.runs.console import guarded, quiet
+from flows.runs.naming import name as name_run
 from flows.runs.progress import Progress, artifact_key
 from flows.runs.server import ServerError, ensure_server
 
 PROMOTED, REFUSED, WOULD, ROLLED_BACK = "promoted", "refused", "would promote", "rolled back"
+FELL = "rolled_back"  # what a person may set aside besides a gate
 ATTEMPTS = 3  # measurements, where other promotions change the champion meanwhile
 KNOWN = (PromotionError, RecipeError, RegistryError, ServerError, StageError)  # said in one line
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for. `override` names gates, or `rolled_back`, that `reason` sets aside for once."""
+
+    style: str
+    version: int | None = None
+    dry_run: bool = False
+    any_variant: bool = False
+    override: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ class Outcome:
 
     @property
     def said(self) -> str:
+        if self.verdict == ROLLED_BACK:
+            return f"{self.verdict}: {self.model} {self.champion_before} ({self.reason}); {self.version} serves now"
         return f"{self.verdict}: {self.model} {self.version} ({self.reason})"
 
 
@@ -80,15 +95,19 @@ def promote(
     dry_run: bool = False,
     timeout_hours: float = 2,
     any_variant: bool = False,
+    override: list[str] | None = None,
+    reason: str = "",
 ) -> State:
     """Measure a version of `style` beside the champion and make it the champion where it passes every gate.
 
     Without `version` it is the challenger, else the newest lite version. `dry_run` changes nothing. `any_variant` takes
-    a version that is no lite network too.
+    a version that is no lite network too. `override` names gates that are measured and set aside for `reason`.
     """
-    stop = Event()
+    stop, wish = Event(), Wish(style, version, dry_run, any_variant, tuple(override or ()), reason)
+    name_run(f"promote {style}" + (f" {version}" if version else ""), [style])
     try:
-        outcome = decide(WORKSPACE, style, version, dry_run, stop, timeout_hours * 3600, any_variant)
+        check_override(wish)
+        outcome = decide(WORKSPACE, wish, stop, timeout_hours * 3600)
     except KNOWN as error:
         return Failed(message=str(error))
     finally:
@@ -96,22 +115,15 @@ def promote(
     return Completed(name=outcome.verdict.capitalize(), message=outcome.said, data=outcome)
 
 
-def decide(
-    root: Path,
-    style: str,
-    version: int | None,
-    dry_run: bool,
-    stop: Event,
-    timeout: float,
-    any_variant: bool = False,
-) -> Outcome:
+def decide(root: Path, wish: Wish, stop: Event, timeout: float) -> Outcome:
     """Inside a flow run, which gets a table of the gates. Raises one of `KNOWN`."""
     logger = get_run_logger()
     try:
         for _ in range(ATTEMPTS):
             try:
-                outcome = _decide(root, style, version, dry_run, any_variant, lambda files, teacher: _measured(
-                    root, style, files, teacher, stop, timeout))  # fmt: skip
+                outcome = _decide(
+                    root, wish, lambda files, teacher: _measured(root, wish.style, files, teacher, stop, timeout)
+                )
             except ChampionChanged as error:
                 logger.info("the champion is now version %s: measured again", error)
                 continue
@@ -120,40 +132,59 @@ def decide(
             return outcome
     except (MlflowException, OSError) as error:
         raise registry_error(error) from error
-    raise PromotionError(f"{model_name(style)}: other promotions changed the champion {ATTEMPTS} times; run this again")
+    raise PromotionError(
+        f"{model_name(wish.style)}: other promotions changed the champion {ATTEMPTS} times; run this again"
+    )
 
 
 Measure = Callable[[dict[str, Path], Path], dict[str, dict]]
 
 
-def _decide(root: Path, style: str, version: int | None, dry_run: bool, any_variant: bool, measure: Measure) -> Outcome:
+def _decide(root: Path, wish: Wish, measure: Measure) -> Outcome:
     settings = load_recipe(root / "params.yaml").promote
-    client, model = mlflow.MlflowClient(), model_name(style)
-    challenger, champion = candidate(client, model, version, any_variant), holder(client, model, CHAMPION)
+    client, style, model = mlflow.MlflowClient(), wish.style, model_name(wish.style)
+    challenger = candidate(client, model, wish.version, wish.any_variant)
+    champion = holder(client, model, CHAMPION)
 
     def outcome(verdict: str, reason: str, found: Sequence[Gate] = ()) -> Outcome:
         before = int(champion.version) if champion else None
         rows = [gate.row() for gate in found]
         return Outcome(style, model, int(challenger.version), before, verdict, rows, reason)
 
-    if why_not := _needless(challenger, champion):
+    if why_not := _needless(challenger, champion) or _fell(client, model, challenger, wish):
         return outcome(REFUSED, why_not)
     with tempfile.TemporaryDirectory() as folder:
         sides = {"challenger": challenger} | ({"champion": champion} if champion else {})
         files = {name: _file(model, side, Path(folder, name)) for name, side in sides.items()}
         figures = measure(files, _teacher(client, root, style, Path(folder)))
-    found = gates(settings, figures["challenger"], figures.get("champion"), panel_score(challenger))
-    failed = [gate for gate in found if not gate.passed]
-    if failed:
-        reason, verdict = "; ".join(f"{gate.name} {gate.said}" for gate in failed), REFUSED
-    else:
-        reason, verdict = f"passed {len(found)} gates", WOULD if dry_run else PROMOTED
+    judged = gates(settings, figures["challenger"], figures.get("champion"), panel_score(challenger))
+    found = [replace(gate, overridden=gate.name in wish.override and not gate.passed) for gate in judged]
+    verdict, reason = _verdict(found, wish)
     tags = {f"gate_{gate.name}": gate.said for gate in found} | {"promotion": f"{verdict}: {reason}"[:5000]}
     if verdict == PROMOTED:
         crown(client, model, challenger, champion, tags)
-    elif not dry_run:
+    elif not wish.dry_run:
         tag(client, model, challenger, tags)
     return outcome(verdict, reason, found)
+
+
+def _verdict(found: Sequence[Gate], wish: Wish) -> tuple[str, str]:
+    """What follows from the gates, and the reason in words."""
+    if failed := [gate for gate in found if not gate.counts]:
+        return REFUSED, "; ".join(f"{gate.name} {gate.said}" for gate in failed)
+    aside = [gate.name for gate in found if gate.overridden] + [name for name in wish.override if name == FELL]
+    reason = f"passed {sum(gate.passed for gate in found)} gates"
+    reason += f"; {', '.join(aside)} overridden: {wish.reason}" if aside else ""
+    return WOULD if wish.dry_run else PROMOTED, reason
+
+
+def _fell(client: mlflow.MlflowClient, model: str, challenger: ModelVersion, wish: Wish) -> str:
+    """That its file was rolled back, under whichever version, until a person sets that aside; else empty."""
+    gone = None if FELL in wish.override else rolled_back(client, model, challenger)
+    if gone is None:
+        return ""
+    why = gone.tags.get("rolled_back_reason", "no reason given")
+    return f"its file was rolled back as version {gone.version}: {why}; --override {FELL} --reason TEXT takes it again"
 
 
 def _needless(challenger: ModelVersion, champion: ModelVersion | None) -> str:
@@ -164,23 +195,6 @@ def _needless(challenger: ModelVersion, champion: ModelVersion | None) -> str:
         return "it is the champion already"
     same = challenger.tags.get("dvc_md5") and challenger.tags.get("dvc_md5") == champion.tags.get("dvc_md5")
     return f"its file is that of the champion, version {champion.version}" if same else ""
-
-
-def waiting(style: str) -> str:
-    """Why no version of `style` waits for a promotion; empty where one does. Raises `RegistryError`."""
-    model = model_name(style)
-    try:
-        client = mlflow.MlflowClient()
-        if nominate(client, model):
-            return ""
-        found = newest(client, model)
-    except MlflowException as error:
-        raise registry_error(error) from error
-    if found is None:
-        return f"{model} has no {LITE} version"
-    if reason := found.tags.get("rolled_back_reason"):
-        return f"nothing new: version {found.version} was rolled back ({reason})"
-    return f"nothing new: version {found.version} is the champion"
 
 
 def panel_score(version: ModelVersion) -> float | None:
@@ -247,7 +261,7 @@ def gate_rows(outcome: Outcome) -> list[dict[str, str]]:
             "champion": text(gate["champion"]),
             "challenger": text(gate["figure"]) + _interval(gate),
             "bound": f"{gate['rule']} {text(gate['bound'])}",
-            "verdict": "passed" if gate["passed"] else "failed",
+            "verdict": "passed" if gate["passed"] else "overridden" if gate["overridden"] else "failed",
         }
         for gate in outcome.gates
     ]
@@ -276,6 +290,7 @@ def main() -> int:
 
 def _main(arguments: argparse.Namespace) -> int:
     check(arguments)
+    make_store(mlflow.get_tracking_uri())
     if arguments.rollback:
         outcome = rollback(arguments.style, arguments.reason.strip())
     else:
@@ -283,7 +298,8 @@ def _main(arguments: argparse.Namespace) -> int:
             quiet()
         print(f"Prefect: {ensure_server(WORKSPACE / '.prefect')} while this runs", file=sys.stderr)
         options = (arguments.style, arguments.version, arguments.dry_run)
-        state = promote(*options, any_variant=arguments.any_variant, return_state=True)
+        why = {"override": arguments.override, "reason": arguments.reason.strip()}
+        state = promote(*options, any_variant=arguments.any_variant, **why, return_state=True)
         if not state.is_completed():
             raise PromotionError(state.message)
         outcome = state.result()
@@ -299,13 +315,25 @@ def check(arguments: argparse.Namespace) -> None:
     """What can be known to be wrong before a server is started. Raises one of `KNOWN`."""
     load_recipe(WORKSPACE / "params.yaml")
     if not re.fullmatch(NAME, arguments.style):
-        raise PromotionError(f"{arguments.style!r} is no style: small letters, digits, '-' and '_', such as shinkai")
-    if arguments.rollback and (arguments.version or arguments.dry_run or arguments.any_variant):
         raise PromotionError(
-            "--rollback goes to the former champion: it takes no --version, no --dry-run and no --any-variant"
+            f"{arguments.style!r} is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
         )
+    if arguments.rollback and (arguments.version or arguments.dry_run or arguments.any_variant or arguments.override):
+        raise PromotionError(
+            "--rollback goes to the former champion: it takes no --version, --dry-run, --any-variant or --override"
+        )
+    check_override(Wish(arguments.style, override=tuple(arguments.override), reason=arguments.reason))
     if arguments.rollback and not arguments.reason.strip():
         raise PromotionError("--rollback needs --reason TEXT: the next person wants to know why")
+
+
+def check_override(wish: Wish) -> None:
+    """Raises `PromotionError` where a gate of no such name is set aside, or one without a reason."""
+    known = (*NAMES, FELL)
+    if unknown := [name for name in wish.override if name not in known]:
+        raise PromotionError(f"--override {unknown[0]}: no gate of that name; choose from {', '.join(known)}")
+    if wish.override and not wish.reason.strip():
+        raise PromotionError("--override needs --reason TEXT: the next person wants to know why")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -317,7 +345,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--any-variant", action="store_true", help="take a version that is no int8 network too")
     parser.add_argument("--dry-run", action="store_true", help="measure and judge, change nothing")
     parser.add_argument("--rollback", action="store_true", help="the former champion serves again")
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why it is rolled back")
+    parser.add_argument(
+        "--override", metavar="GATE", nargs="+", default=[], help=f"gates to set aside, or {FELL}: a file that was"
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why it is rolled back, or a gate set aside")
     parser.add_argument("--json", action="store_true", help="the last line of stdout is the outcome as JSON")
     parser.add_argument("--debug", action="store_true", help="show Prefect's own log and tracebacks")
     return parser

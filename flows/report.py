@@ -1,4 +1,4 @@
-"""The report of every evaluated style as one HTML page: `python -m flows.report [STYLE ...]`.
+"""Every evaluated style's figures as a table, and its report as one HTML page: `python -m flows.report [STYLE ...]`.
 
 The flows write it themselves; after a plain `dvc repro` this does. No stage makes it, so that a new chart changes none.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anime_model.report.style_report import write_style_report
 from flows.machine.environment import find_workspace
-from flows.pipeline.results import evaluation_folder, read_metrics
+from flows.pipeline.results import aligned, evaluation_folder, protocols, read_baselines, read_metrics, table
 
 
 def write_reports(root: Path, styles: Sequence[str]) -> list[Path]:
@@ -36,6 +36,10 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    variants = {style: read_baselines(root, style) + read_metrics(root, style) for style in wanted}
+    if rows := table(row for found in variants.values() for row in found):
+        measured = [metrics for style in wanted for metrics in read_metrics(root, style)]
+        print(f"{aligned(rows)}\n{protocols(measured)}\n")
     print("\n".join(map(str, pages)) or "no style is evaluated yet: python -m flows.compress")
     missing = [style for style in wanted if not evaluation_folder(root, style).joinpath("metrics.csv").exists()]
     for style in missing:

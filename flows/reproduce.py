@@ -14,7 +14,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,16 +28,19 @@ from mlflow.exceptions import MlflowException
 
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
+from flows.machine import git
 from flows.machine.hashes import file_md5
-from flows.pipeline.graph import GraphError, load_stages
+from flows.pipeline.graph import GraphError, load_sources, load_stages
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, reproduce, run_python
-from flows.pipeline.source_data import folders, tracked_data
+from flows.pipeline.source_data import folders, unsettled
 from flows.registry.champion import NO_ALIAS, holder, now_text
 from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
-from flows.runs.console import guarded
+from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
+# Measured times stand in these, between the figures.
+WITH_TIMES = re.compile(r"/quantized/sensitivity\.csv$|/evaluation(/(\w+\.json|metrics\.csv))?$")
 SAME, NEAR, OTHER = "bit for bit", "within tolerance", "differs"
 
 
@@ -51,10 +53,10 @@ KNOWN = (GraphError, RecipeError, RegistryError, ReproductionError, StageError)
 
 @dataclass(frozen=True)
 class Reproduction:
-    """`stages` says for each whether its files are the recorded ones; `figures` are (name, recorded, now)."""
+    """`stages` says for each what became of its files; `figures` are (name, recorded, now)."""
 
     verdict: str
-    stages: dict[str, bool]
+    stages: dict[str, str]
     figures: list[tuple[str, float, float]]
     notes: list[str]
 
@@ -68,7 +70,7 @@ def reproduce_version(
     clone = folder / "work"
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
     notes = _use_recipe(clone, state, style)
-    _bring_data(root, clone, timeout)
+    _bring_data(root, clone, style, timeout)
     with contextlib.chdir(clone):  # DVC names stages as they are seen from the current folder
         stages = load_stages(clone, [f"evaluate@{style}"])
     for stage in stages:
@@ -76,7 +78,9 @@ def reproduce_version(
         reproduce(stage.name, clone, Event(), timeout, lambda line: print(f"  {line}", flush=True))
     made = clone / "artifacts" / style
     same_file = file_md5(made / "exports" / f"{variant}.onnx") == version.tags["dvc_md5"]
-    figures = list(_figures(version.tags, json.loads((made / "evaluation" / f"{variant}.json").read_text())))
+    figures = list(
+        _figures(_recorded_figures(version), json.loads((made / "evaluation" / f"{variant}.json").read_text()))
+    )
     judged = [pair for name, *pair in figures if not name.startswith(TIMED)]
     near = all(isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) for then, now in judged)
     same, changed = _compare_locks(state / "dvc.lock", clone / "dvc.lock")
@@ -128,16 +132,17 @@ def _check_out(root: Path, clone: Path, commit: str, changes: Path) -> None:
 
 
 def _git(folder: Path, *arguments: str) -> None:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no word"]
-        raise ReproductionError(f"git {arguments[0]}: {said[-1]}")
+    if problem := git.ask(folder, *arguments)[1]:
+        raise ReproductionError(f"git {arguments[0]}: {problem}")
 
 
 def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
     """The recorded recipe as `params.yaml`, with the layers in float that were so; what was done, in words."""
     content = yaml.safe_load((state / "params.yaml").read_text())
     content["styles"] = [style]  # the others' stages are not needed
+    for key in ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"):
+        if named := content["teacher"].get(key):
+            content["teacher"][key] = {name: value for name, value in named.items() if name == style}
     notes, measured = [], state / style / "sensitivity.csv"
     if measured.exists():
         with measured.open(newline="") as file:
@@ -150,19 +155,18 @@ def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
     return notes
 
 
-def _bring_data(root: Path, clone: Path, timeout: float) -> None:
+def _bring_data(root: Path, clone: Path, style: str, timeout: float) -> None:
     """Data as the commit's `.dvc` files name them, from the workspace's cache or else the project's remotes; folders
     that DVC does not track are the workspace's own, through a link.
     """
     recipe = load_recipe(clone / "params.yaml")
     cache = root / ".dvc" / "cache"
     run_python(["-m", "dvc", "remote", "add", "--local", "workspace", str(cache)], clone, Event(), timeout, print)
-    for file, verb in tracked_data(clone, recipe):
-        if verb:
-            try:
-                run_python(["-m", "dvc", "pull", "-r", "workspace", file], clone, Event(), timeout, print)
-            except StageError:
-                run_python(["-m", "dvc", "pull", file], clone, Event(), timeout, print)
+    for source in unsettled(load_sources(clone, [f"evaluate@{style}"])):
+        try:
+            run_python(["-m", "dvc", "pull", "-r", "workspace", source.file], clone, Event(), timeout, print)
+        except StageError:
+            run_python(["-m", "dvc", "pull", source.file], clone, Event(), timeout, print)
     made = tuple(f"data/{name}" for name in recipe.data.generate)
     for name in folders(recipe):
         here, there = Path(os.path.normpath(clone / name)), root / name
@@ -173,20 +177,37 @@ def _bring_data(root: Path, clone: Path, timeout: float) -> None:
             here.symlink_to(there.resolve())
 
 
-def _figures(tags: Mapping[str, str], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
+def _recorded_figures(version: ModelVersion) -> dict[str, float]:
+    """The metrics of the version's run, and its tags: all figures, where it was registered before they were metrics."""
+    metrics = mlflow.MlflowClient().get_run(version.run_id).data.metrics
+    return {**metrics, **version.tags}
+
+
+def _figures(recorded: Mapping[str, float], metrics: Mapping[str, object]) -> Iterator[tuple[str, float, float]]:
     for name, now in metrics.items():
-        if isinstance(now, int | float) and name in tags:
-            yield name, float(tags[name]), float(now)
+        if isinstance(now, int | float) and name in recorded:
+            yield name, float(recorded[name]), float(now)
 
 
-def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, bool], list[str]]:
-    """By stage whether all its files are the recorded ones; and the data that are others, which stages started from."""
+def _told_outs(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+    """Whether a stage's files are the recorded ones, in words; those that hold times never are."""
+    other = [path for path in now if now[path] != then.get(path)]
+    if not other:
+        return "the recorded files"
+    timed = [path for path in other if WITH_TIMES.search(path)]
+    if len(timed) == len(other):
+        return "the recorded files but for times"
+    return f"other files ({', '.join(Path(path).name for path in other if path not in timed)})"
+
+
+def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, str], list[str]]:
+    """By stage what became of its files; and the data that are others, which stages started from."""
     then, now = (yaml.safe_load(path.read_text())["stages"] if path.exists() else {} for path in (recorded, made))
     stages, changed = {}, {}
     outs = {out["path"] for stage in now.values() for out in stage.get("outs", [])}
     for name, stage in now.items():
         before = then.get(name, {})
-        stages[name] = _hashes(stage, "outs") == _hashes(before, "outs")
+        stages[name] = _told_outs(_hashes(stage, "outs"), _hashes(before, "outs"))
         known = _hashes(before, "deps")
         for path, md5 in _hashes(stage, "deps").items():
             if path not in outs and path in known and known[path] != md5:
@@ -206,7 +227,7 @@ def main() -> int:
     )
     parser.add_argument("--tolerance", type=float, default=0.01, help="relative, of figures (default: 0.01)")
     parser.add_argument("--keep", action="store_true", help="keep the copy below scratch/reproduced/")
-    parser.add_argument("--timeout-hours", metavar="N", type=float, default=24, help="longest time for one stage")
+    parser.add_argument("--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one stage")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     arguments = parser.parse_args()
     return guarded(lambda: _main(arguments), KNOWN, arguments.debug)
@@ -239,7 +260,7 @@ def told(report: Reproduction, tolerance: float) -> str:
         {"figure": name, "recorded": f"{then:.6g}", "now": f"{now:.6g}", "verdict": verdict(name, then, now)}
         for name, then, now in report.figures
     ]
-    stages = [f"{name}: {'the recorded files' if same else 'other files'}" for name, same in report.stages.items()]
+    stages = [f"{name}: {said}" for name, said in report.stages.items()]
     return "\n".join([*stages, "", aligned_text(rows, right=("recorded", "now")), "", *report.notes])
 
 

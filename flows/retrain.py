@@ -22,18 +22,21 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.schedules import Cron
 from prefect.states import Cancelled, Completed, Failed, State
 
+from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.compress import REFUSED as PIPELINE_REFUSED
-from flows.compress import STOPPED, check, run_pipeline
+from flows.compress import STOPPED, check, ready_stages, run_pipeline
 from flows.machine.lock import Busy, only_flow
-from flows.pipeline import source_data
-from flows.pipeline.graph import load_stages
+from flows.pipeline.graph import load_sources
 from flows.pipeline.recipe_file import use_recipe
+from flows.pipeline.source_data import Runner, pull
 from flows.promote import KNOWN as PROMOTION_KNOWN
-from flows.promote import decide, waiting
+from flows.promote import Wish, decide
 from flows.registry import surveys
+from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
-from flows.runs.console import guarded, quiet, say
+from flows.runs.console import guarded, hours, quiet, say
+from flows.runs.naming import introduce
 from flows.runs.notify import tell
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress
@@ -43,14 +46,18 @@ KNOWN = (*PIPELINE_REFUSED, *PROMOTION_KNOWN)  # said in one line
 
 
 @task(task_run_name="pull data", cache_policy=NO_CACHE, persist_result=False)
-def pull_data(recipe: Recipe, stop: Event, timeout: float) -> State:
+def pull_data(stop: Event, timeout: float) -> State:
     """The newest version of what DVC tracks of the recipe's data: Cached where it tracks none of them."""
-    return _step("pull data", lambda line: source_data.pull(WORKSPACE, recipe, stop, timeout, line), _pulled)
+
+    def work(progress: Progress) -> list[str]:
+        return pull(load_sources(WORKSPACE), Runner(WORKSPACE, stop, timeout, progress.line, progress.talk))
+
+    return _step("pull data", work, _pulled)
 
 
-def _pulled(files: list[str]) -> State:
-    said = ", ".join(files) or "DVC tracks neither photos nor frames: the folders are used as they are"
-    return Completed(name="Completed" if files else "Cached", message=said)
+def _pulled(said: list[str]) -> State:
+    text = ", ".join(said) or "DVC tracks neither photos nor frames: the folders are used as they are"
+    return Completed(name="Completed" if said else "Cached", message=text)
 
 
 @task(task_run_name="check data", cache_policy=NO_CACHE, persist_result=False)
@@ -58,7 +65,7 @@ def check_data(recipe: Recipe, accept: bool, stop: Event, timeout: float) -> Sta
     """Every check as a table; Failed where a bound is broken, unless a person accepts the data as they are."""
     return _step(
         "check data",
-        lambda line: surveys.check(WORKSPACE, recipe, stop, timeout, line),
+        lambda progress: surveys.check(WORKSPACE, recipe, stop, timeout, progress.line),
         lambda rows: _judged(rows, recipe, accept),
     )
 
@@ -90,21 +97,22 @@ def _judged(rows: list[dict], recipe: Recipe, accept: bool) -> State:
 def promote_style(style: str, stop: Event, timeout: float) -> State:
     """The challenger of a style against its champion: Cached where there is no challenger."""
     try:
-        if none := waiting(style):
-            return Completed(name="Cached", message=none)
-        outcome = decide(WORKSPACE, style, None, False, stop, timeout)
+        challenger = nominate_made(WORKSPACE, style)
+        if challenger.version is None:
+            return Completed(name="Cached", message=challenger.why_none)
+        outcome = decide(WORKSPACE, Wish(style, int(challenger.version.version)), stop, timeout)
     except KNOWN as error:
         get_run_logger().error("failed: %s", error)
         return Failed(message=str(error))
     return Completed(name=outcome.verdict.capitalize(), message=outcome.said)
 
 
-def _step(name: str, work: Callable[[Callable[[str], None]], object], state: Callable[[object], State]) -> State:
+def _step(name: str, work: Callable[[Progress], object], state: Callable[[object], State]) -> State:
     """Work whose lines become Prefect's progress and log, and its end a state; what is known to go wrong is Failed."""
     logger = get_run_logger()
     try:
         with Progress(name, logger, WORKSPACE / "scratch" / "logs" / f"{name}.log") as progress:
-            found = state(work(progress.line))
+            found = state(work(progress))
     except KNOWN as error:
         found = Failed(message=str(error))
     logger.log(40 if found.is_failed() else 20, "%s", found.message)
@@ -130,6 +138,7 @@ def retrain(
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
+            introduce(WORKSPACE)
             settings = load_recipe(WORKSPACE / "params.yaml")
             state = _retrain(settings, accept_data, promote, stop, timeout_hours * 3600)
             if cancelled.is_set():
@@ -145,11 +154,11 @@ def retrain(
 
 
 def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, timeout: float) -> State:
-    pulled = pull_data(recipe, stop, timeout, return_state=True)
+    pulled = pull_data(stop, timeout, return_state=True)
     if pulled.is_failed():
         return Failed(message=f"pull data: {pulled.message}")
     if recipe.data.generate:  # pictures that the project draws itself have to be there before they can be looked at
-        _, failed = run_pipeline(load_stages(WORKSPACE, ["generate"]), stop, timeout)
+        _, failed = run_pipeline(ready_stages(["generate"], stop, timeout), stop, timeout)
         if failed:
             return Failed(message="\n".join(failed))
     checked = check_data(recipe, accept_data, stop, timeout, return_state=True)
@@ -158,7 +167,7 @@ def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, time
         return Failed(
             message="\n".join([*lines, "nothing was trained; --accept-data goes on with the data as they are"])
         )
-    styles, failed = run_pipeline(load_stages(WORKSPACE), stop, timeout)
+    styles, failed = run_pipeline(ready_stages((), stop, timeout), stop, timeout)
     said = []
     for style in styles if promote else ():
         ended = promote_style(style, stop, timeout, return_state=True)
@@ -206,6 +215,8 @@ def main() -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
+    if arguments.cron and not arguments.serve:
+        raise RecipeError("--cron says when, --serve that it stays: give both, or neither to run once now")
     check(arguments.recipe)
     if not arguments.debug:
         quiet()
@@ -231,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--accept-data", action="store_true", help="report what is wrong with the data and go on")
     parser.add_argument("--no-promote", action="store_true", help="leave the champions as they are")
     parser.add_argument("--notify", metavar="BLOCK", nargs="+", help="blocks of Prefect, such as slack-webhook/team")
-    parser.add_argument("--timeout-hours", metavar="N", type=float, default=24, help="longest time for one step")
+    parser.add_argument("--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one step")
     parser.add_argument("--serve", action="store_true", help="stay, and run by the schedule or from Prefect's pages")
     parser.add_argument("--cron", metavar="TEXT", help='with --serve: when, such as "0 3 * * 1" (Mondays at three)')
     parser.add_argument("--timezone", default="UTC", help="with --cron, such as Europe/Berlin (default: UTC)")

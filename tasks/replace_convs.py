@@ -18,8 +18,8 @@ def main(arguments: list[str]) -> None:
     settings = recipe.replace_convs
     training = learning.training(recipe, "replace_convs", [teacher, data, reference])
     lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, reference, training.device)
-    student = replace_convs(lesson.teacher.cpu(), settings)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
+    student = replace_convs(lesson.teacher.cpu(), settings, photos)
     gather_statistics(student, photos.split(4))
     started = render(student, photos[:6])
     curve = distill("recovery", student, lesson, settings.fine_tune, training)

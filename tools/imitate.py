@@ -14,6 +14,7 @@ for every step, on a CPU into a pool that is renewed a few at a time.
 
 import argparse
 import copy
+import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from anime_model.compression.distillation import Adapters, feature_matching, fre
 from anime_model.compression.norms import gather_statistics, mixed, settle_norms
 from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
+from anime_model.compression.stem import merge_stem, strided_stem
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm
 from anime_model.networks.onnx_network import OnnxNetwork
@@ -34,16 +36,18 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
-from anime_model.training.imitation import Learner, PictureLoss, Pool
+from anime_model.training.imitation import Critic, Learner, Made, PictureLoss, Pool
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
+KERNELS = {"a0": 5, "e2": 3}
 ROUNDS = 3
+CRITIC_WIDTH, CRITIC_RATE = 32, 4e-4
+WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
-MAPS = ("relu1_1", "relu2_1", "relu3_1")
-Made = tuple[Tensor, dict[str, Tensor]]
+MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
 @dataclass(frozen=True)
@@ -107,8 +111,9 @@ def train_teacher(room: Room) -> None:
 def train_lite(room: Room) -> None:
     options = room.options
     teacher = load_generator(options.start)
-    settings = ReplaceSettings(layers=REPLACED, kernels={"e2": 3}, upsample="half_pixel")
-    student, photos = replace_convs(teacher, settings).to(room.device), room.fixed()
+    settings = ReplaceSettings(layers=REPLACED, kernels=KERNELS, upsample="half_pixel", stem="strided")
+    photos = room.fixed()
+    student = replace_convs(teacher.to(room.device), settings, photos).to(room.device)
     gather_statistics(student, mixed(photos))
     teacher = teacher.to(room.device, memory_format=torch.channels_last).requires_grad_(False)
     student = _distilled(room, "separable", student, teacher, 0.15 * options.seconds)
@@ -160,31 +165,42 @@ def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hint
 def polish(room: Room) -> None:
     options = room.options
     given = load_generator(options.start)
-    lite = fold_batch_norm(given).to(room.device, memory_format=torch.channels_last).train()
+    lite, arch = fold_batch_norm(given), given.arch
+    if options.stem:
+        lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
+    lite = lite.to(room.device, memory_format=torch.channels_last).train()
     lite.out.bias.requires_grad_(False)  # batch norm's network has none
-    pairs = _pairs(room)
+    pairs, critic = _pairs(room), None
+    if options.critic:
+        critic = Critic(options.critic, CRITIC_WIDTH, CRITIC_RATE, room.device)
 
     def step(done: float) -> Made:
         photo, wanted = (side.contiguous(memory_format=torch.channels_last) for side in pairs())
         with room.autocast():
-            return room.loss(lite(photo).float(), wanted)
+            made = lite(photo).float()
+            if critic is None:
+                return room.loss(made, wanted)
+            judged = critic.learn(made, wanted)
+            total, parts = critic.with_share(made, lambda picture: room.loss(picture, wanted))
+            return total, parts | {"critic": judged}
 
     def keep(average: Generator) -> None:
-        save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), given.arch), options)
+        save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), arch), options)
 
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
 
 
 def _pairs(room: Room) -> Callable[[], tuple[Tensor, Tensor]]:
+    options = room.options
     if room.device.type != "cpu":
         return lambda: (photo := room.photos(), room.wanted(photo))
 
     def draw() -> tuple[Tensor, Tensor]:
-        photo = room.views.draw(1, room.options.crop)
+        photo = room.views.whole(options.crop, WHOLE)
         return photo, room.wanted(photo)
 
-    pool = Pool(draw, room.options.pool, room.options.pool // 4, renew=2)
-    return lambda: pool.batch(room.options.batch)
+    pool = Pool(draw, options.pool, options.pool // 4, renew=1)
+    return lambda: pool.batch(options.batch, options.crop)
 
 
 def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
@@ -203,6 +219,7 @@ def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], T
 def _room(options: argparse.Namespace) -> Room:
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
+    random.seed(options.seed)
     torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True
     if options.compile:
@@ -236,7 +253,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
-    parser.add_argument("--pool", type=int, default=1500, help="polish on a CPU: pairs kept")
+    parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
+    parser.add_argument(
+        "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
+    )
+    parser.add_argument("--pool", type=int, default=600, help="polish on a CPU: whole pictures kept")
     parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)

@@ -1,7 +1,8 @@
 """How long a step takes here: `python -m tools.pace RECIPE OUT`, before a recipe's numbers of steps are decided.
 
-OUT is JSON: seconds of a step of the teacher on pairs, at its largest crops, and of a step of a separable student. A
-few steps of each on noise; no stage of the pipeline runs it.
+OUT is JSON: seconds of a step of the teacher (on pairs at its largest crops where a published network is named, else
+against its discriminator) and of a step of a separable student, on the CPU. A few steps of each on noise; no stage of
+the pipeline runs it. `gpu` says that training would be on one, whose steps take another time.
 """
 
 import tempfile
@@ -24,6 +25,7 @@ from anime_model.recipes.recipe import Recipe, load_recipe
 from anime_model.training.data import Pictures
 from anime_model.training.loop import Training
 from anime_model.training.pairs import train_on_pairs
+from anime_model.training.teacher import TeacherData, train_teacher
 from tasks.shared import common, learning
 
 STEPS = 3  # the first one is slower than all others
@@ -34,8 +36,10 @@ def main(arguments: list[str]) -> None:
     recipe, out = load_recipe(arguments[0]), Path(arguments[1])
     torch.set_num_threads(recipe.training.threads)
     with tempfile.TemporaryDirectory() as folder:
-        times = {"teacher": teacher_step(recipe, Path(folder)), "student": student_step(recipe, Path(folder))}
-    common.write_json(out, times)
+        step = teacher_step if recipe.teacher.reference else unpaired_step
+        times = {"teacher": step(recipe, Path(folder)), "student": student_step(recipe, Path(folder))}
+    gpu = recipe.training.accelerator in ("auto", "cuda") and torch.cuda.is_available()
+    common.write_json(out, {**times, "gpu": gpu})
 
 
 def teacher_step(recipe: Recipe, folder: Path) -> float:
@@ -49,13 +53,26 @@ def teacher_step(recipe: Recipe, folder: Path) -> float:
     )
 
 
+def unpaired_step(recipe: Recipe, folder: Path) -> float:
+    """Against the discriminator, which is most of the steps."""
+    changes = {"warm_up_steps": 0, "steps": STEPS, "snapshots": 1, "warm_start": "", "carry_colours": False}
+    settings = replace(recipe.teacher, **changes)
+    data = TeacherData(*(noise(folder / name, settings.crop) for name in ("photos", "frames", "smooth")))
+    layers = tuple(dict.fromkeys((*settings.content_layers, *settings.style_layers)))
+    perceptual = load_perceptual(recipe.perceptual, layers)
+    return timed(recipe, folder, lambda use: train_teacher(data, perceptual, settings, use))
+
+
+def noise(folder: Path, side: int) -> Pictures:
+    write_picture(folder / "0.png", np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8))
+    return Pictures(folder)
+
+
 def student_step(recipe: Recipe, folder: Path) -> float:
     settings = replace(recipe.distill.fine_tune, steps=STEPS)
-    side = settings.crop
-    write_picture(folder / "noise/0.png", np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8))
     teacher = Generator(animeganv2(recipe.teacher.width)).eval()
-    lesson = Lesson(teacher, Pictures(folder / "noise"), load_perceptual(recipe.perceptual, LAYERS))
-    student = replace_convs(teacher, recipe.replace_convs)
+    lesson = Lesson(teacher, noise(folder / "noise", settings.crop), load_perceptual(recipe.perceptual, LAYERS))
+    student = replace_convs(teacher, recipe.replace_convs, lesson.photos.fixed(1, settings.crop))
     return timed(recipe, folder, lambda use: distill("pace", student, lesson, settings, use))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import onnx
+import yaml
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.pictures.atomic import write_whole
@@ -25,6 +26,8 @@ IMITATED = (
     "the network learned from the pictures of {}, and carries its terms: non-commercial purposes such as research, "
     "teaching and publications; commercial use needs its author's permission."
 )
+SOURCES = Path(__file__).with_name("sources.yaml")
+UNKNOWN_SOURCES = dict.fromkeys(("photos", "frames"), "of whoever made this style, whose terms hold")
 CARD = Path(__file__).with_name("card.md")
 
 
@@ -60,12 +63,15 @@ def ship_lite(style: str, artifacts: Path) -> None:
 def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) -> str:
     """The model card, its figures from the metrics files."""
     data = common.read_json(artifacts / "data/prepared.json")
+    sources = yaml.safe_load(SOURCES.read_text()).get(style, UNKNOWN_SOURCES)
     return CARD.read_text().format(
         **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
         style=style,
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],
         frames=data["frames"],
+        photo_source=sources["photos"],
+        frame_source=sources["frames"],
         teacher_fid=teacher["fid"],
         latency=lite["latency_p50_ms"],
         faster=teacher["latency_p50_ms"] / lite["latency_p50_ms"],

@@ -11,7 +11,7 @@ export default defineConfig({
   // ONNX Runtime then loads its WebAssembly glue from a file of its own, which its threads start from, too.
   resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },
   assetsInclude: ['**/*.onnx'],
-  plugins: [models(weights), offline()],
+  plugins: [models(weights), offline(), address()],
   worker: { format: 'es', plugins: () => [models(weights)], rolldownOptions: { output: { assetFileNames: name } } },
   server: { fs: { allow: ['..', weights] } },
   build: {
@@ -27,4 +27,9 @@ export default defineConfig({
 function name(asset) {
   const mjs = asset.names.some((each) => each.endsWith('.mjs'))
   return mjs ? 'assets/[name]-[hash].js' : 'assets/[name]-[hash][extname]'
+}
+
+/** Previews in chats and feeds want the picture's whole address: SITE_URL=https://… npm run build. */
+function address() {
+  return { name: 'address', transformIndexHtml: (html) => html.replaceAll('%SITE%', process.env.SITE_URL ?? './') }
 }

@@ -92,9 +92,11 @@ CHINESE = {
         r"没有 \1 的教师模型（\2 和 MLflow 中都没有）：请先运行 python -m flows.compress"
     ),
     r"(\S+) is no style: .*": r"\1 不是风格名：只能用小写字母、数字、- 和 _，例如 shinkai",
-    r"--rollback goes to the former champion: it takes no --version, no --dry-run and no --any-variant": (
-        r"--rollback 回到前任冠军版本，不能与 --version、--dry-run 或 --any-variant 同用"
+    r"--rollback goes to the former champion: it takes no --version, --dry-run, --any-variant or --override": (
+        r"--rollback 回到前任冠军版本，不能与 --version、--dry-run、--any-variant 或 --override 同用"
     ),
+    r"--override (.*): no gate of that name; choose from (.*)": r"--override \1：没有这个名称的门槛；可选：\2",
+    r"--override needs --reason TEXT: the next person wants to know why": r"--override 需要 --reason 说明原因",
     r"--rollback needs --reason TEXT: the next person wants to know why": r"--rollback 需要 --reason 说明原因",
     r"another DVC process holds its files: wait until it ends": r"另一个 DVC 进程正在使用这些文件，请等它结束",
     r"took longer than its timeout": r"超过了时间限制",

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from anime_model.networks.architecture import Architecture, Layer, free_kernels, separable_layers
+from anime_model.compression.stem import merge_stem
+from anime_model.networks.architecture import FIRST, Architecture, Layer, free_kernels, separable_layers
 from anime_model.networks.generator import ConvUnit, Generator, Separable
 from anime_model.recipes.replace_convs import ReplaceSettings
 
@@ -15,14 +16,17 @@ class SurgeryError(ValueError):
     """Surgery that the network does not allow."""
 
 
-def replace_convs(teacher: Generator, settings: ReplaceSettings) -> Generator:
+def replace_convs(teacher: Generator, settings: ReplaceSettings, photos: Tensor | None = None) -> Generator:
     """A copy of `teacher`, the chosen layers separable; kernels, norm, activation, padding and tail as in `settings`.
 
     Every replaced kernel is the rank-1 approximation, input channel by input channel, that is nearest to the teacher's
     (least squares, by SVD). Kept kernels are copied, smaller ones begin as the middle of the teacher's. Norm scales and
-    shifts are copied, batch statistics are to be gathered. Raises `SurgeryError` naming a layer that cannot be replaced
-    or whose kernel has no such middle.
+    shifts are copied, batch statistics are to be gathered. A strided stem is fitted to what the teacher makes of
+    `photos` [N, 3, H, W] in [-1, 1]. Raises `SurgeryError` naming a layer that cannot be replaced or whose kernel has
+    no such middle, and where a strided stem has no photos.
     """
+    if settings.stem == "strided":
+        teacher, settings = _with_strided_stem(teacher, settings, photos)
     check_layers(teacher.arch, settings.layers)
     check_kernels(teacher.arch, settings.kernels)
     student = Generator(student_architecture(teacher.arch, settings))
@@ -31,6 +35,18 @@ def replace_convs(teacher: Generator, settings: ReplaceSettings) -> Generator:
             _copy_layer(teacher.layers[name], student.layers[name])
         _copy_output(teacher.out, student.out)
     return student.eval()
+
+
+def _with_strided_stem(
+    teacher: Generator, settings: ReplaceSettings, photos: Tensor | None
+) -> tuple[Generator, ReplaceSettings]:
+    """The teacher with its stem merged, and the settings that are left for it."""
+    if photos is None:
+        raise SurgeryError("replace_convs.stem: 'strided' is fitted to photos; give some")
+    check_kernels(teacher.arch, settings.kernels)
+    kernel = settings.kernels.get(FIRST, teacher.arch.layers[FIRST].kernel)
+    others = {name: size for name, size in settings.kernels.items() if name != FIRST}
+    return merge_stem(teacher, kernel, photos), replace(settings, kernels=others)
 
 
 def check_layers(arch: Architecture, layers: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """TorchScript files, float and INT8: the article's route. `torch.ao` and TorchScript are deprecated upstream."""
 
+import io
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
 from anime_model.pictures.atomic import whole_path
 
+OF_THE_WRITER = ("version", "byteorder", ".data/serialization_id")  # records that a writer makes by itself
 ENGINES = ("fbgemm", "x86", "qnnpack")  # in the order of choice: x86 processors have the first two, ARM has the last
 
 
@@ -69,6 +71,17 @@ def _traced(network: torch.nn.Module) -> torch.jit.ScriptModule:
 
 
 def _save(script: torch.jit.ScriptModule, path: Path) -> None:
-    with whole_path(path) as part, warnings.catch_warnings():
+    """Without the tables for debuggers, which name folders of this machine: equal networks make equal files."""
+    made, slim = io.BytesIO(), io.BytesIO()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.jit.save(script, str(part))
+        torch.jit.save(script, made)
+    made.seek(0)
+    reader, writer = torch._C.PyTorchFileReader(made), torch._C.PyTorchFileWriter(slim)
+    for name in reader.get_all_records():
+        if not name.endswith(".debug_pkl") and name not in OF_THE_WRITER:
+            record = reader.get_record(name)
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
+    with whole_path(path) as part:
+        part.write_bytes(slim.getvalue())

@@ -86,7 +86,8 @@ class Architecture:
             raise ArchitectureError(f"not an architecture: {error}") from error
 
 
-CRITICAL = ("a0",)  # the first layer; the last, `out`, is a 1x1 convolution and has nothing to separate
+FIRST, HALVING = "a0", "a1"  # the layers that a strided stem makes one of
+CRITICAL = (FIRST,)  # the first layer; the last, `out`, is a 1x1 convolution and has nothing to separate
 
 
 def separable_layers(arch: Architecture) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 
@@ -31,6 +32,31 @@ class Discriminator(nn.Sequential):
 
     def forward(self, picture: Tensor) -> Tensor:
         return super().forward(picture)
+
+
+class DetailDiscriminator(nn.Sequential):
+    """Judges the fine detail of pictures, patch by patch: [N, 3, H, W] in [-1, 1] to logits [N, 1, H/4, W/4].
+
+    It is given what a 3x3 mean takes away, four times as strong. A student's picture is everywhere within a few levels
+    of the wanted one, and networks that saw whole pictures could not tell them apart in hundreds of steps; in the
+    detail the difference is plain: where one draws a line, the other smears several.
+    """
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__(
+            nn.Conv2d(3, width, 4, 2, 1),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, 2 * width, 4, 2, 1),
+            nn.GroupNorm(1, 2 * width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, 4 * width, 3, 1, 1),
+            nn.GroupNorm(1, 4 * width),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(4 * width, 1, 3, 1, 1),
+        )
+
+    def forward(self, picture: Tensor) -> Tensor:
+        return super().forward(4 * (picture - F.avg_pool2d(picture, 3, 1, 1)))
 
 
 class ProjectedDiscriminator(nn.Module):

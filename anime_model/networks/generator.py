@@ -183,11 +183,15 @@ def _layer(inputs: int, layer: Layer, arch: Architecture) -> nn.Module:
 def _padding(mode: str, kernel: int, stride: int) -> tuple[nn.Module, int]:
     """The padding layer and the convolution's own padding.
 
-    A halving layer pads at the right and the bottom only, as published. Its zeros are two wide: an even size never
-    reads the second, an odd one is then rounded up, so that the sub-pixel tail covers the whole picture.
+    A halving layer of 3x3 pads at the right and the bottom only, as published; larger ones have the same middle. There
+    is one column of zeros more: an even size never reads it, an odd one is then rounded up, so that the sub-pixel tail
+    covers the whole picture.
     """
     if stride == 2:
-        return (ReflectionPad((0, 1, 0, 1)) if mode == "reflect" else nn.ZeroPad2d((0, 2, 0, 2))), 0
+        before, after = kernel // 2 - 1, kernel // 2
+        if mode == "reflect":
+            return ReflectionPad((before, after, before, after)), 0
+        return nn.ZeroPad2d((before, after + 1, before, after + 1)), 0
     if mode == "reflect" and kernel > 1:
         return ReflectionPad(kernel // 2), 0
     return nn.Identity(), kernel // 2

@@ -12,7 +12,10 @@ from anime_model.recipes.reading import short
 
 def folder_name(name: str) -> str:
     if not re.fullmatch(NAME, name):
-        raise ValueError(f"{short(name)} must be a folder name of small letters, digits, '-' and '_'")
+        raise ValueError(
+            f"{short(name)} must be a folder name of small letters, digits, '-' and '_' that begins with a letter and "
+            "has 40 characters at most"
+        )
     return name
 
 

@@ -39,15 +39,34 @@ class RecipeError(ValueError):
 def read(path: Path | str, kind: type[T]) -> T:
     """A recipe, or what a stage reads of it. Raises `RecipeError` with one line that names the file and the key."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     try:
+        _check_once(text)
         return parse(content, kind)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
+
+
+def _check_once(text: str) -> None:
+    """Raises `RecipeError` for a key that stands twice in a section: YAML's reader would take the last one in silence,
+    and DVC refuses the file without the key's name.
+    """
+
+    def look(node: yaml.Node, where: str) -> None:
+        seen: dict[str, int] = {}
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            name, line = f"{where}{key.value}", key.start_mark.line + 1
+            if name in seen:
+                raise RecipeError(f"{name}: stands twice, in lines {seen[name]} and {line}; keep one")
+            seen[name] = line
+            look(value, f"{name}.")
+
+    look(yaml.compose(text, yaml.SafeLoader), "")
 
 
 def parse(content: object, kind: type[T]) -> T:

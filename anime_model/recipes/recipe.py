@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from anime_model.networks.architecture import animeganv2, free_kernels, separable_layers
+from anime_model.networks.architecture import HALVING, animeganv2, free_kernels, separable_layers
 from anime_model.recipes.checks import CheckSettings
 from anime_model.recipes.data import DataSettings, folder_name
 from anime_model.recipes.distill import FullDistillSettings
@@ -22,6 +22,7 @@ from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.recipes.teacher import TEACHER_LOSSES, TeacherSettings
 from anime_model.recipes.training import Perceptual, TrainingSettings
 
+LEAST_INT8 = 28.0  # dB: `INT8_PSNR` of anime_model/compression/export.py, which imports torch
 STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
 
 
@@ -60,6 +61,10 @@ class Recipe:
         ),
     ] = ()
 
+    def needs_downloads(self) -> bool:
+        """Whether losses or figures come from a network that does not ship with the project."""
+        return {self.perceptual, self.evaluate.features, self.evaluate.lpips} != {"embedded"}
+
 
 def load_recipe(path: Path | str) -> Recipe:
     """Reads and checks a recipe. Raises `RecipeError` with one line that names the file and the key."""
@@ -82,14 +87,41 @@ def _check(recipe: Recipe) -> None:
     """What sections mean for each other."""
     if not recipe.styles or len(set(recipe.styles)) != len(recipe.styles):
         raise RecipeError("styles: name at least one style, each once")
+    _check_style_names(recipe)
     _check_teacher(recipe.teacher, recipe.styles)
     _check_reference(recipe.teacher)
     share = recipe.distillation.reference_share
     if share and not (recipe.teacher.reference and recipe.teacher.scales):
         raise RecipeError(f"distillation.reference_share: {share:g}, but no network of teacher.reference draws")
+    _check_perceptual_layers(recipe)
     _check_layers(recipe.replace_convs)
     _check_float_layers(recipe.quantize)
+    if recipe.quantize.keep_float is None and recipe.quantize.psnr < LEAST_INT8:
+        raise RecipeError(
+            f"quantize.psnr: {recipe.quantize.psnr:g} is below {LEAST_INT8:g} dB, under which no INT8 file is exported"
+        )
     _check_crops(recipe)
+
+
+def _check_style_names(recipe: Recipe) -> None:
+    """What is set for a style is for one that there is: a misspelled name would be ignored, and a teacher trained."""
+    for key in ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"):
+        for style in getattr(recipe.teacher, key):
+            if style not in recipe.styles:
+                known = ", ".join(recipe.styles)
+                raise RecipeError(f"teacher.{key}.{style}: no such style ({known}); take it away or add it to styles")
+
+
+def _check_perceptual_layers(recipe: Recipe) -> None:
+    """A loss that counts compares something."""
+    sections = {f"{stage}.fine_tune": getattr(recipe, stage).fine_tune for stage in STAGES_THAT_DISTILL}
+    sections |= {"teacher": recipe.teacher, "teacher.pairs": recipe.teacher.pairs, "distillation": recipe.distillation}
+    for where, settings in sections.items():
+        for loss in ("content", "style"):
+            if not getattr(settings, f"{loss}_layers"):
+                raise RecipeError(
+                    f"{where}.{loss}_layers: name at least one layer; {where}.weights.{loss}: 0 leaves the loss out"
+                )
 
 
 def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
@@ -97,6 +129,8 @@ def _check_teacher(teacher: TeacherSettings, styles: tuple[str, ...]) -> None:
     trained = [style for style in styles if style not in {**teacher.import_file, **teacher.reference}]
     if missing and (trained or (_learned(teacher) and teacher.pairs.frames_steps)):
         raise RecipeError(f"teacher.weights.{missing[0]}: missing; give 0 to leave this loss out")
+    if trained and not any(teacher.weights.values()):
+        raise RecipeError("teacher.weights: all are 0, and nothing would be learnt; at least one above 0")
     for style, file in teacher.import_file.items():
         _check_pin(f"teacher.import_md5.{style}", file, teacher.import_md5.get(style, ""))
     if teacher.warm_start:
@@ -135,6 +169,8 @@ def _check_layers(settings: ReplaceSettings) -> None:
             raise RecipeError(f"replace_convs.kernels.{name}: {name!r} is not one of {', '.join(free)}")
         if size > free[name]:
             raise RecipeError(f"replace_convs.kernels.{name}: {size} is larger than the teacher's {free[name]}")
+    if settings.stem == "strided" and HALVING in settings.layers:
+        raise RecipeError(f"replace_convs.layers: {HALVING!r} is part of the strided stem; take it out")
     if settings.norm != "batch":
         raise RecipeError(f"replace_convs.norm: {settings.norm!r} does not fold into a convolution; write 'batch'")
 

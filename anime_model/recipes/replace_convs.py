@@ -50,6 +50,13 @@ class ReplaceSettings:
             "which is as published"
         ),
     ] = "subpixel"
+    stem: Annotated[
+        Literal["published", "strided"],
+        Field(
+            description="`strided` makes one convolution with stride 2 of the first two, `a0` and `a1`, with the "
+            "kernel of `a0`: full resolution is a fifth of a lite network's time"
+        ),
+    ] = "published"
     fine_tune: Annotated[DistillSettings, Field(description="training after it; see `distillation`")] = field(
         default_factory=DistillSettings
     )

@@ -29,7 +29,7 @@ def write_style_report(artifacts: Path, metrics: Sequence[Metrics]) -> Path:
         curves={stage: artifacts / stage / "curve.csv" for stage in CURVES},
         tables={name: artifacts / file for name, file in TABLES.items()},
         samples=artifacts / "teacher/samples.jpg",
-        set_aside=prepared.get("set_aside", []),
+        set_aside=_read(artifacts / "set_aside.json").get("set_aside", []),
         facts=facts(artifacts, prepared),
     )
     return artifacts / "report.html"

@@ -2,28 +2,51 @@
 when a URI is given."""
 
 import os
+from pathlib import Path
 
 # before MLflow is imported: it reports nothing, and a server that is away is known in seconds
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 
-from mlflow import MlflowClient, set_tracking_uri
+from mlflow import MlflowClient, get_tracking_uri, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
+SQLITE = "sqlite:///"
 PAGE = 1000  # rows of one answer
 
 
 def download(uri: str) -> str:
     """The local folder of a registered model, such as `models:/animegan-shinkai@champion`."""
+    find_store()
     return download_artifacts(artifact_uri=uri)
 
 
 def version_of(uri: str) -> str:
     """The version that an alias stands for: a row of a table, no file."""
+    find_store()
     name, _, alias = uri.removeprefix("models:/").partition("@")
     return str(MlflowClient().get_model_version_by_alias(name, alias).version)
+
+
+def find_store() -> None:
+    """The store of the project that the current folder is in, where nobody has named another one.
+
+    A store that is not there is not made: it would be an empty database in whatever folder this is. Raises
+    `FileNotFoundError`.
+    """
+    uri = get_tracking_uri()
+    if not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).exists():
+        return
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        here = Path.cwd()
+        if found := next((p for folder in (here, *here.parents) if (p := folder / "mlflow.db").is_file()), None):
+            set_tracking_uri(f"{SQLITE}{found}")
+            return
+    raise FileNotFoundError(
+        "no registry here: set MLFLOW_TRACKING_URI to MLflow's address, or go to a project's folder"
+    )
 
 
 def use(tracking_uri: str) -> None:
@@ -33,8 +56,10 @@ def use(tracking_uri: str) -> None:
 
 def list_versions(tracking_uri: str, prefix: str) -> list[dict]:
     """Every version of the models whose names begin with `prefix`: `model`, `number`, `aliases`, `tags`, `run_id`,
-    `created` (milliseconds since 1970), by model and number. Raises what MLflow's stores raise."""
+    `created` (milliseconds since 1970), by model and number. Among the tags are the metrics of the version's run, as
+    text. Raises what MLflow's stores raise."""
     client, found = MlflowClient(tracking_uri), []
+    figures = _metrics_of_runs(client)
     for model in _all(lambda token: client.search_registered_models(f"name LIKE '{prefix}%'", PAGE, page_token=token)):
         aliases: dict[str, list[str]] = {}
         for alias, number in sorted(model.aliases.items()):
@@ -42,10 +67,19 @@ def list_versions(tracking_uri: str, prefix: str) -> list[dict]:
         search = f"name = '{model.name}'"
         versions = _all(lambda token, search=search: client.search_model_versions(search, PAGE, page_token=token))
         for version in sorted(versions, key=lambda version: int(version.version)):
-            row = {"model": model.name, "number": int(version.version), "tags": dict(version.tags)}
+            tags = {**figures.get(version.run_id, {}), **version.tags}
+            row = {"model": model.name, "number": int(version.version), "tags": tags}
             marks = {"aliases": aliases.get(str(version.version), []), "run_id": version.run_id}
             found.append(row | marks | {"created": version.creation_timestamp})
     return found
+
+
+def _metrics_of_runs(client: MlflowClient) -> dict[str, dict[str, str]]:
+    """By run, in as few questions as there are thousands of runs."""
+    experiments = _all(lambda token: client.search_experiments(max_results=PAGE, page_token=token))
+    wanted = [experiment.experiment_id for experiment in experiments]
+    runs = _all(lambda token: client.search_runs(wanted, max_results=PAGE, page_token=token)) if wanted else []
+    return {run.info.run_id: {key: f"{value:.10g}" for key, value in run.data.metrics.items()} for run in runs}
 
 
 def record(tracking_uri: str, model: str, number: str, metrics: dict[str, float], tags: dict[str, str]) -> None:

@@ -15,7 +15,8 @@ from anime_model.runtime.stylizer import Stylizer
 
 
 class AnimeModel:
-    """`predict` takes pictures, uint8 RGB [N, H, W, 3], or a list of N picture files, which may differ in size.
+    """`predict` takes pictures, uint8 RGB [N, H, W, 3], or a list of N picture files, which may differ in size. Through
+    MLflow, whose signature of the registered model knows one kind of input, pictures alone.
 
     It returns uint8 RGB [N, H, W, 3], or a list of pictures [H, W, 3] where their sizes differ. A file that is no
     picture raises `PictureError`.

@@ -4,6 +4,7 @@ A machine that is lent for minutes gives no time to count steps: the learning ra
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anime_model.networks.discriminator import DetailDiscriminator
 from anime_model.training import losses
 from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
+from anime_model.training.views import random_part
 
+Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
 WARM_UP = 50  # steps in which the rate rises
 
@@ -26,7 +30,8 @@ class Nearness:
     pixel: float = 4.0
     content: float = 1.0
     direction: float = 1.5
-    style: float = 0.1
+    style: float = 0.3
+    edges: float = 2.0
 
 
 class PictureLoss(nn.Module):
@@ -34,7 +39,8 @@ class PictureLoss(nn.Module):
 
     `pixel`: L1. `content`: L1 of the maps over the wanted maps' own size. `direction`: squared distance of the maps
     with unit length over channels, as LPIPS has it (Zhang et al., CVPR 2018), all channels alike. `style`: paired Gram
-    matrices. The first map, at full resolution, is left out of the last two: it costs as much as all others together.
+    matrices. The first map, at full resolution, is left out of these two: it costs as much as all others together.
+    `edges`: L1 of the differences between neighbours, which sees a line that is soft or has teeth.
     """
 
     def __init__(self, perceptual: nn.Module, weights: Nearness | None = None) -> None:
@@ -52,6 +58,7 @@ class PictureLoss(nn.Module):
             "content": torch.stack([_relative_l1(maps[name], targets[name]) for name in maps]).mean(),
             "direction": torch.stack([_apart(maps[name], targets[name]) for name in deep]).mean(),
             "style": losses.style_paired(maps, targets, tuple(deep[:2])),
+            "edges": _neighbours(made - wanted),
         }
         total = torch.stack([getattr(self.weights, name) * value.float() for name, value in parts.items()]).sum()
         return total, parts
@@ -61,12 +68,54 @@ def _relative_l1(made: Tensor, wanted: Tensor) -> Tensor:
     return (made - wanted).abs().mean(dtype=torch.float32) / wanted.abs().mean(dtype=torch.float32).clamp_min(1e-6)
 
 
+def _neighbours(error: Tensor) -> Tensor:
+    return (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()) / 2
+
+
 def _apart(made: Tensor, wanted: Tensor) -> Tensor:
     return (_unit(made.float()) - _unit(wanted.float())).square().sum(1).mean()
 
 
 def _unit(maps: Tensor) -> Tensor:
     return maps * torch.rsqrt(maps.square().sum(1, keepdim=True) + 1e-6)
+
+
+class Critic:
+    """A discriminator that learns beside a network what the detail of the wanted pictures looks like.
+
+    Where a small network cannot know which of many lines is drawn, distances make it draw all of them softly; a critic
+    knows no soft line. Least squares (Mao et al., ICCV 2017) on patches (Isola et al., CVPR 2017). Its gradient in the
+    picture has `share` of the length that the distances' gradient has, so that neither drowns the other (as Esser et
+    al., "Taming Transformers", CVPR 2021, weigh it).
+    """
+
+    def __init__(self, share: float, width: int, rate: float, device: torch.device) -> None:
+        self.share = share
+        self.network = DetailDiscriminator(width).to(device, memory_format=torch.channels_last).train()
+        self._optimizer = torch.optim.Adam(self.network.parameters(), rate, (0.5, 0.99))
+
+    def learn(self, made: Tensor, wanted: Tensor) -> Tensor:
+        """One step of the discriminator on pictures [N, 3, H, W]; its loss, a scalar: 0.5 where it knows nothing."""
+        real, fake = self.network(torch.cat([wanted, made.detach()])).float().chunk(2)
+        loss = (real - 1).square().mean() + fake.square().mean()
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        return loss.detach()
+
+    def with_share(self, made: Tensor, distance: Callable[[Tensor], Made]) -> Made:
+        """What `distance(made)` gives, its gradient turned towards pictures that the discriminator takes for wanted.
+
+        The value is that of the distance alone.
+        """
+        leaf = made.detach().requires_grad_(True)
+        total, parts = distance(leaf)
+        (gradient,) = torch.autograd.grad(total, leaf)
+        adversarial = losses.adversarial(self.network(leaf).float())
+        (turn,) = torch.autograd.grad(adversarial, leaf)
+        gradient = gradient + self.share * gradient.norm() / turn.norm().clamp_min(1e-12) * turn
+        steered = (made * gradient).sum()
+        return total.detach() + steered - steered.detach(), parts | {"adversarial": adversarial}
 
 
 @dataclass
@@ -78,7 +127,7 @@ class Learner:
     """
 
     network: nn.Module
-    step: Callable[[float], tuple[Tensor, dict[str, Tensor]]]
+    step: Callable[[float], Made]
     rate: float
     decay: float = 0.998
     log_every: int = 100
@@ -96,7 +145,7 @@ class Learner:
         parameters = [p for p in (*self.network.parameters(), *self.extra) if p.requires_grad]
         optimizer = torch.optim.Adam(parameters, self.rate, (0.9, 0.99))
         begin = saved = time.monotonic()
-        step = 0
+        step, since = 0, []
         while (spent := time.monotonic() - begin) < seconds:
             set_rate(optimizer, self._rate(spent / seconds) * min(1, (step + 1) / WARM_UP))
             loss, parts = self.step(spent / seconds)
@@ -106,8 +155,10 @@ class Learner:
             optimizer.step()
             update_average(self.average, self.network, step, self.decay)
             step += 1
+            since.append(torch.stack([loss.detach(), *(part.detach() for part in parts.values())]))
             if step % self.log_every == 0:
-                self._tell(spent, step, loss, parts)
+                self._tell(spent, step, dict(zip(("loss", *parts), torch.stack(since).mean(0).tolist(), strict=True)))
+                since.clear()
             if time.monotonic() - saved > self.save_every:
                 saved = time.monotonic()
                 self.on_save(self.average)
@@ -117,22 +168,23 @@ class Learner:
     def _rate(self, done: float) -> float:
         return cosine(round(done * 10_000), 10_000, self.rate)
 
-    def _tell(self, spent: float, step: int, loss: Tensor, parts: dict[str, Tensor]) -> None:
-        row = {"step": step, "loss": float(loss.detach())} | {
-            key: float(value.detach()) for key, value in parts.items()
-        }
-        if not all(map(torch.isfinite, map(torch.tensor, row.values()))):
+    def _tell(self, spent: float, step: int, means: dict[str, float]) -> None:
+        """Means of the steps since the last row: single batches differ by a fifth."""
+        if not all(map(math.isfinite, means.values())):
             raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate")
-        self.on_row(spent, row)
+        self.on_row(spent, {"step": step} | means)
 
 
 class Pool:
     """Pairs that were drawn before, renewed a few at a time: where a target costs more than a step of the student."""
 
     def __init__(self, draw: Callable[[], Pair], size: int, first: int, renew: int) -> None:
-        """`draw` makes one pair [1, 3, H, W]; `first` are made at once, `renew` more before every tenth batch."""
+        """`draw` makes one pair [1, 3, H, W]; `first` are made at once, `renew` more before every tenth batch.
+
+        Pairs may differ in size; batches are cut out of them.
+        """
         self._draw, self.size, self.renew = draw, size, renew
-        self._pairs: list[Pair] = []
+        self._pairs: list[Tensor] = []  # each [2, 3, H, W]
         self._batches = 0
         self._add(first)
 
@@ -140,16 +192,17 @@ class Pool:
         return len(self._pairs)
 
     def _add(self, count: int) -> None:
-        self._pairs += [tuple(_levels(picture) for picture in self._draw()) for _ in range(count)]
+        self._pairs += [_levels(torch.cat(self._draw())) for _ in range(count)]
         del self._pairs[: max(0, len(self._pairs) - self.size)]
 
-    def batch(self, count: int) -> Pair:
-        """Random pairs, mirrored half of the time: two [count, 3, H, W] in [-1, 1]."""
+    def batch(self, count: int, crop: int) -> Pair:
+        """Random parts of random pairs, mirrored half of the time: two [count, 3, crop, crop] in [-1, 1]."""
         if self._batches % 10 == 9:
             self._add(self.renew)
         self._batches += 1
-        chosen = [self._pairs[place] for place in torch.randint(len(self._pairs), (count,)).tolist()]
-        photo, wanted = (torch.cat(side).float() / 127.5 - 1 for side in zip(*chosen, strict=True))
+        chosen = torch.randint(len(self._pairs), (count,)).tolist()
+        parts = [random_part(self._pairs[place], crop, crop) for place in chosen]
+        photo, wanted = torch.stack(parts, 1).float() / 127.5 - 1
         return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
 
 

@@ -74,8 +74,8 @@ def prepare(
 
     Reads photos/train/**, photos/test/<set>/** and frames/**. Pictures are scaled down to a short side of `photo_size`,
     `test_size` and `frame_size` pixels, never up. Those that cannot be read, whose short side is under `smallest`, or
-    that are train photos and test photos at once, are set aside. Returns what prepared.json holds: counts, a hash of
-    all that was written and the list of pictures set aside, each with its reason. Raises `ValueError` where a folder
+    that are train photos and test photos at once, are set aside. Returns what prepared.json holds, counts and a hash of
+    all that was written, and the list of pictures set aside, each with its reason. Raises `ValueError` where a folder
     has too few usable pictures.
     """
     tests = {
@@ -96,9 +96,10 @@ def prepare(
     facts = {name: sum(not result.reason for result in each) for name, each in results.items()}
     facts["test"] = {name: sum(not result.reason for result in each) for name, each in held.items()}
     facts["hash"] = _hash(out, done)
+    # Without the list below: a picture that was never used changes nothing for the stages that read this folder.
+    (out / "prepared.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     facts["set_aside"] = [{"file": result.job.label, "reason": result.reason} for result in done if result.reason]
     facts["set_aside"] += _unread(photos, "photos") + _unread(frames, "frames")
-    (out / "prepared.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return facts
 
 

@@ -5,6 +5,7 @@ drawing, and a student sees softer, sharper, darker and larger pictures than the
 """
 
 import math
+import random
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ class Variety:
     `gamma` the logarithm of the exponent, the rest factors or, for `noise` and `shift`, levels of a picture in [0, 1].
     """
 
-    scale: tuple[float, float] = (0.9, 2.43)
+    scale: tuple[float, float] = (0.75, 2.0)
     sharpness: tuple[float, float, float] = (0.35, -0.6, 1.6)
     gamma: tuple[float, float, float] = (0.35, -0.45, 0.45)
     contrast: tuple[float, float, float] = (0.35, 0.7, 1.25)
@@ -60,6 +61,23 @@ class Views:
         flip = torch.rand(count, device=self.device) < 0.5
         return vary(self._cut(pick, top, left, window, size, flip), self.variety)
 
+    def whole(self, least: int, most: int) -> Tensor:
+        """One random photo as whole as `most` pixels a side allow: [1, 3, H, W] in [-1, 1], sides from `least` up.
+
+        Sides are multiples of 16, so that any network draws them as they are. One whose norm sees the whole picture
+        draws a part otherwise than it draws the whole.
+        """
+        pick = int(torch.multinomial(self.weights, 1))
+        height, width = (int(side) for side in self.sizes[pick])
+        low, high = self.variety.scale
+        scale = math.exp(random.uniform(math.log(low), math.log(high)))
+        scale = max(scale, least / min(height, width))
+        size = [max(least, round(side * scale / 16) * 16) for side in (height, width)]
+        photo = self.pictures[pick][None, :, :height, :width].float()
+        photo = F.interpolate(photo, size, mode="bicubic", antialias=True).clamp(0, 255) / 127.5 - 1
+        photo = random_part(photo, min(size[0], most), min(size[1], most))
+        return vary(photo.flip(3) if random.random() < 0.5 else photo, self.variety)
+
     def fixed(self, count: int, size: int) -> Tensor:
         """The largest square of `count` photos spread over the folder, as they are: [count, 3, size, size]."""
         pick = torch.linspace(0, len(self.pictures) - 1, min(count, len(self.pictures)), device=self.device).long()
@@ -79,6 +97,13 @@ class Views:
             self.pictures[pick].float(), grid, mode="bicubic", padding_mode="border", align_corners=True
         )
         return photo.clamp(0, 255) / 127.5 - 1
+
+
+def random_part(pictures: Tensor, height: int, width: int) -> Tensor:
+    """The same random part [..., height, width] of all pictures [..., H, W]."""
+    top = random.randint(0, pictures.shape[-2] - height)
+    left = random.randint(0, pictures.shape[-1] - width)
+    return pictures[..., top : top + height, left : left + width]
 
 
 def vary(photo: Tensor, variety: Variety) -> Tensor:

@@ -5,6 +5,7 @@ stands: only what is missing is filled in. Importing this module does it, before
 import the tools. `python -m flows.machine.environment COMMAND ...` runs any command of the tools with these settings.
 """
 
+import io
 import json
 import os
 import sys
@@ -12,7 +13,10 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+from flows.machine.git import has_repository
+
 PREFECT_PORT = 4200  # where `make prefect` serves
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FOUND = "ANIME_PREFECT_FOUND"  # a server that nobody named, found at that port
 
 
@@ -60,6 +64,7 @@ def settings(workspace: Path) -> dict[str, str]:
         "MALLOC_MMAP_THRESHOLD_": str(2**34),
         "MALLOC_TRIM_THRESHOLD_": str(2**34),
         "MALLOC_TOP_PAD_": str(2**28),
+        "PYTHONIOENCODING": "utf-8:backslashreplace",  # stages speak into a pipe, whatever the terminal can show
         "GIT_PYTHON_REFRESH": "quiet",  # MLflow's git library warns where there is no git
     }
 
@@ -68,11 +73,36 @@ def settle(workspace: Path) -> None:
     """Fill in what is missing, and put the running interpreter first, so that `python` in `dvc.yaml` is this one."""
     for name, value in settings(workspace).items():
         os.environ.setdefault(name, value)
+    for stream in (sys.stdout, sys.stderr):  # a terminal of ASCII shows a dot as ?, and ends no run
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     folder = str(Path(sys.executable).parent)
     if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
         os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    trust_loopback()
+    work_without_git(workspace)
     if "PREFECT_API_URL" not in os.environ and (url := running_server(Path(os.environ["PREFECT_HOME"]))):
         os.environ |= {"PREFECT_API_URL": url, FOUND: url}
+
+
+def trust_loopback() -> None:
+    """This machine's own servers are never asked for through a proxy, which knows another 127.0.0.1."""
+    for name in ("NO_PROXY", "no_proxy"):
+        named = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join(dict.fromkeys([*named, *LOOPBACK]))
+
+
+def work_without_git(workspace: Path) -> None:
+    """DVC refuses a folder without git, such as an unpacked archive of the project, unless it is told so."""
+    folder, config = workspace / ".dvc" / "tmp" / "config", workspace / ".dvc" / "tmp" / "config" / "config"
+    if os.environ["DVC_GLOBAL_CONFIG_DIR"] != str(folder) or not (workspace / ".dvc").is_dir():
+        return
+    with suppress(OSError):  # a folder that cannot be written is said later, with its name
+        if has_repository(workspace):
+            config.unlink(missing_ok=True)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            config.write_text("[core]\n    no_scm = true\n")
 
 
 def found_server() -> str | None:

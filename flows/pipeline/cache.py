@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from flows.machine.environment import WORKSPACE
@@ -65,10 +66,15 @@ def _files(cache: Path, path: Path, md5: str) -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    damaged = list(damaged_objects(object_folder(WORKSPACE)))
-    for path in damaged:
-        path.unlink()
-        print(f"damaged, removed: {path}")
+    """0 where all objects are sound or the damaged ones gone; 1 where the cache cannot be read or written."""
+    try:
+        damaged = list(damaged_objects(object_folder(WORKSPACE)))
+        for path in damaged:
+            path.unlink()
+            print(f"damaged, removed: {path}")
+    except (OSError, DvcException) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
     print(f"{len(damaged)} damaged: made again when needed" if damaged else "every object is sound")
     return 0
 

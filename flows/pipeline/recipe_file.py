@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from itertools import count
 from pathlib import Path
@@ -11,6 +10,11 @@ from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.data import DataSettings
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
+from flows.machine import git
+from flows.machine.hashes import file_md5
+from flows.pipeline.preflight import check_machine
+
+COPIED = Path("scratch", "params.md5")  # what the last recipe that became `params.yaml` was
 
 
 def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:
@@ -18,12 +22,15 @@ def use_recipe(root: Path, recipe: Path | None = None) -> Path | None:
 
     Returns where a `params.yaml` that exists nowhere else was kept. Raises `RecipeError`.
     """
-    active = root / "params.yaml"
-    check_data(root, load_recipe(recipe or active).data)
+    active, settings = root / "params.yaml", load_recipe(recipe or root / "params.yaml")
+    check_machine(root, settings)
+    check_data(root, settings.data)
     if recipe is None or (active.exists() and active.read_bytes() == recipe.read_bytes()):
         return None
     kept = _keep(root, active) if active.exists() and not _exists_elsewhere(root, active) else None
     write_whole(active, recipe.read_bytes())
+    (root / COPIED).parent.mkdir(exist_ok=True)
+    write_whole(root / COPIED, file_md5(active))
     return kept
 
 
@@ -49,11 +56,13 @@ def _keep(root: Path, active: Path) -> Path:
 
 
 def _exists_elsewhere(root: Path, active: Path) -> bool:
-    """Whether a file in `recipes/` or git's last commit holds the same bytes."""
+    """Whether a recipe was copied to it and nothing changed since, or a recipe or git's last commit is the same."""
     content = active.read_bytes()
-    command = ["git", "-C", str(root), "show", "HEAD:./params.yaml"]
-    committed = subprocess.run(command, capture_output=True, check=False)
-    return committed.stdout == content or any(path.read_bytes() == content for path in root.glob("recipes/*.yaml"))
+    if (root / COPIED).is_file() and (root / COPIED).read_text() == file_md5(active):
+        return True
+    committed = git.ask(root, "show", "HEAD:./params.yaml")[0].encode()
+    kept = (*root.glob("recipes/*.yaml"), *root.glob("params.*.bak.yaml"))
+    return content in (committed, *(path.read_bytes() for path in kept))
 
 
 def recipe_name(root: Path) -> str:

@@ -47,16 +47,6 @@ def read_baselines(root: Path, style: str) -> list[Metrics]:
     return json.loads(file.read_text()) if file.exists() else []
 
 
-def overall(metrics: Metrics) -> Metrics:
-    """The figures over all pictures, without those of single test sets and without the ends of intervals."""
-    sets = tuple(key.removeprefix("ssim") for key in metrics if key.startswith("ssim_"))
-    return {
-        key: value
-        for key, value in metrics.items()
-        if not (sets and key.endswith(sets)) and not key.endswith(("_low", "_high"))
-    }
-
-
 def table(variants: Iterable[Metrics]) -> list[dict[str, str]]:
     """One row of text for each variant; a dash where a figure does not exist (the teacher's PSNR to itself)."""
     return [{head: _cell(cell, metrics) for head, cell in COLUMNS.items()} for metrics in variants]
@@ -86,6 +76,16 @@ def protocol(metrics: Metrics) -> str:
         f"FID: {metrics.get('fid_features')}, {metrics.get('fid_real')} frames, {metrics.get('fid_fake')} pictures, "
         f"too large by few pictures · LPIPS ({metrics.get('lpips_net')}) and PSNR to the teacher"
     )
+
+
+def protocols(variants: Iterable[Metrics]) -> str:
+    """One line for each way that figures were measured in, with its styles where there are several."""
+    ways: dict[str, list[str]] = {}
+    for metrics in variants:
+        styles = ways.setdefault(protocol(metrics), [])
+        if (style := str(metrics["style"])) not in styles:
+            styles.append(style)
+    return "\n".join(f"{', '.join(styles)}: {how}" if len(ways) > 1 else how for how, styles in ways.items())
 
 
 def _cell(cell, metrics: Metrics) -> str:

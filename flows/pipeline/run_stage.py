@@ -1,5 +1,6 @@
 """One stage through DVC, in a process group of its own that never outlives the flow."""
 
+import itertools
 import os
 import re
 import selectors
@@ -20,7 +21,9 @@ DVC_TALK = re.compile(
     r"\s*$|> |ERROR: |WARNING: |Running stage '|Stage '.*' (didn't|is cached)|(Updating|Generating) lock file|"
     r"Use `dvc push`|To (track|enable)|\s+(git add|dvc config) |Data and pipelines are up to date"
 )
+DVC_LINKS = re.compile(r"<https?://|Having any troubles\?|Is your cache up to date\?")
 EXITED = re.compile(r"exited with (-?\d+)")
+OnTalk = Callable[[str], None] | None
 LOCKED = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 ERROR_LINE = re.compile(r"^\s*(error\b|[\w.]*(Error|Exception|Interrupt)\b).*", re.IGNORECASE)
 
@@ -33,19 +36,27 @@ class StageError(RuntimeError):
         self.transient = transient
 
 
-def reproduce(name: str, root: Path, stop: Event, timeout: float, on_line: Callable[[str], None]) -> bool:
+def reproduce(
+    name: str, root: Path, stop: Event, timeout: float, on_line: Callable[[str], None], on_talk: OnTalk = None
+) -> bool:
     """Bring stage `name` of the project at `root` up to date; whether DVC found it unchanged or in its cache.
 
-    `on_line` gets every line of the stage's own output as it comes. Raises `StageError` where the stage fails, takes
-    longer than `timeout` seconds, or `stop` is set meanwhile; on any way out the process group is gone.
+    `on_line` gets every line of the stage's own output as it comes, `on_talk` what DVC itself says. Raises `StageError`
+    where the stage fails, takes longer than `timeout` seconds, or `stop` is set meanwhile; on any way out the process
+    group is gone.
     """
     command = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    tail = run_python(command, root, stop, timeout, on_line)
+    tail = run_python(command, root, stop, timeout, on_line, on_talk)
     return any(UNCHANGED.search(line) for line in tail)
 
 
 def run_python(
-    arguments: Sequence[str], root: Path, stop: Event, timeout: float, on_line: Callable[[str], None]
+    arguments: Sequence[str],
+    root: Path,
+    stop: Event,
+    timeout: float,
+    on_line: Callable[[str], None],
+    on_talk: OnTalk = None,
 ) -> deque[str]:
     """The running Python with `arguments` in `root`; its last lines. As for `reproduce`, whatever the command is."""
     process = start_group([sys.executable, *arguments], root)
@@ -55,6 +66,8 @@ def run_python(
             tail.append(line)
             if not DVC_TALK.match(line):
                 on_line(line)
+            elif on_talk:
+                on_talk(line)
         if process.wait() != 0:
             raise _failure(process.returncode, tail)
         return tail
@@ -82,7 +95,7 @@ def _lines(process: subprocess.Popen, stop: Event, deadline: float) -> Iterator[
 
 
 def _failure(status: int, tail: deque[str]) -> StageError:
-    """One line on what went wrong: the stage's own error line, else its last line, else DVC's."""
+    """One line on what went wrong: the stage's own error line, else its last line; DVC's where it failed by itself."""
     text = "\n".join(tail)
     own = [line.strip() for line in tail if not DVC_TALK.match(line)]
     if LOCKED.search(text):
@@ -90,9 +103,21 @@ def _failure(status: int, tail: deque[str]) -> StageError:
     if killed := _signal(status, text):
         last = f", after {own[-1]!r}" if own else ""
         return StageError(f"killed by {killed} (out of memory?){last}", transient=True)
+    if not EXITED.search(text) and (why := dvc_error(tail)):
+        return StageError(why)
     errors = [line for line in own if ERROR_LINE.match(line)]
     said = (errors or own or [line for line in tail if line.strip()] or ["DVC failed without a word"])[-1]
     return StageError(f"{re.sub(r'^(?i:error): ', '', said)}")
+
+
+def dvc_error(tail: Sequence[str]) -> str:
+    """What DVC said last was wrong, with the lines that belong to it, in one; empty where it said nothing."""
+    starts = [number for number, line in enumerate(tail) if line.startswith("ERROR: ")]
+    if not starts:
+        return ""
+    lines = itertools.takewhile(str.strip, list(tail)[starts[-1] :])
+    said = " ".join(line.strip() for line in lines if not DVC_LINKS.match(line))
+    return said.removeprefix("ERROR: ").removeprefix("failed to reproduce ")
 
 
 def _signal(status: int, text: str) -> str:

@@ -1,60 +1,109 @@
-"""The newest photos and frames, brought by DVC where it tracks them."""
+"""Photos and frames that DVC tracks: brought to what their `.dvc` files name, or noted there as people left them."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from dvc.exceptions import DvcException
-from dvc.repo import Repo, lock_repo
-from dvc.stage import Stage as DvcStage
-
 from anime_model.recipes.recipe import Recipe
 from flows.pipeline.graph import GraphError
-from flows.pipeline.run_stage import run_python
+from flows.pipeline.run_stage import StageError, run_python
+from flows.pipeline.tracked import CHANGED, MISSING, OTHER, SAME, Source, count_files
 
 
-def pull(root: Path, recipe: Recipe, stop: Event, timeout: float, on_line: Callable[[str], None]) -> list[str]:
-    """Bring the recipe's photos and frames to the newest version that their `.dvc` files can give; those files.
+@dataclass(frozen=True)
+class Runner:
+    """How DVC's own commands are run: where, how long at most, and who hears them."""
 
-    What was imported (`dvc import`, `dvc import-url`) is updated from its source, what was added (`dvc add`) is pulled
-    from the remote as far as the workspace does not have it. Folders that DVC does not track are used as they are.
-    Raises `GraphError`, `StageError`.
+    root: Path
+    stop: Event
+    timeout: float
+    on_line: Callable[[str], None]
+    on_talk: Callable[[str], None] | None = None
+
+    def dvc(self, *arguments: str) -> None:
+        """Raises `StageError` with what DVC said."""
+        run_python(["-m", "dvc", *arguments], self.root, self.stop, self.timeout, self.on_line, self.on_talk)
+
+
+def unsettled(sources: Iterable[Source]) -> list[Source]:
+    return [source for source in sources if source.state != SAME]
+
+
+def settle(sources: Sequence[Source], runner: Runner) -> list[str]:
+    """Make every folder and its `.dvc` file agree without asking any remote; what was done, in words.
+
+    What people have put in or taken away is noted in the `.dvc` file, as `dvc add` does; where git has changed that
+    file, the folder follows from DVC's cache. Raises `GraphError` where data are missing, `StageError`.
     """
-    tracked = tracked_data(root, recipe)
-    for file, verb in tracked:
-        if verb:
-            on_line(f"dvc {verb} {file}")
-            run_python(["-m", "dvc", verb, file], root, stop, timeout, on_line)
-    return [file for file, _ in tracked]
+    return [_settled(source, runner) for source in unsettled(sources)]
+
+
+def pull(sources: Sequence[Source], runner: Runner) -> list[str]:
+    """Bring every folder to the newest version that its `.dvc` file can give; what was done, in words.
+
+    What was imported (`dvc import`, `dvc import-url`) is updated from its source; what was added (`dvc add`) is pulled
+    from the remote where it is missing or an earlier version. What people have changed since is left as it is: taken
+    for their wish. Raises `GraphError`, `StageError`.
+    """
+    said = []
+    for source in sources:
+        refuse_changed_import(source)
+        if source.imported:
+            runner.on_line(f"dvc update {source.file}")
+            runner.dvc("update", source.file)
+            said.append(f"{source.file} updated")
+        elif source.state in (MISSING, OTHER):
+            said.append(_brought(source, runner, remote=True))
+        else:
+            said.append(source.file)
+    return said
+
+
+def _settled(source: Source, runner: Runner) -> str:
+    refuse_changed_import(source)
+    if source.state != CHANGED:
+        return _brought(source, runner, remote=False)
+    runner.dvc("commit", "--force", source.file)
+    now = count_files(runner.root / source.path)
+    return f"{source.path} has changed ({now} files, {source.files} before): `git add {source.file}` keeps this version"
+
+
+def refuse_changed_import(source: Source) -> None:
+    """What was imported belongs to its source: an update would take the change away in silence."""
+    if source.imported and source.state == CHANGED:
+        raise GraphError(
+            f"{source.path} is not what {source.file} imported: make the change where it comes from, "
+            f"or take it back by `dvc checkout --force {source.file}`"
+        )
+
+
+def _brought(source: Source, runner: Runner, remote: bool) -> str:
+    """From the cache, else from the remote where that is allowed."""
+    was = "was missing" if source.state == MISSING else "was another version"
+    try:
+        runner.dvc("checkout", "--quiet", source.file)
+    except StageError as error:
+        if runner.stop.is_set():
+            raise
+        if not remote:
+            raise GraphError(
+                f"{source.path} {was}, and DVC's cache does not have the {source.files} files that {source.file} "
+                f"names: `dvc pull {source.file}` brings them"
+            ) from error
+        _pull(source, runner)
+    return f"{source.path} {was}: brought as {source.file} names it ({source.files} files)"
+
+
+def _pull(source: Source, runner: Runner) -> None:
+    runner.on_line(f"dvc pull {source.file}")
+    try:
+        runner.dvc("pull", source.file)
+    except StageError as error:
+        raise StageError(
+            f"{source.file}: {error}; `dvc push` where the {source.files} files of {source.path} are", error.transient
+        ) from error
 
 
 def folders(recipe: Recipe) -> list[str]:
     return [recipe.data.photos, *(f"{recipe.data.frames}/{style}" for style in recipe.styles)]
-
-
-def tracked_data(root: Path, recipe: Recipe) -> list[tuple[str, str]]:
-    """The `.dvc` files of the recipe's data, and what brings each up to date: `update`, `pull` or nothing."""
-    wanted = [Path(os.path.abspath(root / folder)) for folder in folders(recipe)]
-    try:
-        repo = Repo(str(root), _wait_for_lock=True)
-        try:
-            with lock_repo(repo):
-                sources = [stage for stage in repo.index.stages if stage.is_data_source]
-                needed = [stage for stage in sources if any(_overlap(stage, folder) for folder in wanted)]
-                return sorted((os.path.relpath(stage.path, root), _verb(stage)) for stage in needed)
-        finally:
-            repo.close()
-    except DvcException as error:
-        raise GraphError(f"DVC cannot read the pipeline: {' '.join(str(error).split())}") from error
-
-
-def _verb(stage: DvcStage) -> str:
-    if stage.is_import:
-        return "update"
-    return "pull" if stage.status() else ""
-
-
-def _overlap(stage: DvcStage, folder: Path) -> bool:
-    outs = [Path(out.fs_path) for out in stage.outs]
-    return any(out.is_relative_to(folder) or folder.is_relative_to(out) for out in outs)

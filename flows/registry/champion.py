@@ -2,19 +2,21 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from anime_model.metrics.latency import alone_on_the_machine
-from flows.registry.versions import model_name, registry_error
+from flows.machine.hashes import file_md5
+from flows.registry.versions import LITE, model_name, registry_error
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-LITE = "int8"  # the variant that people get
 NO_ALIAS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 
 
@@ -74,23 +76,56 @@ def _asked_for(client: mlflow.MlflowClient, model: str, version: int | None) -> 
         raise
 
 
-def nominate(client: mlflow.MlflowClient, model: str) -> ModelVersion | None:
-    """Makes the newest lite version the challenger, unless it is the champion or was rolled back; that version."""
-    found, champion = newest(client, model), holder(client, model, CHAMPION)
-    if found is None or "rolled_back" in found.tags or (champion and champion.version == found.version):
-        return None
+def versions_of(client: mlflow.MlflowClient, model: str, md5: str) -> list[ModelVersion]:
+    """All versions of one file, newest first: judged in another way, it is another version."""
+    wanted = f"name='{model}' and tags.dvc_md5='{md5}'"
+    return sorted(client.search_model_versions(wanted), key=lambda version: int(version.version), reverse=True)
+
+
+def rolled_back(client: mlflow.MlflowClient, model: str, version: ModelVersion) -> ModelVersion | None:
+    """The version of the same file that was rolled back: what was wrong with it is wrong with the file."""
+    md5 = version.tags.get("dvc_md5")
+    alike = [version, *(versions_of(client, model, md5) if md5 else ())]
+    return next((other for other in alike if "rolled_back" in other.tags), None)
+
+
+@dataclass(frozen=True)
+class Nomination:
+    """The version that may become the champion, or None and why there is none."""
+
+    version: ModelVersion | None
+    why_none: str = ""
+
+
+def nominate(client: mlflow.MlflowClient, model: str, file: Path) -> Nomination:
+    """Makes the newest version of `file`, this workspace's lite network, the challenger.
+
+    Not what another workspace or branch has registered meanwhile, not the champion's file, and no file that was rolled
+    back, whatever its version is called now.
+    """
+    found = next((v for v in versions_of(client, model, file_md5(file)) if v.tags.get("variant") == LITE), None)
+    if found is None:
+        return Nomination(None, f"{model} has no version of {file.name} as it is here")
+    champion = holder(client, model, CHAMPION)
+    if champion and champion.tags.get("dvc_md5") == found.tags["dvc_md5"]:
+        return Nomination(None, f"nothing new: version {champion.version} is the champion")
+    if gone := rolled_back(client, model, found):
+        return Nomination(
+            None, f"nothing new: version {gone.version} was rolled back ({gone.tags.get('rolled_back_reason', '')})"
+        )
     waiting = holder(client, model, CHALLENGER)
     if not waiting or waiting.version != found.version:
         client.set_registered_model_alias(model, CHALLENGER, found.version)
-    return found
+    return Nomination(found)
 
 
-def nominate_all(styles: Iterable[str]) -> None:
-    """`nominate` for every style. Raises `RegistryError`."""
+def nominate_made(root: Path, style: str) -> Nomination:
+    """`nominate` for the lite network that the workspace at `root` has made. Raises `RegistryError`."""
+    file, model = root / "artifacts" / style / "exports" / f"{LITE}.onnx", model_name(style)
+    if not file.is_file():
+        return Nomination(None, f"{style} has no {LITE} network here")
     try:
-        client = mlflow.MlflowClient()
-        for style in styles:
-            nominate(client, model_name(style))
+        return nominate(mlflow.MlflowClient(), model, file)
     except MlflowException as error:
         raise registry_error(error) from error
 
@@ -111,9 +146,8 @@ def crown(
         now = holder(client, model, CHAMPION)
         if (now and now.version) != (before and before.version):
             raise ChampionChanged(now.version if now else "none")
-        for key in ("rolled_back", "rolled_back_reason"):  # what stood against it stands no longer
-            if key in challenger.tags:
-                client.delete_model_version_tag(model, challenger.version, key)
+        if gone := rolled_back(client, model, challenger):
+            _lift(client, model, gone)
         tag(
             client,
             model,
@@ -126,6 +160,13 @@ def crown(
         waiting = holder(client, model, CHALLENGER)
         if waiting and waiting.version == challenger.version:
             client.delete_registered_model_alias(model, CHALLENGER)
+
+
+def _lift(client: mlflow.MlflowClient, model: str, gone: ModelVersion) -> None:
+    """What stood against a file stands no longer, under none of its versions."""
+    for version in {v.version: v for v in (gone, *versions_of(client, model, gone.tags.get("dvc_md5", "")))}.values():
+        for key in {"rolled_back", "rolled_back_reason"} & version.tags.keys():
+            client.delete_model_version_tag(model, version.version, key)
 
 
 def roll_back(client: mlflow.MlflowClient, model: str, reason: str) -> tuple[ModelVersion, ModelVersion]:

@@ -6,6 +6,10 @@ from math import inf, isfinite, nan
 
 from anime_model.recipes.promote import PromoteSettings
 
+NAMES = (
+    "bytes", "latency_p95_ms", "fid", "lpips", "psnr", "lpips_photo", "style_share", "latency_ratio", "fid_to_champion",
+    "lpips_to_champion", "panel",
+)  # fmt: skip
 AT_MOST, AT_LEAST = "at most", "at least"
 Figures = Mapping[str, float | int | str]
 
@@ -24,6 +28,12 @@ class Gate:
     champion: float = nan
     low: float = nan
     high: float = nan
+    overridden: bool = False  # by a person, who says why
+
+    @property
+    def counts(self) -> bool:
+        """Whether it stands in the way of nobody."""
+        return self.passed or self.overridden
 
     @property
     def passed(self) -> bool:
@@ -40,7 +50,8 @@ class Gate:
 
     @property
     def said(self) -> str:
-        return f"{'passed' if self.passed else 'failed'}: {self.measured}, {self.rule} {self.bound:.6g}"
+        verdict = "passed" if self.passed else "failed, overridden" if self.overridden else "failed"
+        return f"{verdict}: {self.measured}, {self.rule} {self.bound:.6g}"
 
     def row(self) -> dict[str, str | float | bool | None]:
         """For JSON, which has no infinity."""

@@ -5,9 +5,9 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,14 +16,23 @@ from math import isfinite
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.models.model import ModelInfo
+from mlflow.types import Schema, TensorSpec
 
+from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
-from flows.pipeline.results import Metrics, evaluation_folder, overall, protocol, read_metrics
+from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
+from flows.registry.identity import workspace_id
+from flows.registry.moved import put_right
 
+HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
+LITE = "int8"  # the variant that people get
 PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
 # What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
@@ -60,6 +69,12 @@ class Variant:
         return model_name(self.style)
 
     @property
+    def figures(self) -> dict[str, float]:
+        """What MLflow takes as metrics: all finite numbers."""
+        numbers = {key: value for key, value in self.metrics.items() if isinstance(value, int | float)}
+        return {key: value for key, value in numbers.items() if isfinite(value)}
+
+    @property
     def identity(self) -> dict[str, str]:
         """The tags by which a version is known again: times are none of them, so measuring again makes no version."""
         how = json.dumps({key: self.metrics.get(key) for key in PROTOCOL}).encode()
@@ -91,12 +106,15 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
 
 
 def make_store(uri: str) -> None:
-    """The tables of a SQLite store that is not there yet, whole or not at all.
+    """The tables of a SQLite store that is not there yet, whole or not at all; the paths of one that was moved.
 
     MLflow makes them in place, in seconds, and a store that a kill has left half made can never be opened again.
     """
     path = Path(uri.removeprefix("sqlite:///"))
-    if not uri.startswith("sqlite:///") or path.exists():
+    if not uri.startswith("sqlite:///"):
+        return
+    if path.exists():
+        put_right(path)
         return
     with tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=f".{path.name}.") as folder:
         part = Path(folder) / path.name
@@ -135,7 +153,7 @@ def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
 
 def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:
     """Runs of this workspace that a kill cut off: they would be shown as running for ever."""
-    mine = f"attributes.status = 'RUNNING' and tags.workspace = '{root}'"
+    mine = f"attributes.status = 'RUNNING' and tags.workspace_id = '{workspace_id(root)}'"
     for run in client.search_runs([experiment_id], mine):
         client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
 
@@ -143,10 +161,13 @@ def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path
 def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[Variant]) -> list[str]:
     """The pipeline's run, and below it one run for each variant: their figures have the same names."""
     styles = list(dict.fromkeys(variant.style for variant in new))
-    origin = {"workspace": str(root), "recipe": recipe, "git_commit": git_commit(root)}
+    place = {"workspace": str(root), "workspace_id": workspace_id(root)}
+    origin = {"recipe": recipe, "git_commit": git.commit(root)[0]}
     name = f"{recipe} · {'+'.join(styles)} · {origin['git_commit'][:7]}"
-    with mlflow.start_run(run_name=name, tags=origin) as run, tempfile.TemporaryDirectory() as folder:
-        _log_parameters(client, run.info.run_id, root / "params.yaml")
+    with mlflow.start_run(run_name=name, tags=origin | place) as run, tempfile.TemporaryDirectory() as folder:
+        parameters = _parameters(root / "params.yaml")
+        _log_parameters(client, run.info.run_id, parameters)
+        client.log_batch(run.info.run_id, metrics=list(_lite_figures(new)))
         _log_state(client, run.info.run_id, root, styles)
         for style in styles:
             _log_curves(client, run.info.run_id, root / "artifacts" / style)
@@ -155,36 +176,53 @@ def _record(client: mlflow.MlflowClient, root: Path, recipe: str, new: Sequence[
                 client.log_artifact(run.info.run_id, str(report), style)
         code = _copy_runtime(Path(folder))
         return [
-            _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)})
+            _create_version(client, variant, code, origin | {"data_hash": _data_hash(root, variant.style)}, parameters)
             for variant in new
         ]
 
 
-def _create_version(client: mlflow.MlflowClient, variant: Variant, code: Path, origin: dict[str, str]) -> str:
-    """The model's files and metrics, and only then the version with its tags; returns its name."""
-    numbers = {key: value for key, value in variant.metrics.items() if isinstance(value, int | float)}
-    figures = {key: value for key, value in numbers.items() if isfinite(value)}
-    words = {key: value for key, value in variant.metrics.items() if isinstance(value, str)}
-    tags = origin | words | variant.identity | {"protocol": protocol(variant.metrics)}
+def _lite_figures(new: Sequence[Variant]) -> Iterator[Metric]:
+    """The lite networks' headlines for the pipeline's own run, so that runs compare: `cel/fid`."""
+    now = int(time.time() * 1000)
+    for variant in (variant for variant in new if variant.name == LITE):
+        for key in variant.figures.keys() & set(HEADLINES):
+            yield Metric(f"{variant.style}/{key}", variant.figures[key], now, 0)
+
+
+def _create_version(
+    client: mlflow.MlflowClient, variant: Variant, code: Path, origin: dict[str, str], parameters: Sequence[Param]
+) -> str:
+    """The model's files, its figures beside the recipe's parameters, and only then the version with its tags; returns
+    its name."""
+    figures = variant.figures
+    tags = origin | variant.identity | {"style": variant.style, "protocol": protocol(variant.metrics)}
     with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
-        info = mlflow.pyfunc.log_model(
-            name=f"{variant.style}-{variant.name}",
-            loader_module="anime_model.runtime.pyfunc",
-            data_path=str(variant.onnx),
-            code_paths=[str(code)],
-            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-        )
+        _log_parameters(client, run.info.run_id, parameters)
+        info = _log_model(variant, code)
         mlflow.log_metrics(figures, model_id=info.model_id)
     _ensure_model(client, variant.model)
     created = client.create_model_version(
         variant.model,
         f"models:/{info.model_id}",
         run.info.run_id,
-        tags=tags | {key: f"{value:.10g}" for key, value in overall(figures).items()},
+        tags=tags | {key: f"{figures[key]:.10g}" for key in HEADLINES if key in figures},
         model_id=info.model_id,
         await_creation_for=30,
     )
     return f"{variant.model} {created.version} ({variant.name})"
+
+
+def _log_model(variant: Variant, code: Path) -> ModelInfo:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it misses an example, which it would run the network on
+        return mlflow.pyfunc.log_model(
+            name=f"{variant.style}-{variant.name}",
+            loader_module="anime_model.runtime.pyfunc",
+            data_path=str(variant.onnx),
+            code_paths=[str(code)],
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            signature=signature(),
+        )
 
 
 def _ensure_model(client: mlflow.MlflowClient, name: str) -> None:
@@ -204,8 +242,17 @@ def _copy_runtime(folder: Path) -> Path:
     return package
 
 
-def _log_parameters(client: mlflow.MlflowClient, run_id: str, recipe: Path) -> None:
-    parameters = [Param(key, str(value)[:5000]) for key, value in flatten(yaml.safe_load(recipe.read_text()))]
+def signature() -> ModelSignature:
+    """Pictures in and out: uint8 RGB [N, height, width, 3]. MLflow refuses anything else before the model sees it."""
+    pictures = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
+    return ModelSignature(inputs=pictures, outputs=pictures)
+
+
+def _parameters(recipe: Path) -> list[Param]:
+    return [Param(key, str(value)[:5000]) for key, value in flatten(yaml.safe_load(recipe.read_text()))]
+
+
+def _log_parameters(client: mlflow.MlflowClient, run_id: str, parameters: Sequence[Param]) -> None:
     for start in range(0, len(parameters), 100):  # MLflow's limit for one call
         client.log_batch(run_id, params=parameters[start : start + 100])
 
@@ -222,8 +269,7 @@ def _log_state(client: mlflow.MlflowClient, run_id: str, root: Path, styles: Seq
         measured = root / "artifacts" / style / "quantized" / "sensitivity.csv"
         if measured.exists():  # which layers are INT8 was decided by times, which never repeat
             client.log_artifact(run_id, str(measured), f"state/{style}")
-    command = ["git", "-C", str(root), "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc"]
-    changes = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    changes, _ = git.ask(root, "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc")
     if changes:
         client.log_text(run_id, changes, "state/uncommitted.diff")
 
@@ -254,21 +300,8 @@ def flatten(tree: dict | list, prefix: str = "") -> Iterator[tuple[str, object]]
             yield f"{prefix}{key}", value
 
 
-def git_commit(root: Path) -> str:
-    """The commit that the working tree stands on; `unknown` without git."""
-    try:
-        command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
 def _data_hash(root: Path, style: str) -> str:
     try:
         return json.loads((root / "artifacts" / style / "data" / "prepared.json").read_text())["hash"]
     except (OSError, ValueError, KeyError):
         return "unknown"
-
-
-if __name__ == "__main__":  # before `mlflow ui` opens the store
-    make_store(mlflow.get_tracking_uri())

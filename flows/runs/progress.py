@@ -25,7 +25,7 @@ class Progress:
     """
 
     def __init__(self, name: str, logger: logging.Logger | logging.LoggerAdapter, file: Path) -> None:
-        self._logger = logger
+        self._name, self._logger = name, logger
         self._path = file
         self._in_traceback = False
         self._artifact = _shown(
@@ -41,7 +41,7 @@ class Progress:
     def __exit__(self, kind: type | None, *_) -> None:
         self._file.close()
         if kind is None:
-            self._move(100.0)
+            self._move(100.0, f"{self._name}: done")
 
     def line(self, line: str) -> None:
         line = redact(line)
@@ -52,6 +52,11 @@ class Progress:
             self._step(line.strip(), *map(int, step.groups()))
         elif not self._in_traceback:
             self._logger.info("%s", line)
+
+    def talk(self, line: str) -> None:
+        """What the tools say about their own work: for the file alone."""
+        self._file.write(f"{redact(line)}\n")
+        self._file.flush()
 
     def _step(self, line: str, step: int, total: int) -> None:
         now = time.monotonic()

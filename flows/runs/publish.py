@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 from prefect.artifacts import create_image_artifact, create_table_artifact
 
-from flows.pipeline.results import aligned, evaluation_folder, protocol, read_baselines, read_metrics, table
+from flows.pipeline.results import aligned, evaluation_folder, protocols, read_baselines, read_metrics, table
 from flows.runs.progress import artifact_key
 
 
@@ -16,7 +16,7 @@ def publish(root: Path, styles: Sequence[str]) -> None:
     """Table and pictures of the evaluated `styles` to Prefect; the table and where to go on to stdout."""
     variants = [metrics for style in styles for metrics in read_metrics(root, style)]
     compared = {style: read_baselines(root, style) + read_metrics(root, style) for style in styles}
-    rows, how = table(row for found in compared.values() for row in found), protocol(variants[0])
+    rows, how = table(row for found in compared.values() for row in found), protocols(variants)
     reports = [Path("artifacts", style, "report.html") for style in styles]
     create_table_artifact(rows, key="results", description=f"{how}. Reports: {', '.join(map(str, reports))}")
     for style in styles:

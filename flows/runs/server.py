@@ -48,9 +48,19 @@ def ensure_server(folder: Path) -> str:
 def _started(folder: Path) -> "_Server | None":
     server = _Server(folder, free_port())
     atexit.register(server.end)  # exits run backwards: Prefect's own, registered later, still reach the server
-    import flows.registry.versions  # noqa: F401  MLflow takes two seconds to import, which the server needs anyway
-
+    _import_mlflow()
     return server if server.comes_up() else None
+
+
+def _import_mlflow() -> None:
+    """All of it takes four seconds of a processor, which the server needs to start anyway: half of them would come at
+    the first question to a store.
+    """
+    import flows.registry.versions  # noqa: F401
+
+    if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
 
 class _Server:

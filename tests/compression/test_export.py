@@ -1,4 +1,5 @@
 import itertools
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +115,14 @@ def test_files_say_how_far_tiles_must_overlap(tmp_path):
         for name in ("float", "int8"):
             found = {item.key: item.value for item in onnx.load(tmp_path / f"{name}.onnx").metadata_props}
             assert found.get("receptive_radius") == (str(receptive_radius(arch)) if said else None)
+
+
+def test_torchscript_names_no_folder_of_this_machine(student, tmp_path):
+    export_torchscript(student, tmp_path / "t.ts")
+    with zipfile.ZipFile(tmp_path / "t.ts") as archive:
+        names = archive.namelist()
+        assert not [name for name in names if str(Path(__file__).parents[2]).encode() in archive.read(name)]
+    assert not [name for name in names if name.endswith(".debug_pkl")]
 
 
 def test_int8_torchscript_runs_at_any_size(quantized, photo, tmp_path):

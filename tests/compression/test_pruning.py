@@ -23,9 +23,10 @@ from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training.loop import Training
 
 
-@pytest.fixture
-def separable(photo) -> Generator:
-    student = replace_convs(Generator(animeganv2(0.25)), ReplaceSettings(layers=("a2", "b1", "c0", "d0", "e1", "e2")))
+@pytest.fixture(params=["published", "strided"])
+def separable(photo, request) -> Generator:
+    settings = ReplaceSettings(layers=("a2", "b1", "c0", "d0", "e1", "e2"), stem=request.param)
+    student = replace_convs(Generator(animeganv2(0.25)), settings, photo)
     with torch.no_grad():
         student.train()(photo)
     return student.eval()

@@ -215,7 +215,10 @@ def test_a_link_out_of_the_data_brings_nothing_in(data: Path):
 def test_data_that_would_hold_dvc_for_ever_is_refused_before_it_looks(data: Path, kind: str):
     import yaml
 
-    (data / "params.yaml").write_text(yaml.safe_dump(toy_recipe()))
+    recipe = toy_recipe()
+    for style in set(recipe["styles"]) - {"cel"}:
+        pictures(data / "frames" / style, 5)
+    (data / "params.yaml").write_text(yaml.safe_dump(recipe))
     use_recipe(data)
     evil = data / "photos" / "train" / "evil.jpg"
     if kind == "pipe":
@@ -310,7 +313,8 @@ def test_what_make_serves_is_reached_from_this_machine_only(project: Path, targe
     port = free_port(0)
     command = [sys.executable if word == "python" else word for word in recipe_of(target)]
     server = harness.start(project, "--port", str(port), command=command)
-    harness.wait_for(lambda: listening(psutil.Process(server.pid)), 600)
+    harness.wait_for(lambda: server.poll() is not None or listening(psutil.Process(server.pid)), 600)
+    assert server.poll() is None, "the server has ended"
     assert listening(psutil.Process(server.pid)) <= {"127.0.0.1", "::1"}
     for process in harness.processes(project):
         harness.kill(process)

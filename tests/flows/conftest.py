@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.toy import make_project
+from tests.flows.toy import dvc, git, make_project
 
 ROOT = Path(__file__).parents[2]
 HOME = Path(tempfile.mkdtemp(prefix="flows-tests-"))
@@ -60,6 +60,34 @@ def _enter(template: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(template, root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("HOME", str(folder / "home"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def tracked_template(toy_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A toy whose photos and frames DVC tracks, all made, committed and pushed to a remote beside it; an unrelated
+    `.dvc` file too."""
+    from tests.flows.promoting import make_retrainable
+
+    root = tmp_path_factory.mktemp("tracked") / "toy"
+    shutil.copytree(toy_template, root)
+    make_retrainable(root)
+    (root / "unrelated.bin").write_text("nothing reads it")
+    dvc("remote", "add", "-d", "store", str(root.parent / "remote"), folder=root)
+    dvc("add", "photos", "frames/cel", "frames/ink", "unrelated.bin", folder=root)
+    dvc("repro", "-q", folder=root)
+    git("add", "-A", folder=root)
+    git("commit", "-qm", "photos, version 1", folder=root)
+    dvc("push", "-q", folder=root)
+    return root
+
+
+@pytest.fixture
+def tracked(tracked_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """It, as the current folder; the remote is the template's, and only read."""
+    root = tmp_path / "toy"
+    shutil.copytree(tracked_template, root)
+    monkeypatch.chdir(root)
     return root
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,12 +41,12 @@ def relax_latency(root: Path) -> None:
         file.write("promote: {latency_ratio: 100, fid_ratio: 2, style_share: null, lpips_photo: null}\n")
 
 
-def register_lite(root: Path, gain: float, style: str = "cel") -> int:
-    """A lite network as the newest version of `style`; its number."""
+def register_lite(root: Path, gain: float, style: str = "cel", **figures: str) -> int:
+    """A lite network as the newest version of `style`, with other `figures` of its evaluation; its number."""
     folder = root / "artifacts" / style
     make_lite(folder / "exports" / "int8.onnx", gain)
     file = folder / "evaluation" / "int8.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"gain": gain}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"gain": gain, **figures}))
     return int(register(root, [style])[-1].split()[1])
 
 
@@ -71,6 +72,8 @@ def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen:
 def make_retrainable(root: Path) -> None:
     """A toy project whose stages depend on photos and frames: the more photos, the nearer the lite network."""
     relax_latency(root)
+    for folder in ("photos", "frames"):
+        shutil.rmtree(root / folder)
     draw_pictures(root / "photos" / "train", 20, seed=1)
     draw_pictures(root / "photos" / "test" / "faces", 4, seed=2)
     for seed, style in enumerate(("cel", "ink"), start=3):

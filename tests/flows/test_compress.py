@@ -85,6 +85,12 @@ def test_the_first_run_does_everything_and_the_second_nothing(toy: Path, prefect
     assert [event for event, _ in evaluations] == ["begin", "end", "begin", "end"], "nor two evaluations"
     assert last_run(prefect_api) == ("Completed", dict.fromkeys([*STAGES, "register"], "Completed"))
     assert versions(toy) == 4
+    run = post(prefect_api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout[:7]
+    assert (run["name"], set(run["tags"])) == (f"demo · cel+ink · {commit}", {"demo", "cel", "ink", commit})
+    wanted = {"flow_runs": {"id": {"any_": [run["id"]]}}, "task_runs": {"name": {"any_": ["register"]}}}
+    (registered,) = post(prefect_api, "task_runs/filter", wanted)
+    assert len(registered["task_inputs"]["wait_for"]) == 2, "the pages show what it waited for"
 
     assert "int8      2,143,552" in first.stdout
     assert "Report:  artifacts/ink/report.html" in first.stdout
@@ -93,6 +99,8 @@ def test_the_first_run_does_everything_and_the_second_nothing(toy: Path, prefect
     assert kinds["results"] == "table"
     assert kinds["pictures-cel"] == "image"
     assert kinds["train-teacher-cel"] == "progress"
+    said = {artifact["key"]: artifact["description"] for artifact in post(prefect_api, "artifacts/filter", {})}
+    assert said["train-teacher-cel"] == "train_teacher@cel: done"
 
     second = compress(PREFECT_API_URL=prefect_api)
     assert (second.returncode, trace(toy)) == (0, [])
@@ -161,6 +169,38 @@ def test_bad_input_is_one_line_before_anything_starts(toy: Path, tmp_path: Path,
     done = compress()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {tmp_path} is no DVC project (no .dvc folder): run this in a clone of the project\n"
+
+
+def test_a_dry_run_says_what_would_run_and_starts_and_changes_nothing(made: Path):
+    recipe = made / "params.yaml"
+    recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 4"))
+    trace(made)
+    done = compress("--dry-run", "--targets", "export@ink")
+    assert (done.returncode, trace(made), done.stderr) == (0, [], "")
+    assert done.stdout.splitlines() == [
+        "train_teacher@ink  changed deps: params.yaml (prune.rounds); changed command; 3 steps",
+        "export@ink         after train_teacher@ink",
+        "2 stages would run, 0 are up to date",
+    ]
+    assert not (made / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("hours", ["-1", "nan", "0", "inf", "soon"])
+def test_no_step_can_take_such_a_time(hours: str, capsys: pytest.CaptureFixture):
+    from flows.compress import _parser
+
+    with pytest.raises(SystemExit):
+        _parser().parse_args([f"--timeout-hours={hours}"])
+    assert f"'{hours}' is no number of hours above 0" in capsys.readouterr().err
+
+
+def test_a_prefect_that_is_away_is_said_without_a_class_of_python(toy: Path):
+    done = compress(PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 1
+    assert errors(done) == [
+        "error: Prefect does not answer at http://127.0.0.1:9/api: start it, or unset PREFECT_API_URL, and a server "
+        "comes up by itself"
+    ]
 
 
 def test_an_unknown_target_is_one_line(toy: Path, prefect_api: str):

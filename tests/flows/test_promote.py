@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from flows.promote import _parser, check, panel_score, rollback
+from flows.promote import Outcome, Wish, _decide, _parser, check, gate_rows, panel_score, rollback
 from flows.registry import champion
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
 from tests.flows.promoting import draw_pictures, register_lite, relax_latency, run, start
@@ -125,7 +125,7 @@ def test_a_rollback_goes_step_by_step_and_keeps_the_reason(made: Path, client: m
     assert (done.returncode, aliases(client)) == (0, (3, None, 2)), done.stderr
     assert (told(done)["verdict"], told(done)["version"], told(done)["champion_before"]) == ("rolled back", 3, 4)
     assert tags(client, 4)["rolled_back_reason"] == "skin turns green"
-    assert champion.nominate(client, MODEL) is None, "what was rolled back does not come again by itself"
+    assert "rolled back: animegan-cel 4 (skin turns green); 3 serves now" in done.stdout
     rollback("cel", "that one too")
     assert aliases(client) == (2, None, None)
     with pytest.raises(
@@ -133,6 +133,65 @@ def test_a_rollback_goes_step_by_step_and_keeps_the_reason(made: Path, client: m
     ):
         rollback("cel", "and that")
     assert aliases(client) == (2, None, None)
+
+
+def decided(root: Path, wish: Wish, psnr: float = 30.0) -> Outcome:
+    """The decision on figures that are given: measuring them takes most of a promotion's time."""
+    figures = {"psnr": psnr, "fid": 1.0, "lpips": 0.1, "latency_ratio": 1.0}
+    return _decide(root, wish, lambda files, teacher: dict.fromkeys(files, figures))
+
+
+def test_a_rolled_back_file_stays_out_under_any_version_until_a_person_lifts_it(
+    made: Path, client: mlflow.MlflowClient
+):
+    assert register_lite(made, 0.98) == 3
+    for number in ("2", "3"):
+        challenger, before = client.get_model_version(MODEL, number), holder(client, MODEL, CHAMPION)
+        champion.crown(client, MODEL, challenger, before, {})
+    rollback("cel", "skin turns green")
+    assert register_lite(made, 0.98, pictures_md5="others") == 4, "the same file, judged on other pictures"
+    nominated = champion.nominate_made(made, "cel")
+    assert nominated.version is None
+    assert nominated.why_none == "nothing new: version 3 was rolled back (skin turns green)"
+    assert aliases(client) == (2, None, None)
+    again = decided(made, Wish("cel", version=4))
+    assert (again.verdict, aliases(client)) == ("refused", (2, None, None))
+    assert again.reason == (
+        "its file was rolled back as version 3: skin turns green; --override rolled_back --reason TEXT takes it again"
+    )
+    lifted = decided(made, Wish("cel", version=4, override=("rolled_back",), reason="the light was green"))
+    assert (lifted.verdict, aliases(client)) == ("promoted", (4, None, 2))
+    assert "rolled_back overridden: the light was green" in tags(client, 4)["promotion"]
+    assert not [key for number in (3, 4) for key in tags(client, number) if key.startswith("rolled_back")]
+
+
+def test_challengers_are_this_workspaces(made: Path, client: mlflow.MlflowClient):
+    """Another branch has registered a newer network in the same MLflow."""
+    own = (made / "artifacts" / "cel" / "exports" / "int8.onnx").read_bytes()
+    assert register_lite(made, 0.98) == 3
+    (made / "artifacts" / "cel" / "exports" / "int8.onnx").write_bytes(own)
+    nominated = champion.nominate_made(made, "cel").version
+    assert (int(nominated.version), aliases(client)) == (2, (None, 2, None))
+    client.set_registered_model_alias(MODEL, CHAMPION, "2")
+    assert champion.nominate_made(made, "cel").why_none == "nothing new: version 2 is the champion"
+    shutil.rmtree(made / "artifacts" / "cel" / "exports")
+    assert champion.nominate_made(made, "cel").why_none == "cel has no int8 network here"
+
+
+def test_a_person_sets_a_gate_aside_and_says_why(made: Path, client: mlflow.MlflowClient):
+    for arguments, said in (
+        (("--override", "psrn", "--reason", "x"), "--override psrn: no gate of that name; choose from bytes, "),
+        (("--override", "psnr"), "--override needs --reason TEXT"),
+        (("--override", "psnr", "--reason", "x", "--rollback"), "--rollback goes to the former champion: it takes no "),
+    ):
+        with pytest.raises(PromotionError, match=said):
+            check(_parser().parse_args(["cel", *arguments]))
+    assert decided(made, Wish("cel"), psnr=9.0).verdict == "refused"
+    outcome = decided(made, Wish("cel", override=("psnr",), reason="darker on purpose"), psnr=9.0)
+    assert (outcome.verdict, aliases(client)) == ("promoted", (2, None, None))
+    assert outcome.reason == "passed 0 gates; psnr overridden: darker on purpose"
+    assert tags(client, 2)["gate_psnr"] == "failed, overridden: 9, at least 20"
+    assert [row["verdict"] for row in gate_rows(outcome)] == ["overridden"]
 
 
 def test_a_kill_between_two_aliases_is_put_right(made: Path, client: mlflow.MlflowClient):
@@ -172,7 +231,7 @@ def test_two_promotions_at_once_end_in_one_state(made: Path, client: mlflow.Mlfl
 
 def test_bad_input_is_one_line(made: Path, client: mlflow.MlflowClient):
     done = run("flows.promote", "../x", "--json")
-    said = "'../x' is no style: small letters, digits, '-' and '_', such as shinkai"
+    said = "'../x' is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
     with pytest.raises(PromotionError, match=r"--rollback needs --reason TEXT"):
         check(_parser().parse_args(["cel", "--rollback"]))

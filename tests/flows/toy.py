@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+AUTHOR = ("-c", "user.name=toy", "-c", "user.email=toy@example.org")
 PIPELINE = """
 stages:
   train_teacher:
@@ -42,9 +43,9 @@ seed: 1
 perceptual: embedded
 data: {photos: photos, frames: frames, generate: []}
 training: {threads: 2}
-teacher: {weights: {adversarial: 1, content: 1, style: 1, colour: 1, variation: 1}}
+teacher: {warm_up_steps: 0, steps: 3, weights: {adversarial: 1, content: 1, style: 1, colour: 1, variation: 1}}
 replace_convs: {layers: []}
-prune: {rounds: 3}
+prune: {rounds: 3, sparsity_steps: 0}
 distill: {}
 quantize: {}
 evaluate: {latency_threads: 2}
@@ -154,4 +155,16 @@ def make_project(root: Path) -> Path:
         subprocess.run(command.split(), cwd=root, check=True)
     commit = "git -c user.name=toy -c user.email=toy@example.org commit -qm toy"
     subprocess.run(commit.split(), cwd=root, check=True)
+    for folder in ("photos/train", "photos/test/faces", "frames/cel", "frames/ink"):
+        (root / folder).mkdir(parents=True)
+        for number in range(4):
+            (root / folder / f"{number}.png").touch()  # no stage reads them, and git does not have them
     return root
+
+
+def dvc(*arguments: str, folder: Path | str = ".") -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def git(*arguments: str, folder: Path | str = ".") -> None:
+    subprocess.run(["git", *AUTHOR, *arguments], cwd=folder, check=True, capture_output=True)

@@ -16,7 +16,7 @@ from anime_model.recipes.evaluate import EvaluateStage
 from anime_model.recipes.prune import PruneStage
 from anime_model.recipes.quantize import QuantizeStage
 from anime_model.recipes.reading import RecipeError, parse
-from anime_model.recipes.recipe import load_recipe, parse_recipe
+from anime_model.recipes.recipe import LEAST_INT8, load_recipe, parse_recipe
 from anime_model.recipes.replace_convs import ReplaceStage
 from anime_model.recipes.teacher import ReferenceStage, TeacherStage
 from tools import recipe_keys
@@ -105,6 +105,17 @@ def test_what_distillations_share_reaches_every_stage():
         ("teacher.rate", -1e-4),
         ("teacher.rate", float("nan")),
         ("teacher.discriminator_rate", 0),
+        ("teacher.rate", 1e30),
+        ("distill.fine_tune.rate", -1),
+        ("teacher.content_layers", []),
+        ("distillation.style_layers", []),
+        ("teacher.pairs", {"content_layers": []}),
+        ("teacher.weights", dict.fromkeys(("adversarial", "content", "style", "colour", "variation"), 0)),
+        ("distillation.weights", {"pixel": 0, "content": 0}),
+        ("teacher.import_file", {"cell": "x.pt"}),
+        ("teacher.import_md5", {"cell": "0" * 32}),
+        ("teacher.reference_hints", {"cell": {}}),
+        ("quantize.psnr", 20),
         ("teacher.weights.content", -1),
         ("teacher.weights.content", float("inf")),
         ("teacher.content_layers", ["relu9_9"]),
@@ -117,6 +128,9 @@ def test_what_distillations_share_reaches_every_stage():
         ("replace_convs.kernels", {"e2": 9}),
         ("replace_convs.norm", "group"),
         ("quantize.keep_float", ["layers.z9"]),
+        ("quantize.keep_float", ["zz"]),
+        ("quantize.keep_float", ["a0"]),
+        ("styles", ["1abc"]),
         ("evaluate.latency_threads", 0),
         ("promote.fid_ratoi", 1.05),
         ("promote.psnr", float("nan")),
@@ -156,6 +170,19 @@ def test_missing_sections_and_files_are_named(tmp_path):
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(RecipeError, match="mapping"):
         load_recipe(tmp_path / "list.yaml")
+
+
+def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
+    text = Path("recipes/demo.yaml").read_text()
+    (tmp_path / "twice.yaml").write_text(text.replace("  steps: 60\n", "  steps: 60\n  steps: 90\n"))
+    with pytest.raises(RecipeError, match=r"twice\.yaml: teacher\.steps: stands twice, in lines \d+ and \d+; keep one"):
+        load_recipe(tmp_path / "twice.yaml")
+
+
+def test_the_least_int8_picture_of_the_recipe_is_that_of_the_export():
+    from anime_model.compression.export import INT8_PSNR
+
+    assert LEAST_INT8 == INT8_PSNR
 
 
 def test_numbers_may_be_written_as_people_write_them():

@@ -161,7 +161,8 @@ def test_a_style_is_told_from_the_files_of_its_stages(tmp_path: Path):
     aside = [{"file": "photos/train/broken.jpg", "reason": "damaged picture"}]
     (style / "data").mkdir()
     (style / "evaluation/baselines.json").write_text(json.dumps(BASELINES))
-    (style / "data/prepared.json").write_text(json.dumps({"photos": 4321, "set_aside": aside}))
+    (style / "data/prepared.json").write_text(json.dumps({"photos": 4321}))
+    (style / "set_aside.json").write_text(json.dumps({"set_aside": aside}))
     page = write_style_report(style, METRICS)
     read = Reader(page.read_text())
     assert all(

@@ -42,6 +42,7 @@ def fake_mlflow(monkeypatch, download) -> None:
     names = ("mlflow", "mlflow.artifacts", "mlflow.exceptions")
     package, artifacts, exceptions = modules = [ModuleType(name) for name in names]
     package.MlflowClient = package.set_tracking_uri = None
+    package.get_tracking_uri = lambda: "http://127.0.0.1:9"
     exceptions.MlflowException = Exception
     artifacts.download_artifacts = download
     for name, module in zip(names, modules, strict=True):

@@ -63,6 +63,9 @@ def test_the_lite_network_ships_with_its_card(workspace):
     assert "25 times" in card
     assert "7 adversarial steps" in card
     assert "{" not in card
+    assert "12 photos (of whoever made this style" in card
+    assert "portraits" not in card
+    assert "film" not in card
     assert sorted(path.name for path in shipped.parent.iterdir()) == ["ink.md", "ink.onnx"]
     network = load_generator(Path("models/lite/ink.safetensors"))
     assert network.arch == load_generator(Path("artifacts/ink/quantized/quantized.safetensors")).arch
@@ -92,6 +95,12 @@ def test_a_shipped_teacher_interpolates_every_pixel_alike(workspace):
     shipped = load_generator(Path("models/teachers/ink.safetensors"))
     assert (trained.arch.upsample, shipped.arch.upsample) == ("bilinear", "half_pixel")
     assert torch.equal(shipped.out.weight, trained.out.weight.half().float())
+
+
+def test_the_release_s_styles_say_where_their_pictures_came_from(workspace):
+    Path("artifacts/ink").rename("artifacts/hayao")
+    ship.main(["lite", "hayao"])
+    assert "12 photos (US portraits, " in Path("anime_model/weights/hayao.md").read_text()
 
 
 def test_an_unknown_thing_to_ship_is_named(workspace):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.training.imitation import Learner, Nearness, PictureLoss, Pool
+from anime_model.training.imitation import Critic, Learner, Nearness, PictureLoss, Pool
 from anime_model.training.loop import TrainingError
 
 
@@ -14,7 +14,7 @@ def test_equal_pictures_are_at_distance_nought_and_others_farther_by_every_part(
     near, far = (wanted + size * torch.randn_like(wanted) for size in (0.02, 0.3))
     nought, parts = loss(wanted, wanted)
     assert float(nought) == pytest.approx(0, abs=1e-5)
-    assert set(parts) == {"pixel", "content", "direction", "style"}
+    assert set(parts) == {"pixel", "content", "direction", "style", "edges"}
     for name in parts:
         assert 0 < float(loss(near, wanted)[1][name]) < float(loss(far, wanted)[1][name]), name
 
@@ -61,9 +61,33 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
 
     torch.manual_seed(0)
     pool = Pool(draw, size=20, first=10, renew=2)
-    batches = [pool.batch(5) for _ in range(100)]
+    batches = [pool.batch(5, 4) for _ in range(100)]
     for photo, wanted in batches:
         torch.testing.assert_close(photo, -wanted, atol=0.01, rtol=0)
     assert len(pool) == 20
     assert float(batches[-1][0].max()) > float(batches[0][0].max()), "new pairs come"
     assert float(batches[-1][0].min()) > float(batches[0][0].min()), "old ones go"
+
+
+def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
+    torch.manual_seed(0)
+    critic = Critic(0.5, 8, 2e-3, torch.device("cpu"))
+    photo = torch.rand(4, 3, 32, 32) * 2 - 1
+    wanted, made = (photo > 0).float(), torch.full_like(photo, 0.5)  # hard edges, and their mean
+    learned = [float(critic.learn(made, wanted)) for _ in range(60)]
+    assert learned[-1] < 0.3 < learned[0]
+    picture = torch.nn.Parameter(made.clone())
+
+    def distance(given):
+        return (given - 0.4).square().mean(), {"pixel": (given - 0.4).abs().mean()}
+
+    total, parts = critic.with_share(picture, distance)
+    assert float(total.detach()) == pytest.approx(0.01, rel=1e-3)
+    assert set(parts) == {"pixel", "adversarial"}
+    total.backward()
+    plain = torch.autograd.grad(distance(leaf := made.clone().requires_grad_(True))[0], leaf)[0]
+    turn = picture.grad - plain
+    assert float(turn.norm() / plain.norm()) == pytest.approx(0.5, rel=1e-3)
+    before = float(parts["adversarial"].detach())
+    after = critic.with_share(picture - 0.3 * turn / turn.abs().max(), distance)[1]["adversarial"]
+    assert float(after.detach()) < before

@@ -35,7 +35,9 @@ def test_layout_sizes_and_counts(folders):
     steps = []
     facts = _prepare(folders, on_step=lambda *step: steps.append(step))
     out = folders / "out"
-    assert facts == json.loads((out / "prepared.json").read_text(encoding="utf-8"))
+    kept = json.loads((out / "prepared.json").read_text(encoding="utf-8"))
+    assert facts == kept | {"set_aside": []}
+    assert "set_aside" not in kept, "pictures that were never used are no reason to train again"
     assert (facts["photos"], facts["frames"], facts["test"], facts["set_aside"]) == (6, 5, {"scenes": 5}, [])
     assert steps == [(i, 16, {}) for i in range(1, 17)]
     names = [path.name for path in picture_files(out / "photos/train")]

@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from anime_model.runtime.models import styles
+from anime_model.runtime.enlarging import STRETCH, STROKE, SUPPORT
+from anime_model.runtime.models import ENLARGER, styles
 from anime_model.runtime.palettes import PALETTES
 from benchmarks import web
 
@@ -37,8 +39,8 @@ def run(command: list[str], **environment: str) -> str:
 
 def test_the_palettes_are_those_of_python():
     printed = run([sys.executable, "build/palettes.py"], PYTHONPATH=str(WEB.parent))
-    kept = (WEB / "src/palettes.json").read_text()
-    assert printed == kept, "PYTHONPATH=. python web/build/palettes.py > web/src/palettes.json"
+    kept = (WEB / "package/src/palettes.json").read_text()
+    assert printed == kept, "PYTHONPATH=. python web/build/palettes.py > web/package/src/palettes.json"
 
 
 def test_every_style_and_palette_has_a_name_in_each_language():
@@ -58,7 +60,19 @@ def keys(texts: dict) -> set[str]:
 
 
 def test_models_are_small_enough_for_a_page():
-    assert all(path.stat().st_size < 500_000 for path in styles().values())
+    assert all(path.stat().st_size < 500_000 for path in [*styles().values(), ENLARGER])
+
+
+def test_the_working_size_is_that_of_python():
+    source = (WEB / "package/src/enlarging.js").read_text()
+    for name, value in {"STROKE": STROKE, "STRETCH": STRETCH, "SUPPORT": SUPPORT}.items():
+        assert f"const {name} = {value}" in source, name
+
+
+def test_the_package_has_the_version_of_the_project():
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    for path in ("package.json", "package/package.json"):
+        assert json.loads((WEB / path).read_text())["version"] == project, path
 
 
 def test_the_lock_file_names_no_host():
@@ -72,7 +86,7 @@ def test_the_figures_of_the_page_are_those_of_their_file():
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 @pytest.mark.skipif(missing() is not None, reason=missing() or "")
 def test_the_page_makes_the_pictures_of_the_python_runtime(tmp_path):
     site = str(tmp_path / "site")

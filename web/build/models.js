@@ -1,12 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { metadata } from '../src/onnx.js'
+import { readdirSync, statSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
 
 const ID = 'virtual:models'
+export const ENLARGER = resolve(import.meta.dirname, '../../anime_model/weights/enlarger.onnx') // beside the styles, and none
 const LARGEST = 500_000 // bytes: what a visitor on a phone may be asked to load for one style
 
-/** Vite plugin: `virtual:models` lists the styles of a folder (every *.onnx but the enlarger, as `styles()` of anime_model/runtime/models.py) and
-    brings their files into the site. */
+/** Vite plugin: `virtual:models` lists the styles of a folder (every *.onnx but the enlarger, as `styles()` of
+    anime_model/runtime/models.py), exports the enlarger beside them and brings their files into the site. */
 export function models(folder) {
   return {
     name: 'models',
@@ -16,22 +16,22 @@ export function models(folder) {
 }
 
 function listing(folder) {
-  const found = readdirSync(folder).filter((file) => file.endsWith('.onnx') && file !== 'enlarger.onnx').sort().map((file) => facts(folder, file))
+  const found = stylesOf(folder)
+  const files = [...found.map((file) => join(folder, file)), ENLARGER]
+  const imports = files.map((path, i) => `import url${i} from ${JSON.stringify(`${path}?url`)}`)
+  const entries = found.map((file, i) => `{ ...${JSON.stringify(facts(folder, file))}, url: url${i} }`)
+  return `${imports.join('\n')}\nexport const enlarger = { url: url${found.length} }\nexport default [${entries.join(', ')}]\n`
+}
+
+/** The files of a folder's styles, sorted. Throws where there are none. */
+export function stylesOf(folder) {
+  const found = readdirSync(folder).filter((file) => file.endsWith('.onnx') && file !== basename(ENLARGER)).sort()
   if (!found.length) throw new Error(`no models (*.onnx) in ${folder}`)
-  const imports = found.map(({ path }, i) => `import url${i} from ${JSON.stringify(`${path}?url`)}`)
-  const entries = found.map(({ path, ...facts }, i) => `{ ...${JSON.stringify(facts)}, url: url${i} }`)
-  return `${imports.join('\n')}\nexport default [${entries.join(', ')}]\n`
+  return found
 }
 
 function facts(folder, file) {
-  const path = join(folder, file)
-  const bytes = readFileSync(path)
-  if (bytes.length > LARGEST) throw new Error(`${path}: ${bytes.length} bytes, more than the ${LARGEST} of a page`)
-  const { receptive_radius: radius } = metadata(bytes)
-  return {
-    style: file.replace(/\.onnx$/, ''),
-    path,
-    bytes: bytes.length,
-    radius: radius ? Number(radius) : null, // pixels by which tiles must overlap; null: this model cannot be tiled
-  }
+  const bytes = statSync(join(folder, file)).size
+  if (bytes > LARGEST) throw new Error(`${join(folder, file)}: ${bytes} bytes, more than the ${LARGEST} of a page`)
+  return { style: file.replace(/\.onnx$/, ''), bytes }
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 
 const SOURCE = resolve(import.meta.dirname, '../src/service_worker.js')
 const LATER = /\.wasm$/ // 14 and 27 MB: the page has the one that it uses kept (see `keep` in the service worker)
+const NEVER = /^(preview\.jpg|apple-touch-icon\.png)$/ // for others than the page
 
 /** Vite plugin: writes `service_worker.js` with the list of the site's files and a version made from their contents. */
 export function offline() {
@@ -16,7 +17,7 @@ export function offline() {
     generateBundle(_, bundle) {
       const made = Object.values(bundle).map((file) => [file.fileName, file.code ?? file.source])
       const still = readdirSync(root).map((file) => [file, readFileSync(resolve(root, file))])
-      const files = [...made, ...still].filter(([file]) => !LATER.test(file))
+      const files = [...made, ...still].filter(([file]) => !LATER.test(file) && !NEVER.test(file))
       const engines = made.map(([file]) => file).filter((file) => LATER.test(file))
       const hash = createHash('sha256')
       for (const [file, content] of files) hash.update(file).update(content)

@@ -1,6 +1,6 @@
 """Prints the palettes of anime_model/runtime/palettes.py as the JSON that the page grades by; a test compares the two.
 
-From the root of the project: `PYTHONPATH=. python web/build/palettes.py > web/src/palettes.json`.
+From the root of the project: `PYTHONPATH=. python web/build/palettes.py > web/package/src/palettes.json`.
 """
 
 import json

@@ -1,47 +1,35 @@
-/* A picture from the camera, in a dialog. */
+/* The camera's stream, and what may go wrong with it. */
 
-import { Failure } from './failure.js'
+import { Failure } from '../package/src/failure.js'
 
-/** Resolves to a blob, or to null where the visitor cancels. Throws `Failure` where there is no camera to use. */
-export async function photograph(dialog, { video, shoot, turn, leave }) {
-  let facing = 'environment'
-  let stream = await openCamera(video, facing)
-  dialog.showModal()
+/** Plays the camera in `video`; `facing` is "user" or "environment". Resolves to the stream. Throws `Failure`. */
+export async function openCamera(video, facing) {
+  if (!navigator.mediaDevices?.getUserMedia) throw new Failure('noCamera')
+  let stream
   try {
-    return await new Promise((resolve, reject) => {
-      shoot.onclick = () => frame(video).then(resolve, reject)
-      leave.onclick = () => resolve(null)
-      dialog.oncancel = () => resolve(null)
-      turn.onclick = async () => {
-        stop(stream)
-        facing = facing === 'user' ? 'environment' : 'user'
-        stream = await openCamera(video, facing).catch(reject)
-      }
-    })
-  } finally {
-    stop(stream)
-    video.srcObject = null
-    dialog.close()
-  }
-}
-
-async function openCamera(video, facingMode) {
-  try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode, width: { ideal: 1920 } } })
+    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: { ideal: 1920 } } })
     video.srcObject = stream
     await video.play()
     return stream
-  } catch {
-    throw new Failure('noCamera')
+  } catch (error) {
+    if (stream) stopCamera(stream)
+    throw new Failure(error.name === 'NotAllowedError' ? 'cameraDenied' : 'noCamera', error.message)
   }
 }
 
-async function frame(video) {
+export function stopCamera(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop()
+}
+
+/** The frame at hand at the camera's own size, as a PNG. */
+export async function photograph(video, mirrored) {
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight)
-  canvas.getContext('2d').drawImage(video, 0, 0)
+  paint(canvas.getContext('2d'), video, canvas, mirrored)
   return canvas.convertToBlob({ type: 'image/png' })
 }
 
-function stop(stream) {
-  for (const track of stream?.getTracks() ?? []) track.stop()
+/** Draws all of a picture, left and right exchanged where `mirrored`. */
+export function paint(context, picture, { width, height }, mirrored) {
+  context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0)
+  context.drawImage(picture, 0, 0, width, height)
 }

@@ -1,6 +1,6 @@
 /* Style and palette: two groups of radio buttons, so that keys and screen readers work without more code. */
 
-import { grade, PALETTES } from './grading.js'
+import { grade, PALETTES } from '../package/src/grading.js'
 import { remember, remembered } from './memory.js'
 import { text } from './texts.js'
 

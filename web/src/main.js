@@ -1,46 +1,45 @@
 /* The page: what is on it, and who talks to whom. The work itself is in worker.js. */
 
 import models from 'virtual:models'
-import { photograph } from './camera.js'
+import { strokeSize, STROKE } from '../package/src/enlarging.js'
+import { Failure } from '../package/src/failure.js'
+import { startAlbum } from './album.js'
 import { startChoices } from './choices.js'
 import { startCompare } from './compare.js'
-import { Failure } from './failure.js'
+import { startDrawer } from './drawer.js'
+import { canShare, encoded, offerInstall, save, share } from './files.js'
+import { startFilms } from './film_view.js'
 import { keepOffline, reloadForThreads } from './keep.js'
+import { startLive } from './live.js'
 import { remember, remembered } from './memory.js'
+import { distinct, resultName } from './names.js'
 import { close, MOST_MEGAPIXELS, openPicture, pixels, workingSize } from './picture.js'
 import { currentLanguage, otherLanguage, text, translate } from './texts.js'
 import { startTheme } from './theme.js'
 import { duration, forgetTimes, record, runsOn, showTimes } from './timings.js'
+import { zip } from './zip.js'
 
 const at = (id) => document.getElementById(id)
 const choices = startChoices(at('styles'), at('palettes'), models)
 const before = at('before')
 const after = at('after')
+const drawer = startDrawer({ onReady: started, onStep: (step, steps) => busy(['steps', step, steps]), onFailure: fail })
+const album = startAlbum(at('strip'), (index) => choose(index))
+const live = startLive(at, drawer, wanted, { onPhoto: (blob) => take([named(blob, 'camera.png')]), onSave: saveLive, onFailure: leaveLive })
+const films = startFilms(at, drawer, wanted, { onSave: save, onFailure: (failure, name) => { stage(); fail(failure, name) }, onClose: startOver })
 
-let worker
 let ready // {files, threads, provider} of the engine
-let image // the opened picture, at its own size
+let image // the opened picture, at its own size, with `frames`: how many pictures its file has
 let name = ''
-let taken = 0 // files so far
-let sent = 0 // id of the newest request
+let taken = 0 // photos so far
+let packing = null // {i, n} while a zip is made
 let made // facts of the picture that is shown, null while there is none
 let said // [key, ...values] of the line that is shown, so that it can change its language
+let doing // the same of the line about work
 
-function startWorker() {
-  worker?.terminate()
+function startEngine() {
   ready = null
-  worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
-  worker.onmessage = ({ data }) => receive(data)
-  worker.onerror = () => fail('noEngine')
-  worker.postMessage({ start: at('engine').value, style: choices.style })
-}
-
-function receive(data) {
-  if (data.ready) return started(data)
-  if (data.id !== sent && data.id !== 0) return
-  if (data.failure) return fail(data.failure)
-  if (data.picture) return show(data)
-  busy(data.tiles > 1 ? text('tiles', data.tile, data.tiles) : text('working'))
+  drawer.start(at('engine').value, choices.style)
 }
 
 function started(data) {
@@ -50,18 +49,30 @@ function started(data) {
     at('offline').hidden = false
     at('offline').dataset.text = 'offline'
     translate()
-    if (!image && !taken) reloadForThreads()
+    if (!image && !taken && !live.running && !films.running) reloadForThreads()
   })
 }
 
-/** Asks the worker for the picture as all the choices on the page now want it. */
-function ask(photo) {
-  if (!image) return
-  state('busy')
-  if (made?.style !== choices.style || photo) busy(text(ready ? 'working' : 'starting'))
+/** What the choices on the page now want. */
+function wanted() {
   const look = { palette: choices.palette, strength: at('strength').value / 100, keepColour: at('keep-colour').checked }
-  const request = { id: ++sent, photo, style: choices.style, look }
-  worker.postMessage(request, photo ? [photo.data.buffer] : [])
+  return { style: choices.style, palette: choices.palette, stroke: Number(at('stroke').value), look }
+}
+
+/** The picture as the choices want it, on the page. Resolves to whether it is there: not where something newer came. */
+async function ask(photo) {
+  if (!image) return false
+  state('busy')
+  if (photo || made?.style !== choices.style) busy([ready ? 'working' : 'starting'])
+  try {
+    const { style, stroke, look } = wanted()
+    const found = await drawer.draw({ photo, style, stroke, look })
+    if (found) show(found)
+    return Boolean(found)
+  } catch (error) {
+    if (error.code !== 'stopped') fail(error)
+    return false
+  }
 }
 
 function show({ picture, width, height, ...facts }) {
@@ -69,60 +80,100 @@ function show({ picture, width, height, ...facts }) {
   after.getContext('2d').putImageData(new ImageData(picture, width, height), 0, 0)
   made = { ...facts, width, height }
   if (facts.fresh) record(made)
-  busy(null)
+  if (!packing) busy(null)
   state('done')
   describe()
 }
 
-async function take(file, fileName = file.name) {
+/** Photos, or a film, from wherever: the page starts on the first. */
+function take(files) {
+  const pictures = files.filter(({ type }) => !type.startsWith('video/'))
+  if (!files.length) return
+  live.close()
+  if (!pictures.length) return takeFilm(files[0])
+  films.close()
+  album.put(pictures)
+  return choose(0)
+}
+
+async function takeFilm(file) {
+  startOver()
+  try {
+    await films.open(file)
+    stage(films)
+    state('done')
+  } catch (error) {
+    stage()
+    fail(error, file.name)
+  }
+}
+
+/** Opens a photo of the album and draws it. Resolves to whether its picture is there. */
+async function choose(index) {
+  const file = album.files[index]
   const turn = ++taken
+  album.mark(index)
   state('busy')
   try {
-    const opened = await openPicture(file, fileName)
-    if (turn !== taken) return close(opened) // a newer file was faster
+    const opened = await openPicture(file, file.name)
+    if (turn !== taken) return close(opened), false // a newer one was faster
     if (image) close(image)
     image = opened
-    name = fileName
-    work()
+    name = file.name
+    return await work()
   } catch (error) {
-    fail(error.code, fileName, error.message, MOST_MEGAPIXELS)
+    if (turn === taken) fail(error, file.name)
+    return false
   }
 }
 
 /** Starts on the opened picture at the chosen size. */
-function work() {
+async function work() {
   try {
     const size = workingSize(image, at('size').value === 'full' ? 'full' : Number(at('size').value))
     const photo = pixels(image, size, before)
     Object.assign(after, size)
     after.getContext('2d').drawImage(before, 0, 0)
     made = null
-    at('drop').hidden = true
-    at('compare').hidden = false
+    stage()
     at('compare').style.setProperty('--ratio', `${size.width} / ${size.height}`)
     say(null)
     describe()
-    ask({ width: size.width, height: size.height, data: photo.data })
+    return await ask({ width: size.width, height: size.height, data: photo.data })
   } catch (error) {
-    fail(error instanceof Failure ? error.code : 'noMemory')
+    fail(error instanceof Failure ? error : new Failure('noMemory'))
+    return false
   }
 }
 
-function busy(line) {
-  at('busy').hidden = line === null
-  at('progress').textContent = line ?? ''
-  at('compare').setAttribute('aria-busy', line !== null)
+/** Which of the stage's views is there: the camera, a film, the picture, or the place for one. */
+function stage() {
+  const shown = live.running ? 'live' : films.running ? 'film' : image ? 'compare' : 'drop'
+  for (const id of ['live', 'film', 'compare', 'drop']) at(id).hidden = id !== shown
+  if (document.body.dataset.view && document.body.dataset.view !== shown) scrollTo(0, 0) // on a phone it stands at the top
+  document.body.dataset.view = shown
 }
 
-/** For those who wait for the page, tests among them: "busy", "done" or "failed". */
+function busy(line) {
+  doing = line && packing ? ['photos', packing.i + 1, packing.n, text(...line)] : line
+  at('busy').hidden = !doing
+  at('progress').textContent = doing ? text(...doing) : ''
+  at('compare').setAttribute('aria-busy', Boolean(doing))
+}
+
+/** For those who wait for the page, tests among them: "busy", "done", "failed" or "stopped". */
 function state(name) {
   document.body.dataset.state = name
 }
 
-function fail(key, ...values) {
+/** One line about what went wrong; the page goes on. */
+function fail(error, ...values) {
+  packing = null
   busy(null)
   state('failed')
-  say([key ?? 'noRun', ...values])
+  const known = error instanceof Failure
+  say([known ? error.code : 'noRun', ...(error.code === 'filmBroken' ? [error.message] : [values[0] ?? name, error.message, MOST_MEGAPIXELS])])
+  describe()
 }
 
 function say(line) {
@@ -131,10 +182,23 @@ function say(line) {
   at('message').textContent = line ? text(...line) : ''
 }
 
+/** Ends the work at hand; what was drawn before stays. */
+function stop() {
+  drawer.cancel()
+  packing = null
+  busy(null)
+  state('stopped')
+  say(['stopped'])
+  describe()
+}
+
 /** Everything on the page that follows from the picture and the choices. */
 function describe() {
-  at('download').disabled = !made
-  at('another').disabled = !image
+  at('download').disabled = at('share').disabled = !made
+  at('another').disabled = !image && !album.files.length
+  at('all').hidden = album.files.length < 2
+  at('all').disabled = Boolean(packing)
+  at('all').textContent = text('all', album.files.length)
   at('strength-value').textContent = `${at('strength').value} %`
   before.setAttribute('aria-label', text('beforeName'))
   after.setAttribute('aria-label', text('afterName', text(`styles.${choices.style}`)))
@@ -144,10 +208,15 @@ function describe() {
 }
 
 function sizeNote() {
-  const { naturalWidth, naturalHeight } = image
-  if (naturalWidth === before.width) return text('whole', naturalWidth, naturalHeight)
-  const key = at('size').value === 'full' ? 'capped' : 'scaled'
-  return text(key, naturalWidth, naturalHeight, before.width, before.height)
+  const { naturalWidth, naturalHeight, frames } = image
+  const key = naturalWidth === before.width ? 'whole' : at('size').value === 'full' ? 'capped' : 'scaled'
+  const drawn = strokeSize(before, wanted().stroke)
+  const lines = [
+    frames > 1 && text('moving', name),
+    text(key, naturalWidth, naturalHeight, before.width, before.height),
+    drawn && text('drawnAt', drawn.width, drawn.height),
+  ]
+  return lines.filter(Boolean).join(' ')
 }
 
 function showFacts() {
@@ -165,71 +234,119 @@ function speak() {
   at('theme').setAttribute('aria-label', text('theme'))
   at('split').setAttribute('aria-label', text('split'))
   at('format').setAttribute('aria-label', text('format'))
+  album.translate()
+  films.translate()
+  live.say()
   showSplit()
   if (said) say(said)
   describe()
 }
 
-async function download() {
-  const type = at('format').value
-  const blob = await new Promise((resolve) => after.toBlob(resolve, type, 0.95))
-  if (!blob) return fail('noSave')
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(blob)
-  link.download = `${name.replace(/\.[^.]*$/, '') || 'photo'}-${made.style}.${type === 'image/png' ? 'png' : 'jpg'}`
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+/** Saves or shares the picture on the page. */
+async function give(where) {
+  try {
+    const type = at('format').value
+    await where(await encoded(after, type), resultName(name, wanted(), type))
+  } catch (error) {
+    fail(error)
+  }
 }
 
-async function useCamera() {
-  try {
-    const controls = { video: at('video'), shoot: at('shoot'), turn: at('turn'), leave: at('leave') }
-    const blob = await photograph(at('viewfinder'), controls)
-    if (blob) await take(blob, 'camera.png')
-  } catch (error) {
-    fail(error.code ?? 'noCamera')
+/** Draws every photo of the album as the choices now are, and saves them as one zip. */
+async function saveAll() {
+  const mine = (packing = { i: 0, n: album.files.length })
+  const type = at('format').value
+  const names = distinct(album.files.map((file) => resultName(file.name, wanted(), type)))
+  const found = []
+  const unread = []
+  for (; mine.i < mine.n; mine.i++) {
+    const here = await choose(mine.i)
+    if (packing !== mine) {
+      if (document.body.dataset.state !== 'failed') return // stopped, or something newer
+      packing = mine
+    }
+    if (here) found.push({ name: names[mine.i], blob: await encoded(after, type) })
+    else unread.push(album.files[mine.i].name)
   }
+  packing = null
+  busy(null)
+  if (!found.length) return fail(new Failure('noPictures'))
+  save(await zip(found), `anime-${resultName('', wanted(), type).replace(/^photo-|\.\w+$/g, '')}.zip`)
+  if (unread.length) say(['zipWithout', unread.join(', ')])
+  describe()
+}
+
+async function openLive() {
+  startOver()
+  say(null)
+  state('busy')
+  try {
+    await live.open()
+    stage()
+    state('done')
+  } catch (error) {
+    leaveLive(error)
+  }
+}
+
+function saveLive(blob, type) {
+  save(blob, resultName('camera', wanted(), type))
+}
+
+function leaveLive(failure) {
+  stage()
+  fail(failure)
 }
 
 async function useSample() {
   try {
     const response = await fetch('./sample.jpg')
     if (!response.ok) throw new Error(response.status)
-    await take(await response.blob(), 'sample.jpg')
+    await take([named(await response.blob(), 'sample.jpg')])
   } catch {
-    fail('noSample')
+    fail(new Failure('noSample'))
   }
 }
 
+const named = (blob, name) => new File([blob], name, { type: blob.type })
+
 function startOver() {
-  close(image)
-  image = made = null
-  sent++ // whatever the worker still makes is not wanted
+  if (image) close(image)
+  image = made = packing = null
+  taken++ // whatever is still being opened is not wanted
+  album.put([])
+  live.close()
+  films.close()
+  drawer.cancel()
   busy(null)
   say(null)
-  at('compare').hidden = true
-  at('drop').hidden = false
+  stage()
   describe()
-  at('choose').focus()
 }
 
 function listen() {
   const on = (id, event, handler) => at(id).addEventListener(event, handler)
   on('choose', 'click', () => at('file').click())
   on('file', 'change', ({ target }) => {
-    if (target.files[0]) take(target.files[0])
+    take([...target.files])
     target.value = '' // the same file again is a change, too
   })
-  on('camera', 'click', useCamera)
+  on('camera', 'click', openLive)
+  on('leave', 'click', stage)
   on('sample', 'click', useSample)
-  on('download', 'click', download)
-  on('another', 'click', startOver)
+  on('download', 'click', () => give(save))
+  on('share', 'click', () => give(share))
+  on('all', 'click', () => saveAll().catch((error) => fail(error instanceof RangeError ? new Failure('zipTooLarge') : error)))
+  on('stop', 'click', stop)
+  on('stop', 'pointerdown', (event) => event.stopPropagation()) // not the slider's
+  on('another', 'click', () => { startOver(); at('choose').focus() })
   on('panel', 'submit', (event) => event.preventDefault())
   on('panel', 'reset', (event) => event.preventDefault())
   on('strength', 'input', () => { ask(); describe() })
   on('keep-colour', 'change', () => ask())
   on('size', 'change', () => { remember('size', at('size').value); if (image) work() })
-  on('engine', 'change', () => { remember('engine', at('engine').value); startWorker(); if (image) work() })
+  on('stroke', 'change', () => { remember('stroke', at('stroke').value); say(null); ask(); describe() })
+  on('engine', 'change', () => { remember('engine', at('engine').value); startEngine(); if (image) work() })
   on('forget', 'click', () => { forgetTimes(); describe() })
   on('language', 'click', () => { otherLanguage(); speak() })
   choices.onchange = () => { say(null); ask(); describe() }
@@ -242,15 +359,20 @@ function listenForFiles() {
   addEventListener('drop', (event) => {
     event.preventDefault()
     document.body.classList.remove('dragging')
-    if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0])
+    take([...event.dataTransfer.files])
   })
-  addEventListener('paste', ({ clipboardData }) => { if (clipboardData.files[0]) take(clipboardData.files[0]) })
+  addEventListener('paste', ({ clipboardData }) => take([...clipboardData.files]))
+  addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !at('busy').hidden) stop() })
 }
 
-at('size').value = remembered('size') ?? '1024'
+at('size').value = remembered('size') ?? '2048'
+at('stroke').value = remembered('stroke') ?? String(STROKE)
 at('engine').value = remembered('engine') ?? 'auto'
+at('share').hidden = !canShare()
+offerInstall(at('install'))
 const showSplit = startCompare(at('compare'), at('split'))
 startTheme(at('theme'))
 listen()
+stage()
 speak()
-startWorker()
+startEngine()

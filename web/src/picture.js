@@ -1,16 +1,19 @@
 /* Files to pixels, within what a tab can hold. */
 
-import { Failure } from './failure.js'
+import { Failure } from '../package/src/failure.js'
+import { inspect } from './file_check.js'
 
 export const MOST_MEGAPIXELS = 120 // more than any camera's; browsers decode the whole picture before they scale it
 const CANVAS_PIXELS = 16_000_000 // Safari on a phone has no larger canvas
 
-/** A decoded, upright picture (EXIF) from a file or blob. Throws `Failure` with a line for the visitor. */
+/** A decoded, upright picture (EXIF) from a file or blob; its `frames` are those of the file. Throws `Failure` with a line for the visitor. */
 export async function openPicture(file, name = file.name ?? '') {
   if (!file.size) throw new Failure('emptyFile')
   // Vector files have no pixels of their own, and may ask for other files.
   if (file.type === 'image/svg+xml' || /^(text|video|audio)\//.test(file.type)) throw new Failure('notPicture')
-  const image = new Image()
+  const { cut, frames } = inspect(new Uint8Array(await file.arrayBuffer()))
+  if (cut) throw new Failure('cutOff')
+  const image = Object.assign(new Image(), { frames })
   image.src = URL.createObjectURL(file)
   try {
     await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject }))

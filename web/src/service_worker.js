@@ -8,6 +8,7 @@ const FILES = [/* %FILES% */]
 const ENGINES = [/* %ENGINES% */] // large: only the one that a page uses is kept
 const PREFIX = `anime-lite ${self.registration.scope} ` // several such sites may share one host, and so one cache store
 const CACHE = PREFIX + VERSION
+const STORE = 'anime-lite engines' // filled by the page as it loads the engine (engine_store.js)
 
 self.addEventListener('install', (event) => event.waitUntil(install()))
 self.addEventListener('activate', (event) => event.waitUntil(activate()))
@@ -24,31 +25,32 @@ async function install() {
 
 async function activate() {
   const old = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE)
-  for (const name of old) await takeOver(await caches.open(name))
   await Promise.all(old.map((name) => caches.delete(name)))
+  await forgetOldEngines()
   await self.clients.claim()
 }
 
-/** An engine that did not change with the version: the next visit may be one without a network. */
-async function takeOver(old) {
-  const cache = await caches.open(CACHE)
-  for (const engine of ENGINES) {
-    const kept = await old.match(engine)
-    if (kept) await cache.put(engine, kept)
-  }
+/** Of this site's engines only those that this version may use; other sites of the host have theirs in the same store. */
+async function forgetOldEngines() {
+  const store = await caches.open(STORE)
+  const used = ENGINES.map((file) => new URL(file, self.registration.scope).href)
+  const here = (await store.keys()).filter(({ url }) => url.startsWith(self.registration.scope))
+  await Promise.all(here.filter(({ url }) => !used.includes(url)).map((request) => store.delete(request)))
 }
 
-/** Caches the files that the page names, and says so when they are there. */
+/** Caches the files that the page names and that nobody has kept yet, and says so when they are there. */
 async function keep({ data, source }) {
-  const cache = await caches.open(CACHE)
-  for (const url of data.keep) if (!(await cache.match(url))) await cache.add(url)
+  const [cache, store] = [await caches.open(CACHE), await caches.open(STORE)]
+  for (const url of data.keep) if (!((await cache.match(url)) ?? (await store.match(url)))) await store.add(url)
   source.postMessage({ kept: true })
 }
 
 async function answer(request) {
   const cache = await caches.open(CACHE)
   const key = request.mode === 'navigate' ? self.registration.scope : request
-  return isolated((await cache.match(key, { ignoreSearch: true, ignoreVary: true })) ?? (await fetch(request)))
+  const anyhow = { ignoreSearch: true, ignoreVary: true }
+  const kept = (await cache.match(key, anyhow)) ?? (await (await caches.open(STORE)).match(key, anyhow))
+  return isolated(kept ?? (await fetch(request)))
 }
 
 /** SharedArrayBuffer, and so threads, exist only on pages with these headers; many static hosts cannot set any. */

@@ -8,6 +8,8 @@ export function startTheme(button) {
   const show = () => {
     document.documentElement.dataset.theme = current()
     button.setAttribute('aria-pressed', current() === 'dark')
+    const paper = getComputedStyle(document.documentElement).getPropertyValue('--paper').trim()
+    document.querySelector('meta[name=theme-color]').content = paper // the browser's own bars
   }
   button.addEventListener('click', () => {
     remember('theme', current() === 'dark' ? 'light' : 'dark')

@@ -1,48 +1,60 @@
 /* Everything slow happens here, so that the page never freezes: the network, then the colours.
 
-   In: {start: "auto" | "gpu" | "cpu", style} once, then {id, photo?, style, look}: `look` is what
-   grading.js wants, and `photo` comes only when it is a new one.
-   Out: {ready, files, threads, provider}, {id, tile, tiles}, {id, picture, ...facts} or {id, failure, detail}. A request that is
-   no longer the newest is dropped without an answer. */
+   In: {start: "auto" | "gpu" | "cpu", style} once, then
+     {id, photo?, style, look, stroke}: `look` is what grading.js wants, and `photo` comes only when it is a new one;
+     {cancel: true}: nothing is wanted any more;
+     {frame: ImageBitmap, id, style, look}: of a camera or a film, drawn at its own size. Whoever sends it waits for the answer.
+   Out: {ready, files, threads, provider}, {id, step, steps}, {id, picture, ...facts}, {id, frame: ImageBitmap, ms} or
+   {id, failure, detail}. A request for a picture that is no longer the newest is dropped without an answer. */
 
-import models from 'virtual:models'
+import models, { enlarger } from 'virtual:models'
+import { drawn } from '../package/src/drawing.js'
+import { Failure } from '../package/src/failure.js'
+import { grade } from '../package/src/grading.js'
+import { stylize } from '../package/src/tiles.js'
 import { startEngine } from './engine.js'
-import { Failure } from './failure.js'
-import { grade } from './grading.js'
-import { stylize } from './stylizer.js'
 
 let engine // a promise
-let wanted = {} // of the newest request: its id, style and which photo
+let wanted = {} // of the newest request: its id, what to draw, and which photo
 let photos = 0
 let photo
-let made = {} // {style, anime, facts} of the current photo
+let made = {} // {drawing, anime, facts} of the current photo
 let queue = Promise.resolve()
 
 self.onmessage = ({ data }) => {
   if (data.start) return start(data)
-  if (data.photo) photos++
-  wanted = { id: data.id, style: data.style, photos }
-  queue = queue.then(() => answer(data)).catch((error) => self.postMessage({ id: data.id, ...told(error) }))
+  if (data.cancel) return void (wanted = {})
+  if (!data.frame) {
+    if (data.photo) photos++
+    wanted = { id: data.id, drawing: drawingOf(data), photos }
+  }
+  queue = queue.then(() => (data.frame ? drawFrame(data) : answer(data))).catch((error) => self.postMessage({ id: data.id, ...told(error) }))
 }
+
+/** What the network's picture depends on, beside the photo. */
+const drawingOf = ({ style, stroke }) => `${style} ${stroke}`
+const modelOf = (style) => models.find((each) => each.style === style)
 
 async function start({ start: preference, style }) {
   try {
     engine = startEngine(preference)
-    const { files, threads, session } = await engine
+    const { files, kept, threads, session } = await engine
     // Loads the engine's own file, so that it can be kept for offline use.
-    const { provider } = await session(models.find((model) => model.style === style))
+    const { provider } = await session(modelOf(style))
+    await kept()
     self.postMessage({ ready: true, files, threads, provider })
   } catch (error) {
     self.postMessage({ id: 0, ...told(error) })
   }
 }
 
-async function answer({ id, photo: next, style, look }) {
+async function answer({ id, photo: next, style, stroke, look }) {
   if (next) [photo, made] = [next, {}]
   await messages()
   if (id !== wanted.id) return
-  if (made.style !== style) made = await run(id, style)
-  if (id !== wanted.id || !made.style) return
+  const drawing = drawingOf({ style, stroke })
+  if (made.drawing !== drawing) made = await run(id, style, stroke)
+  if (id !== wanted.id || !made.drawing) return
   const start = performance.now()
   const picture = grade(made.anime, photo.data, look)
   const facts = { ...made.facts, gradeMs: performance.now() - start, fresh: made.fresh }
@@ -50,25 +62,41 @@ async function answer({ id, photo: next, style, look }) {
   self.postMessage({ id, picture, width: photo.width, height: photo.height, ...facts }, [picture.buffer])
 }
 
-async function run(id, style) {
-  const model = models.find((each) => each.style === style)
+async function run(id, style, stroke) {
   const { session, threads, withoutGpu } = await engine
-  let network = await session(model)
+  let network = await session(modelOf(style))
   const start = performance.now()
   const current = photos
-  const onTile = async (tile, tiles) => {
-    self.postMessage({ id, tile, tiles })
+  const drawing = drawingOf({ style, stroke })
+  const onStep = async (step, steps) => {
+    self.postMessage({ id, step, steps })
     await messages()
-    return wanted.style === style && wanted.photos === current // other colours alone are no reason to begin again
+    return wanted.drawing === drawing && wanted.photos === current // other colours alone are no reason to begin again
   }
   const again = async (error) => {
     if (network.provider === 'wasm') throw error
-    network = await withoutGpu(model)
-    return stylize(photo, model.radius, network.run, onTile)
+    network = await withoutGpu(modelOf(style))
+    return drawn(photo, network, { stroke, enlarger: () => withoutGpu(enlarger), onStep })
   }
-  const anime = await stylize(photo, model.radius, network.run, onTile).catch(again)
+  const anime = await drawn(photo, network, { stroke, enlarger: () => session(enlarger), onStep }).catch(again)
   if (!anime) return {}
-  return { style, anime, fresh: true, facts: { style, ms: performance.now() - start, provider: network.provider, threads } }
+  return { drawing, anime, fresh: true, facts: { style, ms: performance.now() - start, provider: network.provider, threads } }
+}
+
+async function drawFrame({ frame, id, style, look }) {
+  const { session, threads } = await engine
+  const network = await session(modelOf(style))
+  const start = performance.now()
+  const { width, height } = frame
+  const canvas = new OffscreenCanvas(width, height)
+  const context = canvas.getContext('2d', { willReadFrequently: true })
+  context.drawImage(frame, 0, 0)
+  frame.close()
+  const pixels = context.getImageData(0, 0, width, height)
+  const anime = await stylize(pixels, network.radius, network.run)
+  context.putImageData(new ImageData(grade(anime, pixels.data, look), width, height), 0, 0)
+  const bitmap = canvas.transferToImageBitmap()
+  self.postMessage({ id, frame: bitmap, ms: performance.now() - start, provider: network.provider, threads }, [bitmap])
 }
 
 /** Lets messages that have arrived be seen, a newer request among them. */

@@ -29,6 +29,20 @@ export async function browse({ args = ['--disable-gpu'], ...options } = {}) {
   return { context, close }
 }
 
+/** One browser for a session of tests, its profile in memory alone as a private window's: `window(options)` opens a context, `close`. */
+export async function session(args = ['--disable-gpu']) {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...QUIET, ...args] })
+  const window = async (options = {}) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-GB', acceptDownloads: true, ...options })
+    context.setDefaultTimeout(PATIENCE)
+    return context
+  }
+  return { window, close: () => browser.close() }
+}
+
+/** Why tests that need a browser cannot run here; false where they can. */
+export const WITHOUT_BROWSER = CHROMIUM ? false : 'there is no Chromium (CHROMIUM=PATH names one)'
+
 /** The loaded page, with what it must not do written down: `trouble` (errors, policy violations) and `hosts` it asked. */
 export async function open(context, url) {
   const page = await context.newPage()

@@ -1,19 +1,27 @@
 /* The parts that need no browser, against the Python runtime. */
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import * as ort from '../node_modules/onnxruntime-web/dist/ort.wasm.min.mjs'
-import { grade, PALETTES } from '../src/grading.js'
-import { operators, unrounded } from '../src/onnx.js'
-import { reflected, stylize, tiles } from '../src/stylizer.js'
-import { differences, makeReferences, MODELS } from './references.mjs'
+import { enlarged, parts, strokeSize } from '../package/src/enlarging.js'
+import { grade, PALETTES } from '../package/src/grading.js'
+import { operators, unrounded } from '../package/src/onnx.js'
+import { resized } from '../package/src/resampling.js'
+import { openModel } from '../package/src/sessions.js'
+import { reflected, stylize, tiles } from '../package/src/tiles.js'
+import { inspect } from '../src/file_check.js'
+import { better, frameSize, SIDES, startPace, startRate } from '../src/live_pace.js'
+import { distinct, resultName } from '../src/names.js'
+import { crc, zip } from '../src/zip.js'
+import { differences, makeReferences, MODELS, PYTHON } from './references.mjs'
 
 let references
 before(() => { references = makeReferences() })
 after(() => references.remove())
 
-const rgba = (name) => ({ width: 100, height: 100, data: readFileSync(references.photo(`${name}.rgba`)) })
+const rgba = (name, width = 100, height = 100) => ({ width, height, data: readFileSync(references.photo(`${name}.rgba`)) })
 
 test('every palette, strength and switch makes the colours that Python makes', () => {
   const made = readdirSync(references.photo('.')).filter((file) => file.startsWith('graded-'))
@@ -35,8 +43,9 @@ test('a file for GPUs rounds no activations and makes the same picture within tw
   ort.env.logLevel = 'error'
   const side = 64
   const planes = Float32Array.from({ length: 3 * side * side }, (_, i) => Math.sin(i / 41) * Math.cos(i / side / 29))
-  for (const file of readdirSync(MODELS).filter((name) => name.endsWith('.onnx'))) {
-    const bytes = new Uint8Array(readFileSync(`${MODELS}/${file}`))
+  const released = readdirSync(MODELS).filter((name) => name.endsWith('.onnx')).map((name) => `${MODELS}/${name}`)
+  for (const file of [...released, references.photo('rounded.onnx')]) {
+    const bytes = new Uint8Array(readFileSync(file))
     const [before, after] = [bytes, unrounded(bytes)].map(operators)
     assert.equal(after.QuantizeLinear, undefined)
     assert.equal(after.Clip, before.QuantizeLinear)
@@ -46,8 +55,8 @@ test('a file for GPUs rounds no activations and makes the same picture within tw
       return (await session.run({ photo: new ort.Tensor('float32', planes, [1, 3, side, side]) })).anime.data
     }))
     const mean = as.reduce((sum, value, i) => sum + Math.abs(value - without[i]) * 127.5, 0) / as.length
-    t.diagnostic(`${file}: ${mean.toFixed(3)} of 255`)
-    assert.ok(mean > 0 && mean < 2, `${file}: ${mean}`)
+    t.diagnostic(`${file.split('/').at(-1)}: ${mean.toFixed(3)} of 255`)
+    assert.ok(mean < 2 && mean > 0 === Boolean(before.QuantizeLinear), `${file}: ${mean}`)
   }
 })
 
@@ -79,4 +88,87 @@ test('work that is no longer wanted stops after the tile at hand', async () => {
   const run = (planes) => { runs++; return planes }
   assert.equal(await stylize(photo, 58, run, () => false), null)
   assert.equal(runs, 1)
+})
+
+test('resampling is Pillow\'s, a box with fractions of pixels too', () => {
+  const noise = rgba('noise', 157, 123)
+  for (const [width, height, box] of [[60, 50], [200, 300, [3.3, 2.2, 150.7, 101.1]], [77, 123]]) {
+    const off = differences(resized(noise, { width, height }, box), rgba(`resampled-${width}x${height}`, width, height))
+    assert.ok(off.most <= 1 && off.mean < 0.001, `${width} x ${height}: ${JSON.stringify(off)}`)
+  }
+})
+
+test('a drawing is enlarged as Python enlarges it, in parts and whole', async (t) => {
+  ort.env.wasm.numThreads = 1
+  const network = await openModel(ort, new Uint8Array(readFileSync(`${MODELS}/enlarger.onnx`)))
+  assert.equal(network.radius, 8)
+  for (const [width, height] of [[225, 150], [630, 420], [1100, 737]]) {
+    const data = await enlarged(rgba('drawing', 150, 100), { width, height }, network)
+    const off = differences({ width, height, data }, rgba(`enlarged-${width}x${height}`, width, height))
+    t.diagnostic(`${width} x ${height}, ${parts({ width, height }).length} parts: ${JSON.stringify(off)}`)
+    assert.ok(off.most <= 2 && off.mean < 0.02, `${width} x ${height}: ${JSON.stringify(off)}`)
+  }
+  assert.equal(await enlarged(rgba('drawing', 150, 100), { width: 900, height: 600 }, network, () => false), null)
+})
+
+test('the working size is Python\'s: the short side, halves to even', () => {
+  assert.deepEqual(strokeSize({ width: 4000, height: 3000 }, 720), { width: 960, height: 720 })
+  assert.deepEqual(strokeSize({ width: 3000, height: 4001 }, 720), { width: 720, height: 960 })
+  assert.deepEqual(strokeSize({ width: 201, height: 400 }, 100), { width: 100, height: 199 })
+  assert.deepEqual(strokeSize({ width: 80, height: 201 }, 40), { width: 40, height: 100 }) // 100.5
+  assert.equal(strokeSize({ width: 720, height: 9000 }, 720), null)
+  assert.equal(strokeSize({ width: 4000, height: 3000 }, 0), null)
+})
+
+test('files that break off are told as the Python runtime tells them, and how many pictures they have', () => {
+  for (const [name, frames] of Object.entries(JSON.parse(readFileSync(references.photo('cut.json'))))) {
+    const found = inspect(readFileSync(references.photo(name)))
+    assert.equal(found.cut, frames === 0, `${name}: ${JSON.stringify(found)}, Python: ${frames}`)
+    if (frames && !name.endsWith('avif')) assert.equal(found.frames, frames, name)
+  }
+  for (const bytes of ['', 'no picture at all', '\xff\xd8', 'GIF8', '\x89PNG\r\n\x1a\n', 'BM']) inspect(Buffer.from(bytes, 'latin1')) // says something, throws nothing
+})
+
+test('a zip is what Python unpacks, its names and bytes unchanged', async () => {
+  const files = [{ name: 'one.txt', blob: new Blob(['one']) }, { name: '二/ü.bin', blob: new Blob([Uint8Array.from({ length: 70000 }, (_, i) => i % 251)]) }]
+  const file = references.photo('two.zip')
+  writeFileSync(file, Buffer.from(await (await zip(files)).arrayBuffer()))
+  const script = 'import json, sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; print(json.dumps({n: len(z.read(n)) for n in z.namelist()}))'
+  assert.deepEqual(JSON.parse(execFileSync(PYTHON, ['-c', script, file])), { 'one.txt': 3, '二/ü.bin': 70000 })
+  assert.equal(crc(Buffer.from('123456789')), 0xcbf43926) // the check value of CRC-32
+})
+
+test('results are named after photo, style and palette, and never twice the same', () => {
+  assert.equal(resultName('beach.JPG', { style: 'hayao', palette: 'dusk' }, 'image/png'), 'beach-hayao-dusk.png')
+  assert.equal(resultName('a.b.png', { style: 'hayao', palette: 'none' }, 'image/jpeg'), 'a.b-hayao.jpg')
+  assert.equal(resultName('', { style: 'hayao' }, 'video/webm;codecs=vp9'), 'photo-hayao.webm')
+  assert.deepEqual(distinct(['a.png', 'A.png', 'a-2.png', 'b', 'b']), ['a.png', 'A-2.png', 'a-2-2.png', 'b', 'b-2'])
+})
+
+test('live pictures are as large as their time allows, with room between up and down', () => {
+  const [small, large] = SIDES
+  assert.equal(better(small, 30), large)
+  assert.equal(better(small, 60), small)
+  assert.equal(better(large, 120), large)
+  assert.equal(better(large, 160), small)
+  const pace = startPace()
+  for (let i = 0; i < 5; i++) pace.add(i === 2 ? 900 : 20) // one slow picture decides nothing
+  assert.equal(pace.side, large)
+  pace.fixed = true
+  for (let i = 0; i < 50; i++) pace.add(900)
+  assert.equal(pace.side, large)
+})
+
+test('the rate is what came in the last two seconds', () => {
+  const rate = startRate()
+  assert.equal(rate.add(0), 0)
+  for (let now = 100; now < 5000; now += 100) rate.add(now)
+  assert.equal(Math.round(rate.add(5000)), 10)
+  assert.ok(rate.add(7000) < 1)
+})
+
+test('frames keep their shape, their sides even', () => {
+  assert.deepEqual(frameSize({ width: 1920, height: 1080 }, 256), { width: 456, height: 256 })
+  assert.deepEqual(frameSize({ width: 1080, height: 1920 }, 384), { width: 384, height: 682 })
+  assert.deepEqual(frameSize({ width: 101, height: 99 }, 256), { width: 102, height: 100 })
 })

@@ -6,19 +6,25 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const PYTHON = process.env.PYTHON ?? join(ROOT, '.venv/bin/python')
+export const PYTHON = process.env.PYTHON ?? join(ROOT, '.venv/bin/python')
 export const MODELS = resolve(process.env.ANIME_MODELS ?? join(ROOT, 'anime_model/weights'))
 
+/** Those of ANIME_REFERENCES, where run.mjs made them before. */
 export function makeReferences() {
-  const folder = mkdtempSync(join(tmpdir(), 'anime-photos-'))
-  execFileSync(PYTHON, [join(ROOT, 'web/test/reference.py'), MODELS, folder], { cwd: ROOT, env: { ...process.env, PYTHONPATH: ROOT } })
+  const given = process.env.ANIME_REFERENCES
+  const folder = given ?? mkdtempSync(join(tmpdir(), 'anime-photos-'))
+  if (!given) pythonMakes(folder)
   const photo = (name) => join(folder, name)
   /** The picture of a photo as {width, height, data: RGBA}: `reference("face", "hayao")`, `reference("face", "shinkai-dusk")`. */
   const reference = (name, style) => {
     const header = readFileSync(photo(`${name}.png`))
     return { width: header.readUInt32BE(16), height: header.readUInt32BE(20), data: readFileSync(photo(`${name}-${style}.rgba`)) }
   }
-  return { photo, reference, remove: () => rmSync(folder, { recursive: true, force: true }) }
+  return { folder, photo, reference, remove: () => given || rmSync(folder, { recursive: true, force: true }) }
+}
+
+function pythonMakes(folder) {
+  execFileSync(PYTHON, [join(ROOT, 'web/test/reference.py'), MODELS, folder], { cwd: ROOT, env: { ...process.env, PYTHONPATH: ROOT } })
 }
 
 /** Mean and largest absolute difference of two pictures' colours, in levels of 255. */

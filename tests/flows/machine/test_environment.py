@@ -1,8 +1,10 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from flows.machine import git
 from tests.flows.conftest import ROOT
 
 
@@ -38,3 +40,54 @@ def test_any_command_runs_with_the_same_settings(toy: Path):
     clean = {key: value for key, value in os.environ.items() if key != "PREFECT_HOME"} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=clean, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(toy / ".prefect")
+
+
+def test_servers_of_this_machine_are_never_asked_for_through_a_proxy(toy: Path):
+    program = "import os, flows.machine.environment; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
+    both = python(program, HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="intranet")
+    assert both == "intranet,127.0.0.1,localhost,::1 127.0.0.1,localhost,::1"
+
+
+def test_a_project_without_git_is_read_all_the_same(toy: Path, tmp_path: Path):
+    """Such as an unpacked archive."""
+    shutil.rmtree(toy / ".git")
+    program = """
+import flows.machine.environment
+from pathlib import Path
+from flows.machine import git
+from flows.pipeline.graph import load_stages
+print(len(load_stages(Path.cwd())), *git.commit(Path.cwd()))
+"""
+    assert python(program).endswith(f"6 unknown {toy} is no git repository")
+    subprocess.run(["git", "init", "-q"], check=True)
+    assert python(program).startswith("6 unknown"), "with git again, DVC knows it again"
+    assert not (toy / ".dvc" / "tmp" / "config" / "config").exists()
+
+
+def test_git_that_is_missing_or_does_not_trust_the_folder_says_so(toy: Path, tmp_path: Path, monkeypatch):
+    assert len(git.commit(toy)[0]) == 40
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '$2'\" >&2\nexit 128\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:/usr/bin:/bin")
+    trust = f"{toy} belongs to another user: git config --global --add safe.directory '{toy}'"
+    assert git.commit(toy) == ("unknown", trust)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git.commit(toy) == ("unknown", "git is not installed")
+
+
+def test_a_terminal_of_ascii_ends_nothing(toy: Path):
+    program = "import flows.machine.environment; print('cel · 3 ± 1 风')"
+    command = [sys.executable, "-c", program]
+    clean = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=clean, capture_output=True, check=True)
+    assert done.stdout.decode("ascii").strip() == "cel ? 3 ? 1 ?"
+
+
+def test_a_stage_says_what_it_likes_whatever_the_locale(toy: Path):
+    program = (
+        "import flows.machine.environment, subprocess, sys; print(subprocess.run([sys.executable, '-c', "
+        "'print(chr(183))'], capture_output=True, check=True).stdout)"
+    )
+    assert python(program, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0") == r"b'\xc2\xb7\n'"

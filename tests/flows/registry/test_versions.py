@@ -10,7 +10,10 @@ import mlflow
 import numpy as np
 import pytest
 
-from flows.registry.versions import RegistryError, flatten, register
+from anime_model.runtime.from_mlflow import list_versions
+from anime_model.runtime.models import find_model
+from flows.registry.moved import put_right
+from flows.registry.versions import RegistryError, flatten, make_store, register
 from flows.report import write_reports
 
 pytestmark = [
@@ -51,9 +54,12 @@ def test_every_variant_becomes_a_version_with_metrics_and_tags(made: Path, store
     assert int8.tags["data_hash"] == "data of cel"
     assert "onnxruntime, 2 threads, 512 px" in int8.tags["protocol"]
     assert (int8.tags["fid"], int8.tags["psnr"]) == ("12.25", "31.5")
+    assert len(int8.tags) <= 15, "few enough to read"
     model = store.get_logged_model(int8.source.removeprefix("models:/"))
     assert {metric.key: metric.value for metric in model.metrics}["psnr"] == 31.5
-    assert store.get_run(int8.run_id).data.metrics["parameters"] == 2143552
+    run = store.get_run(int8.run_id).data
+    assert (run.metrics["parameters"], run.metrics["fid"]) == (2143552, 12.25)
+    assert (run.params["prune.rounds"], run.params["seed"]) == ("3", "1"), "beside the figures that they led to"
 
 
 def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowClient):
@@ -63,6 +69,7 @@ def test_the_run_has_recipe_curves_and_report(made: Path, store: mlflow.MlflowCl
     assert run.info.status == "FINISHED"
     assert run.info.run_name.startswith("demo · cel+ink · ")
     assert run.data.params["prune.rounds"] == "3"
+    assert (run.data.metrics["cel/fid"], run.data.metrics["ink/psnr"]) == (12.25, 31.5), "of the lite networks"
     curve = store.get_metric_history(run.info.run_id, "ink/teacher/loss")
     assert [(point.step, point.value) for point in curve] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
     assert "cel/report.html" in [file.path for file in store.list_artifacts(run.info.run_id, "cel")]
@@ -98,6 +105,8 @@ def test_tags_are_the_figures_over_all_pictures_and_metrics_are_all(made: Path, 
     register(made, ["cel"])
     int8 = versions(store)[1]
     assert more.keys() & int8.tags.keys() == {"lpips_photo"}
+    (listed,) = [row for row in list_versions(mlflow.get_tracking_uri(), "animegan-") if row["number"] == 2]
+    assert {key: float(listed["tags"][key]) for key in more} == more, "the studio has them all"
     model = store.get_logged_model(int8.source.removeprefix("models:/"))
     assert more.items() <= {metric.key: metric.value for metric in model.metrics}.items()
 
@@ -127,6 +136,12 @@ def test_the_model_loads_elsewhere_with_no_pickle(made: Path, store: mlflow.Mlfl
     program = """
 import mlflow, numpy, sys
 model = mlflow.pyfunc.load_model("models:/animegan-cel/2")
+assert model.metadata.signature.inputs.inputs[0].shape == (-1, -1, -1, 3)
+try:
+    model.predict(numpy.zeros((2, 5, 7, 4), numpy.uint8))
+    sys.exit("pictures of four channels passed the signature")
+except mlflow.exceptions.MlflowException:
+    pass
 numpy.save("out.npy", model.predict(numpy.load("in.npy")))
 print(sys.modules["anime_model"].__file__, "torch" in sys.modules)
 """
@@ -137,6 +152,48 @@ print(sys.modules["anime_model"].__file__, "torch" in sys.modules)
     assert done.stdout.endswith("False\n"), "no PyTorch"
     assert np.array_equal(np.load(tmp_path / "out.npy"), 255 - pictures), "the toy's int8 model makes negatives"
     assert not [path for path in (made / "mlruns").rglob("*") if path.suffix in (".pkl", ".pickle", ".pth")]
+
+
+def test_asking_for_a_registered_model_makes_no_store(made: Path, store: mlflow.MlflowClient, tmp_path: Path):
+    register(made, ["cel"])
+    (tmp_path / "elsewhere").mkdir()
+    program = """
+import os, sys
+from anime_model.runtime.models import find_model
+for folder in sys.argv[1:]:
+    os.chdir(folder)
+    try:
+        print(find_model("models:/animegan-cel/2").name)
+    except ValueError as error:
+        print(error)
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-c", program, str(tmp_path / "elsewhere"), str(made / "artifacts")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    elsewhere, below = done.stdout.splitlines()
+    assert "no registry here: set MLFLOW_TRACKING_URI to MLflow's address" in elsewhere
+    assert below == "int8.onnx", "the project's own store, from below"
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_moved_workspace_takes_its_files_along(made: Path, store: mlflow.MlflowClient, tmp_path: Path):
+    register(made, ["cel"])
+    (tmp_path / "toy and more" / "mlruns").mkdir(parents=True)  # its name begins like the old one's
+    moved = made.rename(tmp_path / "it's elsewhere")
+    address = f"sqlite:///{moved}/mlflow.db"
+    mlflow.set_tracking_uri(address)
+    make_store(address)
+    file = find_model("models:/animegan-cel/2")
+    assert file.is_relative_to(moved)
+    assert register(moved, ["cel"]) == [], "it is known again"
+    (moved / "artifacts" / "cel" / "exports" / "int8.onnx").write_bytes(
+        (moved / "artifacts" / "cel" / "exports" / "teacher.onnx").read_bytes()
+    )
+    assert register(moved, ["cel"]) == ["animegan-cel 3 (int8)"]
+    assert find_model("models:/animegan-cel/3").is_relative_to(moved)
+    assert not made.exists(), "nothing is written to the old place"
+    assert put_right(moved / "mlflow.db") == "", "once is enough"
 
 
 def test_a_server_that_is_away_is_one_line(made: Path, store: mlflow.MlflowClient, monkeypatch: pytest.MonkeyPatch):

@@ -1,11 +1,11 @@
-/* Photo to anime around the network: the same margin, padding, scaling and rounding as anime_model/runtime/stylizer.py.
+/* Photo to anime around the network: the same margin, padding, scaling and rounding as anime_model/runtime/tiles.py.
    Knows nothing of ONNX Runtime: `run(planes, height, width)` is the network. Pictures are RGBA bytes. */
 
 const MULTIPLE = 4 // the network halves the resolution twice
 const MARGIN = 8 // pixels of reflected border, cut off again
 const INPUT_PIXELS = 1_100_000 // of one run, which bounds the memory: a square of 1024 and its margin go in whole
 
-const LEVELS = Float32Array.from({ length: 256 }, (_, level) => Math.fround(Math.fround(level / 127.5) - 1))
+export const LEVELS = Float32Array.from({ length: 256 }, (_, level) => Math.fround(Math.fround(level / 127.5) - 1))
 
 /** The anime picture of `photo` {width, height, data}, made in tiles that overlap by `radius` (null: never tiled).
     `onTile(done, total)` is awaited after each tile and stops the work by returning false: the result is then null. */

@@ -1,0 +1,17 @@
+/* Photo to drawing at the photo's own size: at a working size through the style's network, then enlarged. */
+
+import { enlarged, parts, strokeSize } from './enlarging.js'
+import { resized } from './resampling.js'
+import { stylize } from './tiles.js'
+
+/** RGBA bytes of the drawing of `photo` {width, height, data}. `style` and `enlarger` are {run, radius}; `enlarger()` is asked
+    for where it is needed only. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
+export async function drawn(photo, style, { stroke, enlarger, onStep }) {
+  const size = strokeSize(photo, stroke)
+  if (!size) return stylize(photo, style.radius, style.run, onStep)
+  const more = parts(photo).length
+  let done = 0
+  let total = more + 1
+  const data = await stylize(resized(photo, size), style.radius, style.run, (tile, tiles) => onStep?.(done = tile, total = tiles + more))
+  return data && enlarged({ ...size, data }, photo, await enlarger(), () => onStep?.(++done, total))
+}

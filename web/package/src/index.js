@@ -1,0 +1,108 @@
+/* The npm package: photos to anime in a page or a worker of somebody else's. */
+
+import { enlarger, styles as models } from 'virtual:styles'
+import { drawn } from './drawing.js'
+import { STROKE } from './enlarging.js'
+import { Failure } from './failure.js'
+import { grade, PALETTES } from './grading.js'
+import { fetchModel, openModel } from './sessions.js'
+
+export const styles = Object.keys(models)
+export const palettes = PALETTES
+
+const SMALLEST_STROKE = 64
+
+/** What a `StylizerError` says, by its code. */
+const WORDS = {
+  noModel: (name) => `the model ${name} could not be loaded: is its file on the server?`,
+  badModel: (name, detail) => `the model ${name} cannot be used: ${detail}`,
+  noEngine: (name, detail) => `ONNX Runtime could not be started: ${detail}`,
+  noSource: (name, detail) => `the source cannot be drawn: ${detail}`,
+  badOption: (name, detail) => detail,
+}
+
+export class StylizerError extends Error {
+  constructor(code, name, detail) {
+    super(WORDS[code]?.(name, detail) ?? detail)
+    Object.assign(this, { name: 'StylizerError', code })
+  }
+}
+
+export async function createStylizer({ style = 'shinkai', model, ort, gpu = false, threads, wasmPaths, stroke = STROKE } = {}) {
+  if (!model && !models[style]) throw new StylizerError('badOption', '', `there is no style "${style}": there is ${styles.join(', ')}`)
+  checkedStroke(stroke)
+  const runtime = ort ?? (await engine())
+  if (threads) runtime.env.wasm.numThreads = threads
+  if (wasmPaths) runtime.env.wasm.wasmPaths = wasmPaths
+  const opened = async (source) => {
+    const name = source instanceof Uint8Array ? 'given as bytes' : String(source)
+    try {
+      return await openModel(runtime, source instanceof Uint8Array ? source : await fetchModel(source), gpu)
+    } catch (error) {
+      throw error instanceof Failure ? new StylizerError(error.code, name, error.message) : error
+    }
+  }
+  const network = await opened(model ?? models[style])
+  let doubling // a promise of the enlarger, loaded with the first picture that needs it
+  const options = { network, enlarger: () => (doubling ??= opened(enlarger)), stroke }
+  return {
+    style,
+    provider: network.provider,
+    stylize: (source, wanted) => stylized(source, options, wanted),
+    async close() {
+      await network.close()
+      if (doubling) await (await doubling).close()
+    },
+  }
+}
+
+async function engine() {
+  try {
+    return await import('onnxruntime-web/wasm')
+  } catch (error) {
+    throw new StylizerError('noEngine', '', error.message)
+  }
+}
+
+async function stylized(source, { network, enlarger, ...defaults }, options = {}) {
+  const { palette = 'none', strength = 1, keepColour = false, stroke = defaults.stroke, signal, onProgress } = options
+  if (!PALETTES.includes(palette)) throw new StylizerError('badOption', '', `there is no palette "${palette}": there is ${PALETTES.join(', ')}`)
+  if (!(strength >= 0 && strength <= 1)) throw new StylizerError('badOption', '', `strength is a number from 0 to 1, not ${strength}`)
+  checkedStroke(stroke)
+  signal?.throwIfAborted()
+  const photo = await pixelsOf(source)
+  const onStep = (done, total) => { onProgress?.(done, total); return !signal?.aborted }
+  const anime = await drawn(photo, network, { stroke, enlarger, onStep })
+  signal?.throwIfAborted()
+  return new ImageData(grade(anime, photo.data, { palette, strength, keepColour }), photo.width, photo.height)
+}
+
+function checkedStroke(stroke) {
+  if (stroke === 0 || stroke >= SMALLEST_STROKE) return
+  throw new StylizerError('badOption', '', `stroke is the short side in pixels, from ${SMALLEST_STROKE} up, or 0 for full, not ${stroke}`)
+}
+
+/** Any picture as ImageData, upright, transparency on white. */
+async function pixelsOf(source) {
+  const picture = source instanceof ImageData ? await createImageBitmap(source) : source instanceof Blob ? await decoded(source) : source
+  const width = picture?.naturalWidth || picture?.videoWidth || picture?.displayWidth || picture?.width
+  const height = picture?.naturalHeight || picture?.videoHeight || picture?.displayHeight || picture?.height
+  if (!(width > 0 && height > 0)) throw new StylizerError('noSource', '', 'it is no picture, or has no pixels yet')
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+  context.fillStyle = 'white'
+  context.fillRect(0, 0, width, height)
+  try {
+    context.drawImage(picture, 0, 0, width, height)
+    return context.getImageData(0, 0, width, height)
+  } catch (error) {
+    throw new StylizerError('noSource', '', error.message) // a picture of another host, for one
+  }
+}
+
+async function decoded(blob) {
+  try {
+    return await createImageBitmap(blob)
+  } catch {
+    throw new StylizerError('noSource', '', 'the browser cannot decode this file')
+  }
+}

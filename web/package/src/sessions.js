@@ -1,0 +1,74 @@
+/* A model's bytes as {provider, radius, run}, on the CPU or, where that makes the same picture, on the GPU. Which build of ONNX
+   Runtime does it is the caller's choice: `ort` is its namespace. */
+
+import { Failure } from './failure.js'
+import { metadata, unrounded } from './onnx.js'
+
+const PROBE = { likeness: 64, time: 256 } // pixels a side of the pictures on which CPU and GPU are compared
+const ALIKE = 0.02 // largest mean difference of a value in [-1, 1] for a GPU to be trusted: 2.5 of 255 levels
+// Layers of 8 bits are computed in float there: WebAssembly has no instruction for them, and fused they took longer.
+const CPU = { provider: 'wasm', options: { graphOptimizationLevel: 'basic' } }
+const GPU = { provider: 'webgpu', options: {} }
+
+/** `gpu`: "auto" (whichever is measured to be faster here), "gpu" or false. Throws `Failure`. */
+export async function openModel(ort, bytes, gpu = false) {
+  const cpu = await open(ort, bytes, CPU)
+  if (!gpu) return cpu
+  try {
+    return await better(cpu, await open(ort, unrounded(bytes), GPU), gpu)
+  } catch {
+    return cpu // a driver that cannot run this network
+  }
+}
+
+/** The bytes of a model's file. Throws `Failure`. */
+export async function fetchModel(url) {
+  try {
+    const response = await fetch(url)
+    if (!response.ok) throw new Error(response.status)
+    return new Uint8Array(await response.arrayBuffer())
+  } catch {
+    throw new Failure('noModel')
+  }
+}
+
+async function open(ort, bytes, { provider, options }) {
+  let session, radius
+  try {
+    radius = metadata(bytes).receptive_radius
+    session = await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3, ...options })
+  } catch (error) {
+    throw new Failure(/wasm|WebAssembly|backend/i.test(error.message) ? 'noEngine' : 'badModel', error.message)
+  }
+  return {
+    provider,
+    radius: radius ? Number(radius) : null, // pixels by which tiles must overlap; null: this model cannot be tiled
+    /** Float32 planes [3, height, width] in [-1, 1] to the same. */
+    async run(planes, height, width) {
+      const photo = new ort.Tensor('float32', planes, [1, 3, height, width])
+      const { anime } = await session.run({ photo })
+      return anime.data
+    },
+    close: () => session.release(),
+  }
+}
+
+/** The GPU only where it makes the same picture and, unless asked for, in less time. */
+async function better(cpu, gpu, preference) {
+  const planes = waves(PROBE.likeness)
+  const [onCpu, onGpu] = [await cpu.run(planes, PROBE.likeness, PROBE.likeness), await gpu.run(planes, PROBE.likeness, PROBE.likeness)]
+  const difference = onCpu.reduce((sum, value, i) => sum + Math.abs(value - onGpu[i]), 0) / onCpu.length
+  if (!(difference < ALIKE)) return cpu
+  return preference === 'gpu' || (await time(gpu)) < (await time(cpu)) ? gpu : cpu
+}
+
+async function time(session) {
+  const planes = waves(PROBE.time)
+  await session.run(planes, PROBE.time, PROBE.time) // the first run of a size also prepares kernels
+  const start = performance.now()
+  await session.run(planes, PROBE.time, PROBE.time)
+  return performance.now() - start
+}
+
+/** A picture of many colours, as planes [3, side, side]. */
+const waves = (side) => Float32Array.from({ length: 3 * side * side }, (_, i) => Math.sin(i / 41) * Math.cos(i / side / 29))

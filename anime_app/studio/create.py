@@ -66,7 +66,7 @@ def _events(studio: Studio, workshop: Workshop) -> None:
     def make(photo, style, palette="none", strength=1, keep_colour=False, lines="bold", longest_side=0) -> str:
         return _made(workshop, photo, style, palette, strength, keep_colour, lines, longest_side)
 
-    button = gr.Button(visible=False)
+    button = gr.Button("", visible=False)
     for event, name, how in ((draw, "draw", waits), (grade, "grade", at_once), (keep_files, "keep", waits)):
         button.click(event, asked, answer, api_name=name, api_visibility="undocumented", **how)
     button.click(make, [photo, style, palette, strength, keep, lines, size], file, api_name="make", **waits)

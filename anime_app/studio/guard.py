@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -75,6 +75,8 @@ class Guard:
             self.check_file(path.removeprefix(f"{API}/file="))
         if method != "POST":
             return receive
+        if not _of_this_page(dict(scope["headers"])):
+            raise Refused(403, "only the studio's own page and programs may ask for this")
         if path == PHOTO:
             return _bounded(receive, scope, self.max_upload)
         if path.rstrip("/") == f"{API}/upload":
@@ -115,6 +117,18 @@ class Guard:
 
 def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _of_this_page(headers: dict[bytes, bytes]) -> bool:
+    """Whether a request that changes something is the studio's own page's, or no browser's at all.
+
+    A page of another origin, also of another port of this computer, can send one without asking (CSRF). Browsers say
+    so themselves in `Sec-Fetch-Site`; those that do not, or that reach the studio without TLS, send `Origin`.
+    """
+    if site := headers.get(b"sec-fetch-site"):
+        return site in (b"same-origin", b"none")
+    origin = headers.get(b"origin")
+    return origin is None or urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == headers.get(b"host")
 
 
 async def _close(send: Send) -> None:

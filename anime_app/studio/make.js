@@ -153,11 +153,21 @@ const show = () => {
 	film.pause();
 	film.removeAttribute("src");
 	chips(chosen?.chips);
+	wait(chosen && !shown ? chosen : null);
 	if (!shown) return;
 	const path = (name) => `studio/photo/${chosen.key}/${name}`;
 	view.put(path(shown.before), path(shown.after), `${shown.width} / ${shown.height}`);
 	const key = shown.film ? "of_film" : shown.frames > 1 ? "of_frames" : "of_photo";
 	note(words(key, { name: chosen.name, ...shown }));
+};
+// The photo itself until its drawing is there; a flower where the browser cannot show it
+const wait = (photo) => {
+	const place = find(".waiting"), image = place.querySelector("img");
+	place.hidden = !photo;
+	image.hidden = true;
+	image.onload = () => (image.hidden = false);
+	if (photo?.thumb) image.src = photo.thumb;
+	else image.removeAttribute("src");
 };
 // What a choice does to the photo, and without one to a scene
 const plain = new Map(all(".chip-view").map((chip) => [chip, chip.style.background]));

@@ -34,7 +34,8 @@ def _drop() -> str:
     sources = ("folder", "choose_folder"), ("paste", "paste"), ("camera", "camera"), ("sample", "sample")
     buttons = _button("choose", "choose", "main") + "".join(_button(*pair) for pair in sources)
     return (
-        f'<div class="drop">{FLOWER}<p class="drop-title">{both("empty_title")}</p>'
+        f'<div class="drop">{FLOWER}<p class="drop-title"><span class="of-mouse">{both("empty_title")}</span>'
+        f'<span class="of-finger">{both("empty_title_finger")}</span></p>'
         f'<p class="drop-note">{both("empty_text")}</p><div class="sources">{buttons}</div></div>'
         f'<p class="over" aria-hidden="true">{FLOWER}{both("drop_now")}</p>'
     )
@@ -42,6 +43,7 @@ def _drop() -> str:
 
 def _compare() -> str:
     return (
+        f'<div class="waiting" hidden>{FLOWER}<img alt="" hidden></div>'
         '<div class="compare" hidden><div class="half after"><img alt="" draggable="false"></div>'
         '<div class="half before"><img alt="" draggable="false"></div>'
         f'<span class="tag tag-before" aria-hidden="true">{both("before")}</span>'

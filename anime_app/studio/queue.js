@@ -25,6 +25,11 @@ const ask = async (name, asked, { hear = () => {}, signal } = {}) => {
 	if (joined.status === 429 || joined.status === 503) throw new Busy();
 	if (!joined.ok) throw new Away();
 	const { event_id } = await joined.json();
+	const cancel = () => post(new URL("gradio_api/cancel", document.baseURI), { session_hash, fn_index, event_id }).catch(() => {});
+	if (signal?.aborted) {
+		cancel();
+		throw signal.reason;
+	}
 	const url = api("data");
 	url.searchParams.set("session_hash", session_hash);
 	const events = new EventSource(url);
@@ -32,7 +37,7 @@ const ask = async (name, asked, { hear = () => {}, signal } = {}) => {
 	try {
 		return await new Promise((resolve, reject) => {
 			signal?.addEventListener("abort", () => {
-				post(new URL("gradio_api/cancel", document.baseURI), { session_hash, fn_index, event_id }).catch(() => {});
+				cancel();
 				reject(signal.reason);
 			}, { once: true });
 			events.onerror = () => reject(new Away());

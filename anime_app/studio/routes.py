@@ -6,6 +6,7 @@ Nothing here runs a network: that is the queue's.
 import re
 from html import escape
 from pathlib import Path
+from shutil import rmtree
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
@@ -42,7 +43,7 @@ def own_routes(workshop: Workshop, max_upload: int) -> APIRouter:
                         raise ValueError("too large")
                     file.write(part)
         except (ClientDisconnect, OSError, ValueError) as error:
-            source.unlink(missing_ok=True)
+            rmtree(source.parent, ignore_errors=True)
             return JSONResponse({"problem": reason(name, error)}, 413 if size > max_upload else 500)
         return JSONResponse({"key": key})
 

@@ -23,6 +23,7 @@ TEXTS: Table = {
     # Make: photos in
     "picture": ("Picture", "图片"),
     "empty_title": ("Drop photos here", "把照片拖到这里"),
+    "empty_title_finger": ("Put a photo in", "放入照片"),
     "empty_text": (
         "Anywhere in the window, one or many, folders and short films too. Or paste with Ctrl+V.",
         "窗口任意位置均可，可放多张、文件夹或短片。也可以按 Ctrl+V 粘贴。",

@@ -156,10 +156,10 @@ class Visitor:
             answer.raise_for_status()
             return (await answer.json())[0]
 
-    async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0) -> str:
+    async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0, lines: str = "bold") -> str:
         """Joins the queue; the event's id. Raises `Busy`."""
         file = {"path": paths[0], "meta": {"_type": "gradio.FileData"}}
-        data = [file, NETWORK, "none" if look == "plain" else look, strength, False, "bold", 0]
+        data = [file, NETWORK, "none" if look == "plain" else look, strength, False, lines, 0]
         order = {"data": data, "fn_index": self.make, "session_hash": self.name}
         async with self.session.post(f"{API}/queue/join", json=order) as answer:
             if answer.status == 429:

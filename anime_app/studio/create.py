@@ -8,6 +8,7 @@ All state is in files: a photo is known by its key.
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copyfile
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -146,7 +147,7 @@ def _made(workshop: Workshop, photo: str, style: str, palette: str, strength, ke
                  "lines": lines or "bold", "strength": 1 if strength is None else strength,
                  "size": int(size or 0)}  # fmt: skip
         key, source = workshop.new(Path(photo or "").name)
-        Path(photo or "").replace(source)
+        copyfile(photo or "", source)  # Gradio has one file for all who send the same bytes
         order = read_order(asked)
         workshop.draw(key, order)
         return str(workshop.finish(key, order, "full", lambda: None))

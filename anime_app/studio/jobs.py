@@ -7,6 +7,8 @@ connection. The work itself runs in a thread beside it, and learns at its next t
 import json
 import threading
 from collections.abc import Callable, Iterator
+from typing import ClassVar
+from weakref import WeakSet
 
 from anime_app.studio.reasons import reason
 from anime_app.studio.workshop import Gone
@@ -21,9 +23,12 @@ class Stopped(Exception):
 class Progress:
     """What a piece of work says while it runs; `tick` raises `Stopped` when it is to end."""
 
+    running: ClassVar[WeakSet] = WeakSet()
+
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.said: dict = {}
+        self.running.add(self)
 
     def tick(self) -> None:
         if self.stop.is_set():
@@ -32,6 +37,12 @@ class Progress:
     def tell(self, share: float | None = None, **more: object) -> None:
         self.tick()
         self.said = {**self.said, "share": share, **more}
+
+
+def stop_all() -> None:
+    """The studio ends."""
+    for progress in list(Progress.running):
+        progress.stop.set()
 
 
 def run(work: Callable[[Progress], dict], name: str = "") -> Iterator[str]:

@@ -264,7 +264,7 @@ def _method(studio: Studio) -> str:
 
 def _shown(store: Store, panel: int | None) -> tuple[str, str]:
     if panel is None:
-        return sheet.empty("admin_no_panel"), ""
+        return f'<div class="no-panel">{sheet.empty("admin_no_panel")}</div>', ""
     try:
         return _links(store, int(panel)), _results(store, int(panel))
     except StoreError as error:

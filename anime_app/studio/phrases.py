@@ -11,6 +11,7 @@ CHINESE = {
     r"photo": r"原照片",
     r"not a picture that can be read.*": r"不是可以读取的图片（已损坏、为空或格式未知）",
     r"(\d+) x (\d+) pixels.*more than the bound of (\S+) million.*": r"\1 x \2 像素，超过上限 \3 百万像素",
+    r"too large": r"文件太大",
     r"too many pixels to be an honest picture.*": r"像素过多，不是正常的图片",
     r"damaged picture.*": r"图片已损坏",
     r"cannot be written as (\S+) .*": r"无法写成 \1 格式",

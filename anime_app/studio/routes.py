@@ -44,6 +44,8 @@ def own_routes(workshop: Workshop, max_upload: int) -> APIRouter:
                     file.write(part)
         except (ClientDisconnect, OSError, ValueError) as error:
             rmtree(source.parent, ignore_errors=True)
+            if isinstance(error, ClientDisconnect):  # it went away, or the guard has cut it off at its bound
+                size, error = max_upload + 1, ValueError("too large")
             return JSONResponse({"problem": reason(name, error)}, 413 if size > max_upload else 500)
         return JSONResponse({"key": key})
 

@@ -333,6 +333,30 @@ def test_when_it_ends_nothing_is_left(tmp_path, number, status):
     assert (started.returncode, said, list(tmp_path.iterdir())) == (status, "", [])
 
 
+def test_ctrl_c_says_nothing_of_who_is_still_there(tmp_path):
+    """An open page, and a picture that is being drawn."""
+    line = [sys.executable, "-m", "anime_app.cli.command", "studio", "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard)
+    url = started.stderr.readline().split()[2]
+
+    async def watch() -> None:
+        async with visit(url) as visitor:
+            session = visitor.session
+            async with session.get(f"{API}/heartbeat/{visitor.name}") as open_page:
+                await open_page.content.readany()
+                await visitor.ask([await visitor.upload(jpeg(2500, 0))], lines="finest")
+                with suppress(aiohttp.ClientError):
+                    async for message in visitor.messages():
+                        if message["msg"] == "process_starts":
+                            started.send_signal(signal.SIGINT)
+
+    asyncio.run(watch())
+    assert (started.communicate(timeout=60)[1], started.returncode) == ("", 130)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_stays_light():
     program = "import sys, anime_app.cli.command; anime_app.cli.command.parser(); print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

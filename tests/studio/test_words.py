@@ -49,7 +49,8 @@ SEEN = """() => {
 def foreign(page, language: str) -> set[str]:
     """The words that can be seen and are of the other language."""
     texts = [
-        re.sub(r"\?panel=\S+|\bv\d+|benchmarks\.explore|scratch/explore", " ", text) for text in page.evaluate(SEEN)
+        re.sub(r"https?://\S+|--\w+|\bv\d+|benchmarks\.explore|scratch/explore", " ", text)
+        for text in page.evaluate(SEEN)
     ]
     if language == "en":
         return {text for text in texts if re.search(r"[\u4e00-\u9fff]", text)} - {"中文"}
@@ -64,7 +65,7 @@ def language(request) -> str:
 
 @pytest.fixture
 def page(visit, language: str):
-    return visit(locale={"zh": "zh-CN", "en": "en-GB"}[language], **DESKTOP)
+    return visit(**DESKTOP | {"locale": {"zh": "zh-CN", "en": "en-GB"}[language]})
 
 
 def tab(page, name: str) -> None:
@@ -159,7 +160,7 @@ def rate_all(project: Path, key: str) -> None:
 
 
 def test_switching_keeps_what_compare_and_the_administrator_s_part_show(visit):
-    page = visit(locale="en-GB", **DESKTOP)
+    page = visit(**DESKTOP)
     tab(page, "compare")
     page.locator('#compare-pareto [data-key="trial/cel/both"]').click()
     page.wait_for_function("document.querySelectorAll('#compare-panes .pane img').length === 7")

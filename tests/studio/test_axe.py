@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.browser import PHONE
 from benchmarks.studio import jpeg
-from tests.studio.conftest import DESKTOP
+from tests.studio.conftest import DESKTOP, TOKEN
 
 axe = pytest.importorskip("axe_playwright_python", reason="needs axe-core: pip install axe-playwright-python")
 pytestmark = pytest.mark.long
@@ -20,7 +20,12 @@ def findings(page) -> list[str]:
     return page.evaluate(FINDINGS)
 
 
-@pytest.mark.parametrize("device", [DESKTOP, DESKTOP | {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+DEVICES = pytest.mark.parametrize(
+    "device", [DESKTOP, DESKTOP | {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"]
+)
+
+
+@DEVICES
 def test_make_has_no_findings(visit, tmp_path, device):
     page = visit(**device)
     page.wait_for_selector("#make .drop")
@@ -30,4 +35,17 @@ def test_make_has_no_findings(visit, tmp_path, device):
         file.write_bytes(jpeg(160, seed))
     page.set_input_files("#files", list(map(str, files)))
     page.wait_for_function("document.querySelectorAll('#make .tile.done').length === 2")
+    assert findings(page) == []
+
+
+@DEVICES
+def test_compare_and_judge_have_no_findings(visit, device):
+    page = visit(**device)
+    page.locator("#views [role=tab][data-tab-id=compare]").click()
+    page.wait_for_function("document.querySelectorAll('#compare-panes .pane img').length > 1")
+    assert findings(page) == []
+    page.locator("#views [role=tab][data-tab-id=judge]").click()
+    page.locator("#judge-token input").fill(TOKEN)
+    page.locator("#judge-token input").press("Enter")
+    page.locator("#judge-new").wait_for()
     assert findings(page) == []

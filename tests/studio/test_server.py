@@ -346,7 +346,7 @@ def test_ctrl_c_says_nothing_of_who_is_still_there(tmp_path):
             session = visitor.session
             async with session.get(f"{API}/heartbeat/{visitor.name}") as open_page:
                 await open_page.content.readany()
-                await visitor.ask([await visitor.upload(jpeg(2500, 0))], lines="finest")
+                await visitor.ask([await visitor.upload(jpeg(1200, 0))], lines="finest")
                 with suppress(aiohttp.ClientError):
                     async for message in visitor.messages():
                         if message["msg"] == "process_starts":

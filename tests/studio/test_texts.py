@@ -113,7 +113,7 @@ def written(kind: str, shown: dict) -> Iterator[tuple[str, str]]:
             yield name, shown[name]
     for name, _ in shown.get("choices") or ():
         yield "choice", name
-    if kind in ("button", "downloadbutton", "uploadbutton") and isinstance(shown.get("value"), str):
+    if kind in ("button", "downloadbutton", "uploadbutton") and isinstance(shown.get("value"), str) and shown["value"]:
         yield "value", shown["value"]
 
 

@@ -49,7 +49,7 @@ SEEN = """() => {
 def foreign(page, language: str) -> set[str]:
     """The words that can be seen and are of the other language."""
     texts = [
-        re.sub(r"https?://\S+|--\w+|\bv\d+|benchmarks\.explore|scratch/explore", " ", text)
+        re.sub(r"https?://\S+|\?panel=\S+|--\w+|\bv\d+|benchmarks\.explore|scratch/explore", " ", text)
         for text in page.evaluate(SEEN)
     ]
     if language == "en":

@@ -81,7 +81,7 @@ def _part(name: str, *scripts: str) -> gr.HTML:
 
 
 def _head(key: str) -> None:
-    gr.HTML(f'<h3 id="{key}">{said(key)}</h3>', elem_classes="compare-part")
+    gr.HTML(f'<h2 id="{key}">{said(key)}</h2>', elem_classes="compare-part")
 
 
 def _components(studio: Studio, desk: Desk) -> Parts:

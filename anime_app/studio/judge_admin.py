@@ -301,7 +301,7 @@ def _results(store: Store, panel: int) -> str:
     people = rater_count(len({rating.rater for rating in ratings}))
     how = f"{said('admin_how', pairs=len(ratings), raters=people)} {told(store.method(panel))}"
     return (
-        f"<h3>{said('admin_scores')}</h3>{_means(found, order)}<h3>{said('admin_ranking')}</h3>{note}{chart}"
+        f"<h2>{said('admin_scores')}</h2>{_means(found, order)}<h2>{said('admin_ranking')}</h2>{note}{chart}"
         f'<p class="small">{how}</p><p class="files">{_file("panel-scores.csv", summary_csv(found, ranking))}'
         f"{_file('panel-ratings.csv', ratings_csv(ratings))}</p>"
     )

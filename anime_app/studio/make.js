@@ -426,6 +426,7 @@ const speak = () => {
 	for (const option of all("option")) option.textContent = option.dataset[language];
 };
 window.addEventListener("studio-language", speak);
+find("[data-do=full-screen]").hidden = !document.fullscreenEnabled; // on an iPhone
 find("#files").accept = TOLD.suffixes.join();
 speak();
 restore(kept(localStorage, KEPT));

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,12 +54,18 @@ def client(studio) -> Iterator[httpx.Client]:
         yield client
 
 
+def in_a_loop(work: Coroutine) -> object:
+    """In a thread of its own: the browser of the tests before has a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def visited(studio: Server, work) -> object:
     async def run() -> object:
         async with visit(studio.url) as visitor:
             return await work(visitor)
 
-    return asyncio.run(run())
+    return in_a_loop(run())
 
 
 async def drawn(visitor: Visitor, data: bytes, name: str = "photo.jpg", **wanted) -> bytes:
@@ -289,8 +296,8 @@ def test_beyond_the_queue_people_are_told_that_it_is_busy():
         return await asyncio.gather(*(ask(url) for _ in range(12)))
 
     with server("--queue", "2", "--concurrency", "1") as running:
-        answers = asyncio.run(rush(running.url))
-        assert asyncio.run(ask(running.url)) == "drawn"
+        answers = in_a_loop(rush(running.url))
+        assert in_a_loop(ask(running.url)) == "drawn"
     told = [answer for answer in answers if answer != "drawn"]
     assert len(answers) - len(told) >= 2
     assert told
@@ -308,10 +315,10 @@ def test_memory_is_flat_while_200_requests_wait():
         return await asyncio.gather(*(one(url) for _ in range(count)))
 
     with server("--queue", "200") as running:
-        asyncio.run(many(running.url, 20))
+        in_a_loop(many(running.url, 20))
         sizes = [running.megabytes()]
         for _ in range(4):  # the allocator settles within a few rounds; a leak grows in every one
-            assert all(asyncio.run(many(running.url, 200)))
+            assert all(in_a_loop(many(running.url, 200)))
             sizes.append(running.megabytes())
             if len(sizes) > 2 and sizes[-1] - sizes[-2] < 20:
                 break
@@ -352,7 +359,7 @@ def test_ctrl_c_says_nothing_of_who_is_still_there(tmp_path):
                         if message["msg"] == "process_starts":
                             started.send_signal(signal.SIGINT)
 
-    asyncio.run(watch())
+    in_a_loop(watch())
     assert (started.communicate(timeout=60)[1], started.returncode) == ("", 130)
     assert list(tmp_path.iterdir()) == []
 

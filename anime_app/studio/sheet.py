@@ -13,6 +13,7 @@ COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
     ("parameters", lambda v: f"{v:,.0f}", None),
     ("bytes", lambda v: f"{v / 1e6:.2f} MB", True),
     ("latency_p50_ms", lambda v: f"{v:.0f} ms", True),
+    ("panel_overall", lambda v: f"{v:.2f}", False),
     ("peak_memory_mb", lambda v: f"{v:.0f} MB", True),
     ("fid", lambda v: f"{v:.2f}", True),
     ("fid_share", lambda v: f"{v:.2f}", True),
@@ -22,7 +23,6 @@ COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
     ("lpips_reference", lambda v: f"{v:.3f}", True),
     ("psnr", lambda v: f"{v:.1f} dB", False),
     ("ssim", lambda v: f"{v:.3f}", False),
-    ("panel_overall", lambda v: f"{v:.2f}", False),
 )
 TEACHER_WINS = ("lpips", "psnr", "ssim")  # by definition: they are measured against its own pictures
 

@@ -218,12 +218,12 @@ def intervals(strengths: Sequence[Strength]) -> str:
     low, high = min(one.low for one in strengths), max(one.high for one in strengths)
     spread = (high - low) or 1.0
     left, right, row = 190, 100, 34
-    height = row * len(strengths) + 40
+    height = row * len(strengths) + 46
 
     def place(value: float) -> float:
         return left + (value - low) / spread * (WIDTH - left - right)
 
-    bottom = height - 34
+    bottom = height - 40
     parts = []
     for tick in ticks(low, high):
         x = place(tick)
@@ -241,6 +241,6 @@ def intervals(strengths: Sequence[Strength]) -> str:
             f"{said('chart_wins', 'tspan', share=f'{100 * one.share:.0f}')}</text></g>"
         )
     words = said("chart_strength", "tspan")
-    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 2}" text-anchor="middle">{words}</text>')
+    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 7}" text-anchor="middle">{words}</text>')
     label = said("chart_strengths", count=len(strengths))
     return _svg("strengths", WIDTH, height, label, "".join(parts))

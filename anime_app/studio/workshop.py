@@ -160,6 +160,9 @@ class Workshop:
         """
         place = self.place(key)
         about = _touched(place)
+        if "film" not in about:  # taken in again, and not drawn yet
+            self._look_at(place)
+            about = _read_json(place)
         target = place / _digest(kind, order.drawing, order.look, order.size)
         made = next(target.glob("*"), None) if target.is_dir() else None
         if made is not None:

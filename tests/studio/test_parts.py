@@ -80,6 +80,11 @@ def test_a_drawing_keeps_its_size_and_format(workshop):
     assert made.name == "a-ink.png"
 
 
+def test_a_photo_that_was_taken_in_again_is_kept_before_it_is_shown(workshop):
+    key, array = put(workshop, "a.png")
+    assert np.array_equal(pixels(kept(workshop, key, Order("ink"))), 255 - array)
+
+
 def test_of_a_large_picture_the_page_gets_small_ones_and_the_person_the_full_size(workshop):
     key, _ = put(workshop, "a.jpg", (SIDE + 400, 600))
     shown = workshop.draw(key, Order("ink"))

@@ -28,7 +28,7 @@ def main() -> None:
             page = context.new_page()
             page.set_default_timeout(PATIENCE)
             page.goto(running.url)
-            page.wait_for_selector("#looks label")
+            page.wait_for_selector("#make .drop")
             act(page)
             page.wait_for_timeout(1500)
             save(page.screenshot(), DOCS / f"studio-{name}.jpg", 1240, 1700)
@@ -36,22 +36,21 @@ def main() -> None:
         browser.close()
 
 
-def drawn(count: int, look: str = "plain") -> Callable[[Page], None]:
+def drawn(count: int, look: str = "none") -> Callable[[Page], None]:
     """Puts in the first `count` photos and waits for their drawings."""
 
     def act(page: Page) -> None:
-        page.locator(f"#looks label:has(input[value={look}])").click()
-        page.set_input_files("#photos input[type=file]", [str(file) for file in photo_files()[:count]])
-        page.wait_for_selector("#notice .one.still" if count == 1 else "#notice .many.still")
-        page.wait_for_function("[...document.querySelectorAll('#result img')].every(image => image.naturalWidth)")
+        page.locator(f"#make [name=palette][value={look}]").check(force=True)
+        page.set_input_files("#files", [str(file) for file in photo_files()[:count]])
+        page.wait_for_selector("#make .compare:not([hidden])")
+        done = f"document.querySelectorAll('#make .tile.done').length === {count if count > 1 else 0}"
+        page.wait_for_function(f"{done} && document.querySelector('#make .busy').hidden")
 
     return act
 
 
 def on_a_phone(page: Page) -> None:
     drawn(2, "sakura")(page)
-    page.locator("#notice").scroll_into_view_if_needed()
-    page.mouse.wheel(0, 330)
 
 
 # A name, the browser's settings, and what a person does before the picture is taken.

@@ -156,10 +156,10 @@ class Visitor:
             answer.raise_for_status()
             return (await answer.json())[0]
 
-    async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0) -> str:
+    async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0, lines: str = "bold") -> str:
         """Joins the queue; the event's id. Raises `Busy`."""
-        files = [{"image": {"path": path, "meta": {"_type": "gradio.FileData"}}, "caption": None} for path in paths]
-        data = [files, look, strength, NETWORK, False, 0]
+        file = {"path": paths[0], "meta": {"_type": "gradio.FileData"}}
+        data = [file, NETWORK, "none" if look == "plain" else look, strength, False, lines, 0]
         order = {"data": data, "fn_index": self.make, "session_hash": self.name}
         async with self.session.post(f"{API}/queue/join", json=order) as answer:
             if answer.status == 429:
@@ -193,9 +193,9 @@ class Visitor:
 
 
 def _urls(value: object) -> Iterator[str]:
-    """Every file of the folder of results in what an event returns; changes come as lists of steps."""
+    """Every file in what an event returns."""
     if isinstance(value, dict):
-        if "/results/" in str(value.get("url") or ""):
+        if "/file=" in str(value.get("url") or ""):
             yield value["url"][value["url"].index(API) :]
         for part in value.values():
             yield from _urls(part)

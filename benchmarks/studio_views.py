@@ -42,12 +42,12 @@ def main() -> None:
         with server(*options, ANIME_STUDIO_TOKEN=TOKEN) as running, sync_playwright() as playwright:
             address = f"{running.url}/"
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-            compare(browser, address)
             links = make_panel(browser, address)
             rate(browser, address + links[0], "judge.jpg", viewport={"width": 1280, "height": 900})
             rate(browser, address + links[1], "judge-phone.jpg", **PHONE)
             by_chance(Store(root / "panel.db"), [link.split("=")[1] for link in links])
             results(browser, address)
+            compare(browser, address)
             browser.close()
 
 
@@ -158,6 +158,8 @@ def by_chance(store: Store, keys: list[str]) -> None:
 def results(browser, address: str) -> None:
     page = unlocked(browser, address)
     page.locator("#judge-results .chart").wait_for()
+    page.locator("#judge-log").click()
+    page.locator("#judge-logged .said").first.wait_for()
     keep(page, "panel.jpg")
     page.close()
 

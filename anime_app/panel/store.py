@@ -219,6 +219,25 @@ class Store:
             )
             return done.rowcount == 1
 
+    def take_back(self, rater: str) -> tuple[Scores, Scores] | None:
+        """Takes back what the rater with this key said last: that pair is the next again. What was said of its left and
+        right side; None where nothing was rated yet."""
+        names = ", ".join(f"{side}_{criterion}" for side in SIDES for criterion in CRITERIA)
+        with self._open(writing=True) as base:
+            if base.execute("SELECT id FROM rater WHERE key = ?", (rater,)).fetchone() is None:
+                raise UnknownKeyError("this link belongs to no panel: ask for yours again")
+            row = base.execute(
+                f"SELECT pair.id, {names} FROM rating JOIN pair ON pair.id = rating.pair"
+                " JOIN rater ON rater.id = pair.rater WHERE rater.key = ? ORDER BY position DESC LIMIT 1",
+                (rater,),
+            ).fetchone()
+            if row is None:
+                return None
+            base.execute("DELETE FROM rating WHERE pair = ?", row[:1])
+        halves = row[1 : 1 + len(CRITERIA)], row[1 + len(CRITERIA) :]
+        left, right = (dict(zip(CRITERIA, half, strict=True)) for half in halves)
+        return left, right
+
     def panels(self) -> list[tuple[int, str]]:
         """Ids and names, the newest first."""
         if not self.path.exists():

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from anime_app.studio import compare, create, judge
 from anime_app.studio.engineer_texts import TEXTS as ENGINEERS
 from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
 from anime_app.studio.guard import Guard
+from anime_app.studio.make_page import PETALS
+from anime_app.studio.routes import own_routes
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import TEXTS, WRITTEN_ONCE, both, label, translations
 from anime_app.studio.theme import style_sheet, theme
@@ -33,7 +35,7 @@ def page(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(EVERY, AGE), fill_width=True) as blocks:
         gr.HTML(header(), elem_id="header")
         with gr.Tabs(elem_id="views"):
-            for view, build in (("make", create.build), ("compare", compare.build), ("judge", judge.build)):
+            for view, build in views(studio).items():
                 with gr.Tab(label(view), id=view):
                     build(studio)
     # Gradio keeps a copy of every component's settings for every visitor, of 10,000 visitors unless told otherwise
@@ -42,6 +44,16 @@ def page(studio: Studio) -> gr.Blocks:
     blocks.queue(RATE, False, studio.queue_length, default_concurrency_limit=studio.concurrency)
     blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = LOOK
     return blocks
+
+
+def views(studio: Studio) -> dict[str, Callable[[Studio], None]]:
+    """Make, and the others where there is something to compare or to judge: a project, a registry, a panel, a token."""
+    found = {"make": create.build}
+    if studio.project is not None or studio.tracking_uri is not None:
+        found["compare"] = compare.build
+    if studio.token is not None or Path(studio.database).is_file():
+        found["judge"] = judge.build
+    return found
 
 
 def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAPI:
@@ -65,7 +77,8 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
             await sweeping
 
     app = FastAPI(openapi_url=None, lifespan=lifespan)
-    app.add_middleware(Guard, folder=folder, max_upload=studio.max_upload, busy=both("busy"))
+    app.include_router(own_routes(create.workshop_of(studio), studio.max_upload))
+    app.add_middleware(Guard, folder=folder, max_upload=studio.max_upload, busy=both("busy_now"))
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False)
     return gr.mount_gradio_app(
@@ -90,7 +103,7 @@ def header() -> str:
         f'<button type="button" class="quiet" onclick="studio.{name}()" id="{name}">{inside}</button>'
         for name, inside in (("language", both("language")), ("dark", f'<i></i><span class="sr">{both("dark")}</span>'))
     )
-    mark = f'<svg viewBox="0 0 64 64" aria-hidden="true">{create.PETALS}<circle cx="32" cy="32" r="4"/></svg>'
+    mark = f'<svg viewBox="0 0 64 64" aria-hidden="true">{PETALS}<circle cx="32" cy="32" r="4"/></svg>'
     return (
         f'<header>{mark}<div class="name"><h1>{TITLE}</h1><p>{both("tagline")}</p></div>'
         f"<nav>{language}{dark}</nav></header>"
@@ -115,6 +128,7 @@ def _told(max_upload: int) -> str:
     most = f"{max_upload / 1e6:g}"
     told = {
         "gradio": _module_of_languages(),
+        "texts": TEXTS,
         "once": [TEXTS[key] for key in WRITTEN_ONCE],
         "limit": max_upload,
         "tooLarge": [text.replace("{most}", most) for text in TEXTS["too_large"]],

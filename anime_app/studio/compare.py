@@ -3,7 +3,9 @@
 import hmac
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -79,7 +81,7 @@ def _part(name: str, *scripts: str) -> gr.HTML:
 
 
 def _head(key: str) -> None:
-    gr.HTML(f'<h3 id="{key}">{said(key)}</h3>', elem_classes="compare-part")
+    gr.HTML(f'<h2 id="{key}">{said(key)}</h2>', elem_classes="compare-part")
 
 
 def _components(studio: Studio, desk: Desk) -> Parts:
@@ -338,10 +340,14 @@ def _promoted(
     elif kind == "back" and not why.strip():
         yield sheet.say("promote_why", problem=True)
     else:
-        yield sheet.say(MEASURING[kind], style=style)
-        uri = tracking_uri(studio)
+        uri, began = tracking_uri(studio), time.monotonic()
         if kind == "back":
-            found = promotion.roll_back(studio.project, uri, style, why.strip())
+            asked = partial(promotion.roll_back, studio.project, uri, style, why.strip())
         else:
-            found = promotion.promote(studio.project, uri, style, number or None, dry_run=kind == "check")
-        yield sheet.verdict(found, style)
+            asked = partial(promotion.promote, studio.project, uri, style, number or None, dry_run=kind == "check")
+        with ThreadPoolExecutor(1) as pool:
+            verdict = pool.submit(asked)
+            while not verdict.done():
+                yield sheet.say_with_time(MEASURING[kind], "promote_so_far", time.monotonic() - began, style=style)
+                wait([verdict], timeout=1)
+        yield sheet.verdict(verdict.result(), style)

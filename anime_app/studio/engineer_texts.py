@@ -99,6 +99,7 @@ TEXTS: Table = {
         "Measuring the gates of {style} … this can take minutes.",
         "正在测量 {style} 的门槛指标……可能需要几分钟。",
     ),
+    "promote_so_far": ("{count} s so far", "已用 {count} 秒"),
     "promote_rolling": ("Rolling back {style} … this can take minutes.", "正在回滚 {style}……可能需要几分钟。"),
     "verdict_promoted": ("promoted", "已晋升"),
     "verdict_would_promote": ("would promote", "可以晋升"),
@@ -145,6 +146,12 @@ TEXTS: Table = {
     "admin_of": ("{done} of {total}", "{done} / {total}"),
     "admin_link": ("link", "链接"),
     "admin_copy": ("copy", "复制"),
+    "admin_local": (
+        "These links open on this computer only. For raters elsewhere start the studio with --host 0.0.0.0, open this "
+        "page by this computer's name or address, and copy the links there.",
+        "这些链接只能在本机打开。若评审者使用其他电脑，请用 --host 0.0.0.0 启动工作室，"
+        "通过本机的名称或地址打开此页面，再复制链接。",
+    ),
     "admin_copied": ("copied", "已复制"),
     "admin_scores": ("Scores", "评分"),
     "admin_ranking": ("Ranking", "排名"),

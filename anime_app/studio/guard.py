@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,9 +18,11 @@ from anime_app.bounds import HARDENED, Refused, bounded, discarded, raw, replay,
 API = "/gradio_api"
 READ = re.compile(
     r"/|/config/?|/theme\.css|/favicon\.ico|/robots\.txt|/(assets|static|svelte)/.+"
+    r"|/api|/studio/(sample\.jpg|photo/[0-9a-f]{32}/[\w.-]+|result/[0-9a-f]{32}/[\w-]+)"
     rf"|{API}/(queue/data|queue/status|upload_progress|app_id|info/?|startup-events|heartbeat/\w+|file=.+)"
 )
-WRITE = re.compile(rf"{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?")
+PHOTO = "/studio/photo"
+WRITE = re.compile(rf"{PHOTO}|{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?")
 BODY = 1_000_000  # bytes of a request that is no upload: values of a page's components
 FILES = 24  # pictures in one upload
 # Everything from here, nothing from elsewhere. Gradio's page holds scripts in line and compiles templates.
@@ -68,6 +70,10 @@ class Guard:
             self.check_file(path.removeprefix(f"{API}/file="))
         if method != "POST":
             return receive
+        if not _of_this_page(dict(scope["headers"])):
+            raise Refused(403, "only the studio's own page and programs may ask for this")
+        if path == PHOTO:
+            return bounded(receive, scope, self.max_upload)
         if path.rstrip("/") == f"{API}/upload":
             return bounded(receive, scope, FILES * self.max_upload + BODY)
         body = await whole(bounded(receive, scope, BODY))
@@ -102,6 +108,18 @@ class Guard:
                 await refusal(scope, receive, send)
 
         return answer
+
+
+def _of_this_page(headers: dict[bytes, bytes]) -> bool:
+    """Whether a request that changes something is the studio's own page's, or no browser's at all.
+
+    A page of another origin, also of another port of this computer, can send one without asking (CSRF). Browsers say
+    so themselves in `Sec-Fetch-Site`; those that do not, or that reach the studio without TLS, send `Origin`.
+    """
+    if site := headers.get(b"sec-fetch-site"):
+        return site in (b"same-origin", b"none")
+    origin = headers.get(b"origin")
+    return origin is None or urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") == headers.get(b"host")
 
 
 async def _close(send: Send) -> None:

@@ -39,7 +39,9 @@ const advance = async () => {
 		span.textContent = number(span.dataset.text, pair.position, pair.total);
 	element.querySelector(".bar i").style.width = `${(100 * (pair.position - 1)) / pair.total}%`;
 	element.querySelector("form").reset();
+	fill();
 	faces();
+	element.querySelector("form .back").disabled = pair.position === 1;
 	zoomed.reset();
 	show("pair");
 	element.querySelector(".place").scrollIntoView({ block: "nearest" });
@@ -89,6 +91,21 @@ const ready = () => {
 		Object.entries(scores(side)).some(([name, value]) => value === null && !(name === "naturalness" && faceless())));
 	element.querySelector(".next").disabled = missing || !seen.has("left") || !seen.has("right");
 };
+// What was said of a pair that was taken back
+let before = null;
+const fill = () => {
+	for (const [side, scores] of Object.entries(before ?? {}))
+		for (const [name, value] of Object.entries(scores)) {
+			const radio = element.querySelector(`[name="${side}-${name}"][value="${value}"]`);
+			if (radio) radio.checked = true;
+			if (name === "naturalness") element.querySelector('[name="no-face"]').checked = value === null;
+		}
+	before = null;
+};
+const back = async () => {
+	before = (await ask(back, server.judge_back({ rater }))).said;
+	await advance();
+};
 const send = async () => {
 	const button = element.querySelector(".next");
 	if (button.disabled) return;
@@ -111,6 +128,7 @@ element.addEventListener("click", (event) => {
 	const action = event.target.closest("[data-do]")?.dataset.do;
 	if (action === "start") guarded(advance);
 	else if (action === "again") guarded(reveal);
+	else if (action === "back") guarded(back);
 	else if (action === "retry") {
 		if (pair?.pair) show("pair");
 		(last ?? (() => guarded(welcome)))();

@@ -63,7 +63,10 @@ def answers(store: Store) -> list:
     async def judge_rate(question: dict) -> dict:
         return await _answered(lambda: _rate(store, question))
 
-    return [judge_next, judge_picture, judge_rate]
+    async def judge_back(question: dict) -> dict:
+        return await _answered(lambda: _back(store, question))
+
+    return [judge_next, judge_picture, judge_rate, judge_back]
 
 
 async def _answered(work) -> dict:
@@ -78,6 +81,11 @@ async def _answered(work) -> dict:
 def _next(store: Store, question: dict) -> dict:
     pair = store.next_pair(_text(question, "rater"))
     return {"pair": pair.key, "position": pair.position, "total": pair.total} if pair else {"pair": None}
+
+
+def _back(store: Store, question: dict) -> dict:
+    said = store.take_back(_text(question, "rater"))
+    return {"said": said and dict(zip(SIDES, said, strict=True))}
 
 
 def _rate(store: Store, question: dict) -> dict:
@@ -119,7 +127,7 @@ def page() -> str:
             ("outside", _card(f"<h2>{_t('judge_outside_title')}</h2><p>{_t('judge_outside')}</p>")),
             ("welcome", _card(_welcome(), middle=False)),
             ("pair", _pair()),
-            ("done", _card(f"<h2>{_t('judge_done_title')}</h2><p>{_t('judge_done')}</p>")),
+            ("done", _card(_done())),
             ("lost", _card(f"<h2>{_t('judge_lost_title')}</h2><p>{_t('judge_lost')}</p>")),
             ("away", _card(f"<p>{_t('judge_away')}</p>{_button('main', 'retry', 'judge_retry')}")),
         )
@@ -132,6 +140,11 @@ def _t(key: str) -> str:
 
 def _card(inside: str, middle: bool = True) -> str:
     return f'<div class="card{" middle" if middle else ""}">{FLOWER if middle else ""}{inside}</div>'
+
+
+def _done() -> str:
+    back = _button("soft back", "back", "judge_back")
+    return f"<h2>{_t('judge_done_title')}</h2><p>{_t('judge_done')}</p>{back}"
 
 
 def _button(kind: str, action: str, key: str) -> str:
@@ -192,6 +205,6 @@ def _no_face() -> str:
 
 def _foot() -> str:
     small = f"<small>{_t('judge_scale')}<br>{_t('judge_missing')}</small>"
-    return (
-        f'<div class="foot">{small}<button type="submit" class="main next" disabled>{_t("judge_next")}</button></div>'
-    )
+    back = _button("soft back", "back", "judge_back")
+    button = f'<button type="submit" class="main next" disabled>{_t("judge_next")}</button>'
+    return f'<div class="foot">{back}{small}{button}</div>'

@@ -27,6 +27,7 @@ from anime_model.runtime.session import first_line
 VERSIONS = 8  # of one panel at most
 PHOTOS = 40
 PAIRS = 24  # for a rater, about ten minutes
+EACH, MOST_PAIRS = 12, 120  # photos of a set, and pairs for a rater, at most
 PROGRESS = gr.Progress()  # Gradio looks for it among the defaults of a handler
 
 
@@ -102,7 +103,7 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
         )
         with gr.Row():
             sets = gr.CheckboxGroup([], label=label("admin_sets"), elem_id="judge-sets")
-            each = gr.Slider(1, 12, 4, step=1, label=label("admin_each"), elem_id="judge-each")
+            each = gr.Slider(1, EACH, 4, step=1, label=label("admin_each"), elem_id="judge-each")
         files = gr.File(
             label=label("admin_files"),
             file_count="multiple",
@@ -110,7 +111,7 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
             height=120,
             elem_id="judge-files",
         )
-        pairs = gr.Slider(2, 120, PAIRS, step=1, label=label("admin_pairs"), elem_id="judge-pairs")
+        pairs = gr.Slider(2, MOST_PAIRS, PAIRS, step=1, label=label("admin_pairs"), elem_id="judge-pairs")
         raters = gr.Textbox(label=label("admin_raters"), lines=3, elem_id="judge-raters")
         make = gr.Button(label("admin_make"), variant="primary", elem_id="judge-make")
     with gr.Row(equal_height=True):
@@ -131,7 +132,9 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
 
 def _opened(shelf: Shelf, store: Store, photos: Sequence[Sample]) -> tuple:
     sets = list(dict.fromkeys(sample.key.split("/")[0] for sample in photos))
-    choices = [(named(_label(version)), version.key) for version in shelf.all if version.drawable]
+    # a version of the last run that is registered is one and the same
+    choices = {named(_label(version)): version.key for version in reversed(shelf.all) if version.drawable}
+    choices = list(choices.items())[::-1]
     try:
         panels = store.panels()
     except StoreError as error:
@@ -160,8 +163,9 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
             return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 4
         try:
             versions = shelves.shelf.find(keys or [])
-            photos = _photos(studio, sets or [], int(each), files or [])
-            panel = _made(studio, store, name, versions, photos, int(pairs), raters or "", progress)
+            photos = _photos(studio, sets or [], _number(each, EACH), files or [])
+            wanted = _number(pairs, MOST_PAIRS)
+            panel = _made(studio, store, name, versions, photos, wanted, raters or "", progress)
         except (ValueError, OSError, MemoryError) as error:  # StoreError, PictureError and ModelError are among them
             return sheet.line(first_line(error), problem=True), *[gr.skip()] * 4
         finally:
@@ -194,13 +198,19 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
 
     asked = [form.token, form.name, form.versions, form.sets, form.each, form.files, form.pairs, form.raters]
     told = [form.said, form.panel, form.links, form.results, form.files]
-    form.make.click(
-        make, asked, told, concurrency_limit=studio.concurrency, concurrency_id=NETWORK, show_progress="full"
-    )
+    network = {"concurrency_limit": studio.concurrency, "concurrency_id": NETWORK}
+    form.make.click(make, asked, told, show_progress="full", show_progress_on=form.said, **network)
     quiet = {"show_progress": "hidden"}
     gr.on([form.panel.input, form.again.click], turn, [form.token, form.panel], [form.links, form.results], **quiet)
     form.invite.click(invite, [form.token, form.panel, form.more], [form.links, form.more], **quiet)
     form.log.click(log, [form.token, form.panel], form.logged, **quiet)
+
+
+def _number(value: object, most: int) -> int:
+    """What stands in a number field, which a person can empty. Raises `ValueError`."""
+    if not isinstance(value, int | float) or not 1 <= value <= most or value != int(value):
+        raise ValueError(f"A number is missing or too large: a whole number from 1 to {most}.")
+    return int(value)
 
 
 def _photos(studio: Studio, sets: Sequence[str], each: int, files: Sequence[str]) -> list[tuple[str, Path]]:
@@ -254,7 +264,7 @@ def _method(studio: Studio) -> str:
 
 def _shown(store: Store, panel: int | None) -> tuple[str, str]:
     if panel is None:
-        return sheet.empty("admin_no_panel"), ""
+        return f'<div class="no-panel">{sheet.empty("admin_no_panel")}</div>', ""
     try:
         return _links(store, int(panel)), _results(store, int(panel))
     except StoreError as error:
@@ -274,7 +284,8 @@ def _links(store: Store, panel: int) -> str:
         return sheet.empty("admin_nobody")
     heads = "".join(f"<th>{said(key)}</th>" for key in ("admin_rater", "admin_rated"))
     head = f'<tr>{heads}<th class="left">{said("admin_link")}</th><th></th></tr>'
-    return f'<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    local = f'<p class="said problem local" hidden>{said("admin_local")}</p>'
+    return f'{local}<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def _results(store: Store, panel: int) -> str:
@@ -290,7 +301,7 @@ def _results(store: Store, panel: int) -> str:
     people = rater_count(len({rating.rater for rating in ratings}))
     how = f"{said('admin_how', pairs=len(ratings), raters=people)} {told(store.method(panel))}"
     return (
-        f"<h3>{said('admin_scores')}</h3>{_means(found, order)}<h3>{said('admin_ranking')}</h3>{note}{chart}"
+        f"<h2>{said('admin_scores')}</h2>{_means(found, order)}<h2>{said('admin_ranking')}</h2>{note}{chart}"
         f'<p class="small">{how}</p><p class="files">{_file("panel-scores.csv", summary_csv(found, ranking))}'
         f"{_file('panel-ratings.csv', ratings_csv(ratings))}</p>"
     )

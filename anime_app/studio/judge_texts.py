@@ -33,6 +33,7 @@ TEXTS = {
     "no_face": ("No face in this photo", "照片里没有人脸"),
     "judge_scale": ("1 poor · 5 excellent", "1 很差 · 5 很好"),
     "judge_next": ("Next pair", "下一对"),
+    "judge_back": ("Back: rate the last pair again", "返回：重评上一对"),
     "judge_missing": ("Rate A and B on every point to go on.", "请为 A 和 B 的每一项打分。"),
     "judge_done_title": ("Thank you!", "谢谢！"),
     "judge_done": ("Every pair is rated. You can close this page.", "所有画作都已评完，可以关闭页面了。"),

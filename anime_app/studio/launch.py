@@ -2,8 +2,10 @@
 
 import argparse
 import inspect
+import logging
 import os
 import socket
+import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +25,22 @@ GRACE = 2  # seconds that open connections get at the end
 def studio(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C. Raises `OSError`, `ValueError` with one line for people."""
     settings = settings_of(options)
-    with listening(options.host, options.port) as place, own_folder() as folder:
-        prepare(folder)
-        serve(settings, folder, place, options.open)
+    try:
+        with listening(options.host, options.port) as place, own_folder() as folder:
+            prepare(folder)
+            serve(settings, folder, place, options.open)
+    except KeyboardInterrupt:
+        _leave(130)
+    except SystemExit as signalled:
+        _leave(int(signalled.code or 0))
     return 0
+
+
+def _leave(status: int) -> None:
+    """At once: a thread in which a network still runs would be torn down in the middle, and abort the process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def settings_of(options: argparse.Namespace) -> Studio:
@@ -107,6 +121,7 @@ def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = Fal
 
     from anime_app.bounds import LOOPBACK
     from anime_app.studio.app import application
+    from anime_app.studio.jobs import stop_all
 
     host = place.getsockname()[0]
     config = uvicorn.Config(
@@ -119,4 +134,13 @@ def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = Fal
     if show:
         webbrowser.open(url)
     end_cleanly()
-    uvicorn.Server(config).run(sockets=[place])
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, number: int, frame: object) -> None:
+            """Who is still connected is cut off after the grace: each of them would be a traceback of 80 lines."""
+            for name in ("uvicorn.error", "asyncio"):
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+            stop_all()
+            super().handle_exit(number, frame)
+
+    Server(config).run(sockets=[place])

@@ -11,6 +11,7 @@ CHINESE = {
     r"photo": r"原照片",
     r"not a picture that can be read.*": r"不是可以读取的图片（已损坏、为空或格式未知）",
     r"(\d+) x (\d+) pixels.*more than the bound of (\S+) million.*": r"\1 x \2 像素，超过上限 \3 百万像素",
+    r"too large": r"文件太大",
     r"too many pixels to be an honest picture.*": r"像素过多，不是正常的图片",
     r"damaged picture.*": r"图片已损坏",
     r"cannot be written as (\S+) .*": r"无法写成 \1 格式",
@@ -137,6 +138,23 @@ CHINESE = {
         r"图片最长边不超过 \1 像素。每幅画作在其模型于本机绘制这张照片所需的时间之后出现："
         r"从像素到像素，\2 次运行的中位数，ONNX Runtime \3，\4 线程。"
     ),
+    r"A number is missing or too large: a whole number from 1 to (\d+)\.": r"缺少数字或数字过大：请填 1 到 \1 的整数。",
+    r"no network (.*): there is (.*)": r"没有画风 \1：可用 \2",
+    r"no palette (.*): there is (.*)": r"没有色调 \1：可用 \2",
+    r"not a kind of picture or film that is read": r"不是可读取的图片或短片格式",
+    r"the picture could not be made": r"图片生成失败",
+    # films
+    r"holds no frame that can be read": r"没有可读取的画面",
+    r"holds no film": r"没有视频画面",
+    r"films need PyAV; pip install 'animegan-lite\[video\]'": r"处理短片需要 PyAV：pip install 'animegan-lite[video]'",
+    r"a film of a kind that is not read \((.*)\)": r"无法读取的短片格式（\1）",
+    r"(\d+) x (\d+) pixels are too few for a film": r"\1 x \2 像素过小，无法制成短片",
+    r"HDR \((\S+)\) is tone-mapped to SDR \(BT\.709\)": r"HDR（\1）已转换为 SDR（BT.709）",
+    r"interlaced: deinterlaced, at the same frame rate": r"隔行扫描，已按原帧率去隔行",
+    r"transparency is left out, on black: .*": r"透明部分以黑色代替",
+    r"the file is cut off: it ends at (\S+) s of (\S+) s": r"文件不完整：共 \2 秒，只到第 \1 秒",
+    r"the file is damaged: the film ends where it cannot be read": r"文件已损坏：短片到无法读取处为止",
+    r"(\d+) frames are left out: .*": r"有 \1 帧时间有误，已略过",
     r"error": r"错误",
 }  # fmt: skip
 

@@ -70,8 +70,13 @@ def as_url(jpeg: bytes) -> str:
 
 def thumbnail(picture: np.ndarray) -> str:
     """A small square of its middle, as an address."""
+    return data_url(middle(picture, THUMB), 80)
+
+
+def middle(picture: np.ndarray, side: int) -> np.ndarray:
+    """The largest square in the middle of uint8 [H, W, 3], as uint8 [side, side, 3]."""
     image = Image.fromarray(picture)
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    small = image.crop((left, top, left + side, top + side)).resize((THUMB, THUMB), Image.Resampling.LANCZOS)
-    return data_url(np.asarray(small), 80)
+    short = min(image.size)
+    left, top = (image.width - short) // 2, (image.height - short) // 2
+    box = (left, top, left + short, top + short)
+    return np.asarray(image.resize((side, side), Image.Resampling.LANCZOS, box=box, reducing_gap=2))

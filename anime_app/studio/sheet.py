@@ -13,6 +13,7 @@ COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
     ("parameters", lambda v: f"{v:,.0f}", None),
     ("bytes", lambda v: f"{v / 1e6:.2f} MB", True),
     ("latency_p50_ms", lambda v: f"{v:.0f} ms", True),
+    ("panel_overall", lambda v: f"{v:.2f}", False),
     ("peak_memory_mb", lambda v: f"{v:.0f} MB", True),
     ("fid", lambda v: f"{v:.2f}", True),
     ("fid_share", lambda v: f"{v:.2f}", True),
@@ -22,7 +23,6 @@ COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
     ("lpips_reference", lambda v: f"{v:.3f}", True),
     ("psnr", lambda v: f"{v:.1f} dB", False),
     ("ssim", lambda v: f"{v:.3f}", False),
-    ("panel_overall", lambda v: f"{v:.2f}", False),
 )
 TEACHER_WINS = ("lpips", "psnr", "ssim")  # by definition: they are measured against its own pictures
 
@@ -159,7 +159,9 @@ def _gates(found: Verdict) -> str:
 def _number(value: object) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, int | float) and abs(value) < 1e5 else escape(f"{value}")
+    if not isinstance(value, int | float):
+        return escape(f"{value}")
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def _passed(passed: object) -> str:
@@ -175,6 +177,12 @@ def empty(key: str, **values: object) -> str:
 def say(key: str, problem: bool = False, **values: object) -> str:
     """A line of the page's own."""
     return _line(said(key, **values), problem)
+
+
+def say_with_time(key: str, time_key: str, seconds: float, **values: object) -> str:
+    """A line of the page's own, with a turning ring and the seconds that have passed."""
+    inside = f"{said(key, **values)} {said(time_key, count=f'{seconds:.0f}')}"
+    return f'<p class="said going" role="status"><i></i>{inside}</p>'
 
 
 def line(text: str, problem: bool = False) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
-from anime_model.runtime.palettes import PALETTES, grade
+from anime_model.runtime.palettes import grade
 
 HERE = Path(__file__).parent
 FONTS = ["ui-rounded", "-apple-system", "Segoe UI", "PingFang SC", "Noto Sans CJK SC", "Microsoft YaHei", "system-ui"]
@@ -57,22 +57,28 @@ def theme() -> Base:
         block_title_text_weight="600",
         border_color_primary="#f3d8e2",
         border_color_primary_dark="#3b2b36",
-        button_primary_background_fill="linear-gradient(135deg, #e2417b, #cf2b68)",
-        button_primary_background_fill_dark="linear-gradient(135deg, #e2417b, #cf2b68)",
-        button_primary_background_fill_hover="linear-gradient(135deg, #cf2b68, #b32157)",
-        button_primary_background_fill_hover_dark="linear-gradient(135deg, #cf2b68, #b32157)",
+        button_primary_background_fill="#c7336b",
+        button_primary_background_fill_dark="#ff8fb5",
+        button_primary_background_fill_hover="#a62354",
+        button_primary_background_fill_hover_dark="#ffabc8",
         button_primary_text_color="white",
-        button_primary_shadow="0 4px 14px rgb(214 47 107 / 0.28)",
-        button_secondary_background_fill="*primary_50",
-        button_secondary_background_fill_dark="*neutral_800",
-        button_secondary_background_fill_hover="*primary_100",
-        button_secondary_background_fill_hover_dark="*neutral_700",
-        button_secondary_text_color="*primary_700",
-        button_secondary_text_color_dark="*primary_200",
-        button_secondary_border_color="#f6cfdd",
-        button_secondary_border_color_dark="#4a3845",
-        button_large_radius="14px",
-        button_medium_radius="14px",
+        button_primary_text_color_dark="#35101f",
+        button_primary_shadow="none",
+        button_primary_shadow_hover="none",
+        button_secondary_background_fill="#ffe2ec",
+        button_secondary_background_fill_dark="#3a2833",
+        button_secondary_background_fill_hover="#ffc9da",
+        button_secondary_background_fill_hover_dark="#4d3543",
+        button_secondary_text_color="#43283a",
+        button_secondary_text_color_dark="#fbe9f1",
+        button_secondary_border_color="#f6d3e0",
+        button_secondary_border_color_dark="#4d3543",
+        button_secondary_shadow="none",
+        button_secondary_shadow_hover="none",
+        button_large_radius="99px",
+        button_medium_radius="99px",
+        button_large_text_size="1rem",
+        button_large_text_weight="750",
         input_background_fill="*primary_50",
         input_background_fill_dark="*neutral_800",
         input_border_color="#f3d8e2",
@@ -87,12 +93,8 @@ def theme() -> Base:
 
 
 def style_sheet() -> str:
-    """The page's own rules, and a chip for each look, in the order of `anime_app.studio.create.LOOKS`."""
-    rules = "".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css")))
-    return rules + "\n".join(
-        f"#looks label:nth-of-type({index})::before {{ background: {chip(palette)}; }}"
-        for index, palette in enumerate((None, *PALETTES), 1)
-    )
+    """The page's own rules."""
+    return "".join(file.read_text(encoding="utf-8") for file in sorted(HERE.glob("*.css")))
 
 
 def chip(palette: str | None) -> str:

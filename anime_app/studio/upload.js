@@ -21,8 +21,11 @@
 		for (const file of files) if (file.size <= limit) rest.items.add(file);
 		return large.length ? rest : null;
 	};
+	// the view Make looks at its photos by itself
+	const own = () => document.getElementById("make")?.checkVisibility();
 	addEventListener("change", (event) => {
 		const input = event.target;
+		if ("own" in input.dataset) return;
 		const rest = input.type === "file" ? fitting([...input.files]) : null;
 		if (!rest) return;
 		input.files = rest.files;
@@ -30,7 +33,7 @@
 	}, true);
 	const passed = new WeakSet();
 	addEventListener("drop", (event) => {
-		if (passed.has(event)) return;
+		if (passed.has(event) || own()) return;
 		const rest = fitting([...(event.dataTransfer?.files ?? [])]);
 		if (!rest) return;
 		event.preventDefault();

@@ -19,7 +19,11 @@ FIGURES = {  # name in the evaluation: key of its title, unit, factor, digits
     "fid": ("column_fid", "", 1, 2),
     "lpips": ("column_lpips", "", 1, 3),
 }
+LETTER = 7.6  # pixels of a letter of a name, at most on average
+TICKS = 9  # of a logarithmic axis at most
+LONG = 24  # letters of a name beside an interval
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def front(points: Sequence[Point]) -> list[Point]:
@@ -53,7 +57,7 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
     path = " ".join(f"L{x:.1f} {steps[i - 1][1]:.1f} L{x:.1f} {v:.1f}" for i, (x, v) in enumerate(steps) if i)
     parts.append(f'<path class="front" d="M{steps[0][0]:.1f} {steps[0][1]:.1f} {path}"/>')
     drawn = sorted(points, key=lambda point: (point[0].variant in COLOURS, point[0].key in chosen))
-    taken: list[Point] = []
+    taken = [(x - 7, v - 7, x + 7, v + 7) for x, v in (place(at) for _, at in points)]
     for version, at in drawn:
         parts.append(_button(version, place(at), at, y, version.key in chosen, taken))
     label = said("chart_pareto", figure=y.upper(), count=len(points))
@@ -65,7 +69,7 @@ def _at(version: Version, y: str) -> Point | None:
     return (x, value) if x > 0 and value is not None else None
 
 
-def _button(version: Version, place: Point, at: Point, y: str, chosen: bool, taken: list[Point]) -> str:
+def _button(version: Version, place: Point, at: Point, y: str, chosen: bool, taken: list[Box]) -> str:
     x, v = place
     step = version.variant in COLOURS
     label = version.label.replace(" · trial ", " · ")  # a title has room for one language: this is both
@@ -83,16 +87,25 @@ def _button(version: Version, place: Point, at: Point, y: str, chosen: bool, tak
     )
 
 
-def _name(text: str, place: Point, taken: list[Point]) -> str:
-    """A point's name beside it, where no earlier name is."""
+def _name(text: str, place: Point, taken: list[Box]) -> str:
+    """A point's name beside it, where nothing else stands; none where there is no such place: its title has it."""
     x, v = place
-    end = x > WIDTH - 110
-    sideways = -13 if end else 13
-    spots = [(x + sideways, v - 9), (x + sideways, v + 18), (x + sideways, v - 24), (x + sideways, v + 33)]
-    free = (spot for spot in spots if all(abs(spot[0] - a) > 80 or abs(spot[1] - b) > 13 for a, b in taken))
-    spot = next(free, spots[0])
-    taken.append(spot)
-    return f'<text x="{spot[0]:.1f}" y="{spot[1]:.1f}" text-anchor="{"end" if end else "start"}">{escape(text)}</text>'
+    width = LETTER * len(text)
+    for end in (x > WIDTH - 110, x <= WIDTH - 110):
+        left = x - 13 - width if end else x + 13
+        for up in (-9, 18, -24, 33, -39, 48):
+            box = left, v + up - 11, left + width, v + up + 3
+            inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
+            if inside and not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                anchor = "end" if end else "start"
+                at = left + width if end else left
+                return f'<text x="{at:.1f}" y="{v + up:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return ""
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _grid(low: float, high: float, low_y: float, top: float, place) -> str:
@@ -117,9 +130,10 @@ def _axes(x: str, y: str) -> str:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, 20 ... between two positive numbers."""
+    """1, 2, 5, 10, 20 ... between two positive numbers, or 1, 10, 100 ... where those are too many."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
-    return [step * 10**power for power in powers for step in (1, 2, 5) if low <= step * 10**power <= high]
+    found = [step * 10**power for power in powers for step in (1, 2, 5) if low <= step * 10**power <= high]
+    return found if len(found) <= TICKS else [10**power for power in powers if low <= 10**power <= high]
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -170,7 +184,8 @@ def _trend(versions: Sequence[Version], key: str) -> str:
         parts.append(f'<polyline points="{joined}" stroke="{colour}"/>')
         parts += [_dot(version, f"{value:.{digits}f} {unit}".strip(), at, colour) for version, value, at in line]
     word = said("column_version", "tspan")
-    parts.append(f'<text class="axis" x="{width / 2 + 15}" y="{height - 4}" text-anchor="middle">{word}</text>')
+    at = width / 2 + 15 - (30 if first == last else 0)  # one number alone stands in the middle, after the word
+    parts.append(f'<text class="axis" x="{at}" y="{height - 4}" text-anchor="middle">{word}</text>')
     for number in sorted({first, last}):
         x = place(number, 0)[0]
         parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{number}</text>')
@@ -192,6 +207,10 @@ def _svg(name: str, width: int, height: int, label: str, inside: str) -> str:
     return f'{named}<svg viewBox="0 0 {width} {height}" role="group" aria-labelledby="chart-{name}">{inside}</svg>'
 
 
+def _short(label: str) -> str:
+    return label if len(label) <= LONG else f"{label[: LONG - 1]}…"
+
+
 def intervals(strengths: Sequence[Strength]) -> str:
     """A line for each version, the strongest first: its strength as a dot in its 95 % interval."""
     if not strengths:
@@ -199,12 +218,12 @@ def intervals(strengths: Sequence[Strength]) -> str:
     low, high = min(one.low for one in strengths), max(one.high for one in strengths)
     spread = (high - low) or 1.0
     left, right, row = 190, 100, 34
-    height = row * len(strengths) + 40
+    height = row * len(strengths) + 46
 
     def place(value: float) -> float:
         return left + (value - low) / spread * (WIDTH - left - right)
 
-    bottom = height - 34
+    bottom = height - 40
     parts = []
     for tick in ticks(low, high):
         x = place(tick)
@@ -215,13 +234,13 @@ def intervals(strengths: Sequence[Strength]) -> str:
         title = f"{one.label}: {one.strength:.2f} ({one.low:.2f} – {one.high:.2f})"
         parts.append(
             f"<g><title>{escape(title)}</title>"
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{told(one.label, "tspan")}</text>'
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{told(_short(one.label), "tspan")}</text>'
             f'<path class="whisker" d="M{place(one.low):.1f} {y}H{place(one.high):.1f}"/>'
             f'<circle cx="{place(one.strength):.1f}" cy="{y}" r="6"/>'
             f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">'
             f"{said('chart_wins', 'tspan', share=f'{100 * one.share:.0f}')}</text></g>"
         )
     words = said("chart_strength", "tspan")
-    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 2}" text-anchor="middle">{words}</text>')
+    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 7}" text-anchor="middle">{words}</text>')
     label = said("chart_strengths", count=len(strengths))
     return _svg("strengths", WIDTH, height, label, "".join(parts))

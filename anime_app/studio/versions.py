@@ -13,6 +13,7 @@ from anime_model.runtime.session import ModelError, first_line
 
 STEPS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order of the pipeline
 BASELINES = ("photo", "filter", "reference")  # what they are compared with
+PANEL = "panel_"  # before the names of what raters said
 PREFIX = "animegan-"  # of registered models
 
 
@@ -174,13 +175,24 @@ def model_file(version: Version, studio: Studio) -> Path:
 
 
 def _matched(run: Sequence[Version], registry: Sequence[Version]) -> tuple[Version, ...]:
-    """The run's files, each with the newest registered version of the same file and variant."""
-    known = {(row.words.get("dvc_md5"), row.variant, row.style): row for row in registry}
+    """The run's files, each with the newest registered version of the same file and variant.
+
+    What people said of any version of that file (its panel's figures) is said of the file.
+    """
+    known, judged = {}, {}
+    for row in registry:
+        file = row.words.get("dvc_md5"), row.variant, row.style
+        known[file] = row
+        judged.setdefault(file, {}).update({key: row.figures[key] for key in row.figures if key.startswith(PANEL)})
     found = []
     for version in run:
         digest = md5(version.file.read_bytes(), usedforsecurity=False).hexdigest() if version.drawable else ""
-        same = known.get((digest, version.variant, version.style))
-        found.append(replace(version, model=same.model, number=same.number, aliases=same.aliases) if same else version)
+        file = digest, version.variant, version.style
+        if same := known.get(file):
+            figures = version.figures | judged[file]
+            aliases = same.aliases
+            version = replace(version, figures=figures, model=same.model, number=same.number, aliases=aliases)
+        found.append(version)
     return tuple(found)
 
 

@@ -164,13 +164,52 @@ class Stylizer:
         if self._followed:
             return self.fixed().draw(image, look, tick, stroke)
         spread_colours(image)
-        size = working_size(image.size, self.stroke if stroke is None else _checked(stroke))
+        size = self._working_size(image, stroke)
         if size:
-            room = self.memory - BASE - KEPT - HELD * image.width * image.height
             tick()
-            drawing = self._network(reduced(image, size), held=image.width * image.height)
-            return enlarge(image, drawing, look.apply, self.threads, room, tick)
+            return self._enlarge(image, self._sketch(image, size), look, tick)
         self._draw_full(image, look, tick)
+
+    def sketch(
+        self, image: Image.Image, tick: Callable[[], None] = lambda: None, stroke: int | None = None
+    ) -> np.ndarray:
+        """The network's picture of an RGB or RGBA image alone, uint8 [h, w, 3], at the size at which it is drawn.
+
+        `finish` makes every look of it without the network. Raises `ModelError`.
+        """
+        if self._followed:
+            return self.fixed().sketch(image, tick, stroke)
+        spread_colours(image)
+        if size := self._working_size(image, stroke):
+            tick()
+            return self._sketch(image, size)
+        made = image.copy()
+        self._draw_full(made, Look(), tick)
+        return np.asarray(made)[..., :3]
+
+    def finish(
+        self, image: Image.Image, sketch: np.ndarray, look: Look = Look(), tick: Callable[[], None] = lambda: None
+    ) -> None:
+        """Replaces the pixels of an image, of any size, by its `sketch` brought to that size, with a look. In place."""
+        spread_colours(image)
+        if sketch.shape[1::-1] != image.size:
+            return self._enlarge(image, sketch, look, tick)
+        for top in range(0, image.height, STRIP):
+            tick()
+            rows = slice(top, min(image.height, top + STRIP))
+            pixels = np.asarray(image.crop((0, rows.start, image.width, rows.stop)))
+            made = look.apply(pixels[..., :3], np.asarray(sketch[rows]))
+            image.paste(Image.fromarray(np.concatenate([made, pixels[..., 3:]], axis=2)), (0, top))
+
+    def _working_size(self, image: Image.Image, stroke: int | None) -> tuple[int, int] | None:
+        return working_size(image.size, self.stroke if stroke is None else _checked(stroke))
+
+    def _sketch(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+        return self._network(reduced(image, size), held=image.width * image.height)
+
+    def _enlarge(self, image: Image.Image, sketch: np.ndarray, look: Look, tick: Callable[[], None]) -> None:
+        room = self.memory - BASE - KEPT - HELD * image.width * image.height
+        enlarge(image, sketch, look.apply, self.threads, room, tick)
 
     def _draw_full(self, image: Image.Image, look: Look, tick: Callable[[], None]) -> None:
         """Without a working size: the network sees every pixel of the picture."""

@@ -1,4 +1,4 @@
-"""The studio as a process, and a real browser that talks to nobody else."""
+"""The studio as a process, and a real browser that talks to nobody else: one of each for all tests."""
 
 import os
 import signal
@@ -13,7 +13,10 @@ from benchmarks.browser import CHROMIUM, FLAGS
 from tests.studio.project import make_project, register
 
 TOKEN = "a token of the tests"
-DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"}
+FAKE_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+PATIENCE = 60_000  # milliseconds: on a busy machine everything takes its time
+UPLOAD = 3  # MB that one file may have
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(project: Path) -> Iterator[str]:
     """One studio for all tests: it is what takes time."""
     pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
-    options = ["--project", project, "--database", project / "panel.db", "--port", "0"]
+    options = ["--project", project, "--database", project / "panel.db", "--port", "0", "--max-upload", UPLOAD]
     environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN, "TMPDIR": str(project.parent)}
     environment.pop("MLFLOW_TRACKING_URI", None)
     command = [sys.executable, "-m", "anime_app.cli.command", "studio", *map(str, options)]
@@ -50,7 +53,7 @@ def browser() -> Iterator:
     if not CHROMIUM:
         pytest.skip("needs a Chromium that is installed")
     with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        chromium = engine.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *FAKE_CAMERA])
         yield chromium
         chromium.close()
 
@@ -58,13 +61,23 @@ def browser() -> Iterator:
 @pytest.fixture
 def visit(browser, address: str) -> Iterator[Callable]:
     """Opens a page of the studio; it must call nobody else and raise nothing."""
+    yield from _pages(browser, address)
+
+
+@pytest.fixture(scope="module")
+def open_page(browser, address: str) -> Iterator[Callable]:
+    """The same for all tests of a module."""
+    yield from _pages(browser, address)
+
+
+def _pages(browser, address: str) -> Iterator[Callable]:
     opened, wrong = [], []
 
     def open_(query: str = "", **device):
         context = browser.new_context(**(device or DESKTOP))
         opened.append(context)
         page = context.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: None if ours(request.url) else wrong.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(f"{address}/{query}")

@@ -81,7 +81,7 @@ def test_a_whole_session_on_a_desktop_with_a_break(visit, links, project: Path):
         rate(page, 4, 2, face=number != 2)
     position(page, 4)
     page.reload()
-    page.get_by_text("Go on", exact=True).wait_for()
+    page.locator("#judge").get_by_text("Go on", exact=True).wait_for()
     start(page)
     for number in range(4, PAIRS + 1):
         position(page, number)

@@ -2,7 +2,7 @@
 
 import os
 import time
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,18 @@ import pytest
 from PIL import Image
 
 from anime_app.cli.command import main
-from anime_app.studio import drawing
-from anime_app.studio.drawing import SIDE, Order, Painter, pack, reason
+from anime_app.studio import workshop as workshop_module
 from anime_app.studio.folder import ABANDONED, PREFIX, own_folder, sweep
 from anime_app.studio.guard import READ, WRITE, Guard, Refused, _files_of
 from anime_app.studio.launch import without_stubs
+from anime_app.studio.names import folder_of, numbered, result_name
+from anime_app.studio.orders import STROKES, Order, read_order
+from anime_app.studio.reasons import reason
+from anime_app.studio.settings import Studio
+from anime_app.studio.workshop import SIDE, Gone, Painter, Workshop
 from anime_model.pictures.arrays import PictureError
-from anime_model.runtime import models, network, session
+from anime_model.runtime import models, network
+from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look
@@ -52,100 +57,139 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_a_drawing_keeps_its_size_and_format_and_the_page_shows_the_files_themselves(painter, tmp_path):
-    array = photo(tmp_path / "a.png")
-    made = painter.draw(tmp_path / "a.png", tmp_path / "results", Order("ink"))
-    assert np.array_equal(pixels(made.full), 255 - array)
-    assert (made.full.name, made.before, made.after) == ("a-ink.png", tmp_path / "a.png", made.full)
+@pytest.fixture
+def workshop(painter, tmp_path) -> Workshop:
+    return Workshop(tmp_path / "photos", painter)
 
 
-def test_of_a_large_picture_the_page_gets_small_ones_and_the_person_the_full_size(painter, tmp_path):
-    photo(tmp_path / "a.jpg", (SIDE + 400, 600))
-    made = painter.draw(tmp_path / "a.jpg", tmp_path / "results", Order("ink"))
-    assert pixels(made.full).shape == (600, SIDE + 400, 3)
-    assert pixels(made.before).shape == pixels(made.after).shape == (480, SIDE, 3)
-    assert np.abs(255.0 - pixels(made.before) - pixels(made.after)).mean() < 12
+def put(workshop: Workshop, name: str, size: tuple[int, int] = (16, 12), **options) -> tuple[str, np.ndarray]:
+    """A photo of noise in the workshop: its key and its pixels."""
+    key, source = workshop.new(name)
+    return key, photo(source, size, **options)
+
+
+def kept(workshop: Workshop, key: str, order: Order, kind: str = "full") -> Path:
+    return workshop.finish(key, order, kind, lambda: None)
+
+
+def test_a_drawing_keeps_its_size_and_format(workshop):
+    key, array = put(workshop, "a.png")
+    workshop.draw(key, Order("ink"))
+    made = kept(workshop, key, Order("ink"))
+    assert np.array_equal(pixels(made), 255 - array)
+    assert made.name == "a-ink.png"
+
+
+def test_a_photo_that_was_taken_in_again_is_kept_before_it_is_shown(workshop):
+    key, array = put(workshop, "a.png")
+    assert np.array_equal(pixels(kept(workshop, key, Order("ink"))), 255 - array)
+
+
+def test_of_a_large_picture_the_page_gets_small_ones_and_the_person_the_full_size(workshop):
+    key, _ = put(workshop, "a.jpg", (SIDE + 400, 600))
+    shown = workshop.draw(key, Order("ink"))
+    assert (shown.width, shown.height, shown.frames, shown.film) == (SIDE + 400, 600, 1, False)
+    assert pixels(kept(workshop, key, Order("ink"))).shape == (600, SIDE + 400, 3)
+    before, after = (pixels(workshop.place(key) / name) for name in (shown.before, shown.after))
+    assert before.shape == after.shape == (480, SIDE, 3)
+    assert np.abs(255.0 - before - after).mean() < 12
 
 
 @pytest.mark.parametrize(("name", "made"), [("a.tif", "a-ink.tif"), ("a.jp2", "a-ink.jp2"), ("a.bmp", "a-ink.bmp")])
-def test_what_no_browser_shows_is_shown_as_something_else_and_kept_as_it_was(painter, tmp_path, name, made):
-    photo(tmp_path / name)
-    result = painter.draw(tmp_path / name, tmp_path / "results", Order("ink"))
-    assert (result.full.name, result.before.suffix, result.after.suffix) == (made, ".jpg", ".jpg")
+def test_what_no_browser_shows_is_shown_as_something_else_and_kept_as_it_was(workshop, name, made):
+    key, _ = put(workshop, name)
+    shown = workshop.draw(key, Order("ink"))
+    assert (kept(workshop, key, Order("ink")).name, shown.before[-4:], shown.after[-4:]) == (made, ".jpg", ".jpg")
 
 
-def test_a_file_with_the_wrong_suffix_gets_the_one_of_its_content(painter, tmp_path):
-    photo(tmp_path / "a.jpg", format="PNG")
-    assert painter.draw(tmp_path / "a.jpg", tmp_path / "results", Order("ink")).full.name == "a-ink.png"
+def test_looks_are_graded_from_what_the_network_drew_once(workshop, monkeypatch):
+    ran = []
+    run = network.Network.run
+    monkeypatch.setattr(network.Network, "run", lambda *a: ran.append(a) or run(*a))
+    key, array = put(workshop, "a.png")
+    workshop.draw(key, Order("ink"))
+    assert len(ran) == 1
+    made = {pixels(kept(workshop, key, Order("ink", Look(name)))).tobytes() for name in (None, *PALETTES)}
+    shown = {workshop.grade(key, Order("ink", Look(name))).after for name in (None, *PALETTES)}
+    assert (len(ran), len(made), len(shown)) == (1, 1 + len(PALETTES), 1 + len(PALETTES))
+    weak = pixels(kept(workshop, key, Order("ink", Look(strength=0))))
+    assert np.array_equal(weak, array)
 
 
-def test_a_picture_on_its_side_is_upright_before_and_after(painter, tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    photo(tmp_path / "a.jpg", (SIDE + 2, 100), exif=exif)
-    made = painter.draw(tmp_path / "a.jpg", tmp_path / "results", Order("ink"))
-    assert [pixels(path).shape[:2] for path in (made.full, made.before)] == [(SIDE + 2, 100), (SIDE, 100)]
+def test_every_frame_of_an_animation_is_drawn(workshop):
+    key, source = workshop.new("a.gif")
+    frames = [Image.new("RGB", (16, 12), colour) for colour in ("black", "white", "black")]
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=80)
+    assert workshop.draw(key, Order("ink")).frames == 3
+    with Image.open(kept(workshop, key, Order("ink"))) as made:
+        levels = [made.seek(index) or made.convert("RGB").getpixel((3, 3))[0] for index in range(made.n_frames)]
+    assert levels == [255, 0, 255]
 
 
-def test_a_longest_side_and_a_look_are_followed(painter, tmp_path):
-    photo(tmp_path / "a.png", (160, 80))
-    made = painter.draw(tmp_path / "a.png", tmp_path / "results", Order("ink", Look("noir"), max_size=40))
-    assert made.full.name == "a-noir.png"
-    assert pixels(made.full).shape == pixels(made.before).shape == (20, 40, 3)
-    assert np.ptp(pixels(made.full).astype(int), axis=2).max() <= 1
-
-
-def test_every_look_is_made_by_one_session_that_opens_with_the_first_picture(painter, tmp_path, monkeypatch):
-    opened = []
-    monkeypatch.setattr(network, "open_session", lambda *a: opened.append(a) or session.open_session(*a))
-    photo(tmp_path / "a.png")
-    painter.stylizer("ink")
-    assert not opened
-    looks = [Look(), *(Look(palette) for palette in PALETTES)]
-    made = [painter.draw(tmp_path / "a.png", tmp_path / "results", Order("ink", look)).full for look in looks]
-    assert len(opened) == 1
-    assert len({pixels(path).tobytes() for path in made}) == len(looks)
+def test_a_longest_side_is_followed(workshop):
+    key, _ = put(workshop, "a.png", (160, 80))
+    workshop.draw(key, Order("ink"))
+    made = kept(workshop, key, Order("ink", Look("noir"), size=40))
+    assert (made.name, pixels(made).shape) == ("a-ink-noir-40px.png", (20, 40, 3))
 
 
 @pytest.mark.parametrize("name", ["water", "../ink", "models:/ink@champion", "/etc/passwd"])
-def test_only_networks_that_ship_are_opened(painter, tmp_path, name):
-    photo(tmp_path / "a.png")
+def test_only_networks_that_ship_are_opened(workshop, name):
+    key, _ = put(workshop, "a.png")
     with pytest.raises(ModelError, match="there is ink, oil"):
-        painter.draw(tmp_path / "a.png", tmp_path / "results", Order(name))
+        workshop.draw(key, Order(name))
 
 
-def test_a_bomb_is_refused_in_both_languages(painter, tmp_path):
-    Image.new("1", (10_000, 10_000)).save(tmp_path / "bomb.png")
+@pytest.mark.parametrize("key", ["", "..", "0" * 32, "../" * 10 + "aa", "/etc"])
+def test_a_key_leads_to_no_other_folder(workshop, key):
+    with pytest.raises(Gone):
+        workshop.place(key)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"strength": 2}, {"strength": "x"}, {"palette": "x"}, {"lines": []}, {"size": -1}, {"size": True}]
+)
+def test_an_odd_order_is_one_line(wrong):
+    wrong = {key: "x" if value == [] else value for key, value in wrong.items()}
+    with pytest.raises(ValueError, match=r"^(strength|no palette|no lines|no size)"):
+        read_order(wrong)
+
+
+def test_the_default_is_the_working_size_of_the_runtime():
+    assert read_order({}).stroke == STROKE == next(iter(STROKES.values()))
+
+
+def test_a_bomb_is_refused_in_both_languages(workshop):
+    key, source = workshop.new("bomb.png")
+    Image.new("1", (10_000, 10_000)).save(source)
     with pytest.raises(PictureError) as error:
-        painter.draw(tmp_path / "bomb.png", tmp_path / "results", Order("ink"))
-    english, chinese = reason(tmp_path / "bomb.png", error.value)
+        workshop.draw(key, Order("ink"))
+    english, chinese = reason("bomb.png", error.value)
     assert english == "10000 x 10000 pixels, more than the bound of 8 million"
     assert chinese == "10000 x 10000 像素，超过上限 8 百万像素"
-    assert not (tmp_path / "results").exists()
-
-
-def test_no_reason_tells_a_folder_of_this_machine(painter, tmp_path):
-    (tmp_path / "a.jpg").write_text("no picture")
-    for name in ("a.jpg", "gone.jpg"):
-        with pytest.raises(PictureError) as error:
-            painter.draw(tmp_path / name, tmp_path / "results", Order("ink"))
-        assert not any(str(tmp_path) in text for text in reason(tmp_path / name, error.value))
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device", "/tmp/x")])
 def test_what_the_machine_lacks_is_said_in_chinese_too(error):
-    english, chinese = reason(Path("a.jpg"), error)
+    english, chinese = reason("a.jpg", error)
     assert english.isascii()
     assert not chinese.isascii()
 
 
-def test_a_zip_holds_every_picture_under_a_name_of_its_own(tmp_path):
-    files = [tmp_path / folder / "a.jpg" for folder in "xyz"]
-    for index, file in enumerate(files):
-        file.parent.mkdir()
-        file.write_bytes(bytes([index]))
-    with zipfile.ZipFile(pack(files, tmp_path / "all.zip")) as archive:
-        assert [archive.read(name) for name in ("a.jpg", "a-2.jpg", "a-3.jpg")] == [b"\0", b"\1", b"\2"]
+def test_names_fit_and_lead_nowhere():
+    assert len(result_name("长" * 300 + ".jpg", Order("ink"), ".jpg").encode()) <= 240
+    assert result_name("../a/b.jpg", Order("ink", Look("dusk", 0.5, True)), ".jpg") == "b-ink-dusk-colours-50.jpg"
+    assert str(folder_of("../x/../y/a.jpg")) == "x/y"
+    assert list(numbered(["a.jpg", "A.jpg", "b/a.jpg", "a.jpg"])) == ["a.jpg", "A-2.jpg", "b/a.jpg", "a-3.jpg"]
+
+
+def test_views_are_there_where_there_is_something_to_see(tmp_path):
+    from anime_app.studio.app import views
+
+    nothing = Studio(database=tmp_path / "none.db")
+    assert list(views(nothing)) == ["make"]
+    assert list(views(replace(nothing, project=tmp_path))) == ["make", "compare"]
+    assert list(views(replace(nothing, token="t"))) == ["make", "judge"]
 
 
 def test_the_folder_is_this_users_alone_and_gone_at_the_end(tmp_path):
@@ -228,27 +272,10 @@ def test_what_the_studio_does_not_need_does_not_exist(path):
     assert not WRITE.fullmatch(path)
 
 
-def test_every_text_is_there_in_both_languages_with_the_same_gaps():
-    from anime_app.studio.create import LOOKS
-    from anime_app.studio.texts import TEXTS
-
-    assert set(LOOKS) <= set(TEXTS)
-    for english, chinese in TEXTS.values():
-        assert english
-        assert chinese
-        assert set(_gaps(english)) == set(_gaps(chinese))
-
-
-def _gaps(text: str) -> list[str]:
-    from string import Formatter
-
-    return [name for _, name, _, _ in Formatter().parse(text) if name]
-
-
 def test_names_of_files_are_no_markup():
     from anime_app.studio.texts import both
 
-    assert "<b>" not in both("done_one", name="<b>.jpg")
+    assert "<b>" not in both("saved", name="<b>.jpg")
     assert both("failed", name="a", reason=("one", "一")) == '<span lang="en">a: one</span><span lang="zh">a：一</span>'
 
 
@@ -260,7 +287,7 @@ def test_gradio_writes_no_stubs_while_it_is_imported():
     with without_stubs():
         with pytest.raises(OSError, match="no stubs"):
             inspect.getfile(Component)
-        assert inspect.getfile(Painter) == drawing.__file__
+        assert inspect.getfile(Painter) == workshop_module.__file__
     assert inspect.getfile(Component)
 
 

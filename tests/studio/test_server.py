@@ -2,13 +2,16 @@
 
 import asyncio
 import io
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -51,12 +54,18 @@ def client(studio) -> Iterator[httpx.Client]:
         yield client
 
 
+def in_a_loop(work: Coroutine) -> object:
+    """In a thread of its own: the browser of the tests before has a loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def visited(studio: Server, work) -> object:
     async def run() -> object:
         async with visit(studio.url) as visitor:
             return await work(visitor)
 
-    return asyncio.run(run())
+    return in_a_loop(run())
 
 
 async def drawn(visitor: Visitor, data: bytes, name: str = "photo.jpg", **wanted) -> bytes:
@@ -64,10 +73,27 @@ async def drawn(visitor: Visitor, data: bytes, name: str = "photo.jpg", **wanted
     return await visitor.fetch((await visitor.drawn())[-1])
 
 
-async def lines(visitor: Visitor, data: bytes, name: str) -> str:
-    """What the page says at the end."""
-    await visitor.ask([await visitor.upload(data, name)])
-    return [message async for message in visitor.messages()][-2]["output"]["data"][1]
+def put(client: httpx.Client, data: bytes, name: str = "photo.jpg", **headers: str) -> httpx.Response:
+    """A photo as the page's script sends it."""
+    return client.post("/studio/photo", params={"name": name}, content=data, headers=headers)
+
+
+def problem(studio: Server, client: httpx.Client, data: bytes, name: str) -> list[str]:
+    """What the page says of a photo that cannot be drawn, in English and Chinese."""
+    asked = json.dumps({"key": put(client, data, name).json()["key"], "name": name, "order": {"network": "shinkai"}})
+
+    async def draw(visitor: Visitor) -> str:
+        order = {"data": [asked], "fn_index": number_of(client, "draw"), "session_hash": visitor.name}
+        async with visitor.session.post(f"{API}/queue/join", json=order) as answer:
+            answer.raise_for_status()
+        return [message async for message in visitor.messages()][-2]["output"]["data"][0]
+
+    return json.loads(visited(studio, draw))["problem"]
+
+
+def number_of(client: httpx.Client, name: str) -> int:
+    events = client.get("/config").json()["dependencies"]
+    return next(event["id"] for event in events if event["api_name"] == name)
 
 
 def mapped(running: Server) -> bool:
@@ -166,29 +192,68 @@ def test_the_queue_has_no_back_door(studio, client):
         assert client.post(f"{API}/{path}", json=order).status_code == 404
 
 
-def test_what_is_no_picture_is_one_clear_line(studio):
-    for name in ("notes.jpg", "<b>.png"):
-        said = visited(studio, lambda visitor, name=name: lines(visitor, b"no picture", name))
-        assert "not a picture that can be read" in said
-        assert "不是可以读取的图片" in said
-        assert "<b>" not in said
+def test_what_is_no_picture_is_one_clear_line(studio, client):
+    english, chinese = problem(studio, client, b"no picture", "notes.jpg")
+    assert "not a picture that can be read" in english
+    assert "不是可以读取的图片" in chinese
 
 
-def test_a_bomb_is_one_clear_line(studio):
+def test_a_bomb_is_one_clear_line(studio, client):
     stream = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(stream, "PNG")
-    said = visited(studio, lambda visitor: lines(visitor, stream.getvalue(), "bomb.png"))
-    assert "20000 x 20000 pixels, more than the bound of 4 million" in said
+    assert "20000 x 20000 pixels, more than the bound of 4 million" in problem(
+        studio, client, stream.getvalue(), "bomb.png"
+    )[0]  # fmt: skip
+
+
+def test_programs_hear_what_is_wrong(studio):
+    async def ask(visitor: Visitor) -> list[str]:
+        await visitor.ask([await visitor.upload(b"no picture", "notes.jpg")])
+        return await visitor.drawn()
+
+    with pytest.raises(RuntimeError, match="not a picture that can be read"):
+        visited(studio, ask)
 
 
 @pytest.mark.parametrize("name", ["a.svg", "a.exe", "a.html", "a"])
-def test_only_kinds_of_pictures_are_taken(studio, name):
-    async def ask(visitor: Visitor) -> list[str]:
-        await visitor.ask([await visitor.upload(jpeg(16, 0), name)])
-        return await visitor.drawn()
+def test_only_kinds_of_pictures_are_taken(client, folder, name):
+    before = sorted(folder.rglob("*"))
+    assert "not a kind of picture" in put(client, jpeg(16, 0), name).json()["problem"][0]
+    assert sorted(folder.rglob("*")) == before
 
-    with pytest.raises(RuntimeError):
-        visited(studio, ask)
+
+FOREIGN = [
+    {"origin": "https://page.example"},
+    {"origin": "http://127.0.0.1:1"},  # another program's page on this computer
+    {"origin": "null"},
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site", "origin": "http://localhost:1"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+@pytest.mark.parametrize("path", ["/studio/photo?name=a.jpg", f"{API}/queue/join", f"{API}/upload", f"{API}/cancel"])
+def test_a_page_elsewhere_can_ask_for_nothing(client, folder, path, headers):
+    before = sorted(folder.rglob("*"))
+    assert client.post(path, content=jpeg(16, 0), headers=headers).status_code == 403
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_the_studio_s_own_page_and_programs_may_ask(client, studio):
+    own = [{}, {"origin": studio.url}, {"sec-fetch-site": "same-origin", "origin": studio.url}]
+    assert all("key" in put(client, jpeg(16, 0), **headers).json() for headers in own)
+
+
+def test_photos_and_results_have_addresses_that_lead_nowhere_else(client, folder):
+    key = put(client, jpeg(16, 0)).json()["key"]
+    assert (folder / "photos" / key / "about.json").is_file()
+    for name in ("about.json", "photo.jpg", "%2e%2e", "..", "full-0123456789abcdef", "before.jpg"):
+        for place in (
+            f"/studio/photo/{key}/{name}",
+            f"/studio/result/{key}/{name}",
+            f"/studio/photo/{'0' * 32}/{name}",
+        ):
+            assert client.get(place).status_code == 404, place
 
 
 def test_an_uploaded_page_is_never_shown_as_one(studio, client):
@@ -203,6 +268,13 @@ def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(studio, client, 
     for size in (UPLOAD * 1_000_000 + 1000, 60_000_000):
         files = {"files": ("a.jpg", b"\0" * size, "image/jpeg")}
         assert client.post(f"{API}/upload", files=files).status_code == 413
+        assert put(client, b"\0" * size).status_code == 413
+
+    def unsaid():  # no content-length
+        yield from [b"\0" * 100_000] * (UPLOAD * 10 + 1)
+
+    with suppress(httpx.HTTPError):
+        assert put(client, unsaid()).status_code == 413
     assert sorted(folder.rglob("*")) == before
 
 
@@ -224,8 +296,8 @@ def test_beyond_the_queue_people_are_told_that_it_is_busy():
         return await asyncio.gather(*(ask(url) for _ in range(12)))
 
     with server("--queue", "2", "--concurrency", "1") as running:
-        answers = asyncio.run(rush(running.url))
-        assert asyncio.run(ask(running.url)) == "drawn"
+        answers = in_a_loop(rush(running.url))
+        assert in_a_loop(ask(running.url)) == "drawn"
     told = [answer for answer in answers if answer != "drawn"]
     assert len(answers) - len(told) >= 2
     assert told
@@ -243,10 +315,10 @@ def test_memory_is_flat_while_200_requests_wait():
         return await asyncio.gather(*(one(url) for _ in range(count)))
 
     with server("--queue", "200") as running:
-        asyncio.run(many(running.url, 20))
+        in_a_loop(many(running.url, 20))
         sizes = [running.megabytes()]
         for _ in range(4):  # the allocator settles within a few rounds; a leak grows in every one
-            assert all(asyncio.run(many(running.url, 200)))
+            assert all(in_a_loop(many(running.url, 200)))
             sizes.append(running.megabytes())
             if len(sizes) > 2 and sizes[-1] - sizes[-2] < 20:
                 break
@@ -266,6 +338,30 @@ def test_when_it_ends_nothing_is_left(tmp_path, number, status):
     started.send_signal(number)
     said = started.communicate(timeout=60)[1]
     assert (started.returncode, said, list(tmp_path.iterdir())) == (status, "", [])
+
+
+def test_ctrl_c_says_nothing_of_who_is_still_there(tmp_path):
+    """An open page, and a picture that is being drawn."""
+    line = [sys.executable, "-m", "anime_app.cli.command", "studio", "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=heard)
+    url = started.stderr.readline().split()[2]
+
+    async def watch() -> None:
+        async with visit(url) as visitor:
+            session = visitor.session
+            async with session.get(f"{API}/heartbeat/{visitor.name}") as open_page:
+                await open_page.content.readany()
+                await visitor.ask([await visitor.upload(jpeg(1200, 0))], lines="finest")
+                with suppress(aiohttp.ClientError):
+                    async for message in visitor.messages():
+                        if message["msg"] == "process_starts":
+                            started.send_signal(signal.SIGINT)
+
+    in_a_loop(watch())
+    assert (started.communicate(timeout=60)[1], started.returncode) == ("", 130)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_stays_light():

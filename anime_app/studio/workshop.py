@@ -1,0 +1,279 @@
+"""Photos to drawings, as files: what the page shows, and what it gives to keep. Knows nothing of Gradio.
+
+A photo that came in has a folder of its own, named by a key that nobody can guess. What the network drew of it is kept
+there: every other look, strength and size is made of that, without the network.
+"""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from PIL import Image
+
+from anime_app.studio.exports import pair_of, wipe
+from anime_app.studio.films import FILMS, first_frame, make_film
+from anime_app.studio.names import result_name
+from anime_app.studio.orders import Order
+from anime_app.studio.phrases import spoken
+from anime_app.studio.samples import data_url, middle
+from anime_model.pictures import images
+from anime_model.pictures.atomic import whole_file
+from anime_model.runtime.models import styles
+from anime_model.runtime.palettes import PALETTES
+from anime_model.runtime.session import ModelError
+from anime_model.runtime.stylizer import Look, Stylizer
+
+SIDE = 1600  # pixels of the longer side of what the page shows
+CHIP = 112  # pixels of the sides of a chip, which shows what a choice does to the photo
+CHIP_STROKE = 320  # pixels of the short side at which the chip of a style is drawn
+QUALITY = 90
+Tick = Callable[[], None]
+Tell = Callable[[float], None]  # hears of the share that is done, from 0 to 1
+
+
+class Gone(ValueError):
+    """A photo that has been cleared away, or never was."""
+
+
+class Painter:
+    """The networks that ship. One is opened with the first picture that asks for it, and shared by every request."""
+
+    def __init__(self, threads: int, max_pixels: int) -> None:
+        self.threads, self.max_pixels = threads, max_pixels
+        self.opened: dict[str, Stylizer] = {}
+        self.opening = Lock()
+
+    def stylizer(self, network: str) -> Stylizer:
+        """Raises `ModelError` for anything but the name of a style that ships: requests may hold any text."""
+        with self.opening:
+            if network not in self.opened:
+                if network not in styles():
+                    raise ModelError(f"no network {network!r}: there is {', '.join(styles())}")
+                self.opened[network] = Stylizer(network, self.threads, max_pixels=self.max_pixels)
+            return self.opened[network]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page learns of a photo: sizes in pixels, frames, and the names of two files in its folder."""
+
+    width: int
+    height: int
+    frames: int
+    film: bool
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """All photos of all visitors, below `folder`."""
+
+    folder: Path
+    painter: Painter
+
+    def place(self, key: str) -> Path:
+        """The folder of a photo. Raises `Gone`."""
+        path = self.folder / key
+        if not (len(key) == 32 and key.isalnum() and key.isascii() and (path / "about.json").is_file()):
+            raise Gone("no such file or directory")
+        return path
+
+    def new(self, name: str) -> tuple[str, Path]:
+        """The key of a new photo, and where its file is to be written; `name` as the person knows it."""
+        key = secrets.token_hex(16)
+        place = self.folder / key
+        place.mkdir(parents=True, mode=0o700)
+        suffix = Path(name).suffix.lower()[:10]
+        source = place / f"photo{suffix if suffix.isascii() and suffix[1:].isalnum() else ''}"
+        _write_json(place / "about.json", {"name": name, "source": source.name})
+        return key, source
+
+    def new_zip(self) -> tuple[str, Path]:
+        """A key, and a folder for one file that is no photo's own."""
+        key, source = self.new("zip")
+        folder = source.parent / f"zip-{key[:16]}"
+        folder.mkdir()
+        return key, folder
+
+    def notes(self, key: str) -> list[tuple[str, str]]:
+        """What a person should know of a film that was made, in English and Chinese."""
+        path = self.place(key) / "notes.json"
+        return [spoken(note) for note in json.loads(path.read_text())["notes"]] if path.is_file() else []
+
+    def draw(self, key: str, order: Order, tick: Tick = lambda: None) -> Shown:
+        """The photo as the page shows it, before and after; the network runs where it has not drawn this yet.
+
+        Raises `Gone`, `PictureError`, `VideoError`, `ModelError`, `ValueError`, `OSError`, `MemoryError`.
+        """
+        place = self.place(key)
+        stylizer = self.painter.stylizer(order.network)
+        frame = None if (place / "photo.npy").is_file() else self._look_at(place)
+        if not (place / f"{order.drawing}.small.npy").is_file():
+            frame = frame or self._picture(place, _read_json(place), None).frames[0]
+            shown = Image.fromarray(np.load(place / "photo.npy"))
+            sketch = stylizer.sketch(frame, tick, order.stroke)
+            stylizer.finish(shown, sketch, Look(), tick)
+            _save(place / f"{order.drawing}.npy", sketch)
+            _save(place / f"{order.drawing}.small.npy", np.asarray(shown)[..., :3])
+        return self.grade(key, order)
+
+    def grade(self, key: str, order: Order) -> Shown:
+        """The same, of what the network drew before. Raises `Gone` where it did not."""
+        place = self.place(key)
+        about = _touched(place)
+        photo, drawn = _load(place / "photo.npy"), _load(place / f"{order.drawing}.small.npy")
+        name = _digest("after", order.drawing, order.look)
+        made = next(place.glob(f"{name}.*"), None)
+        if made is None:
+            picture = np.concatenate([order.look.apply(photo[..., :3], drawn), photo[..., 3:]], axis=2)
+            made = _save_shown(Image.fromarray(picture), place / name)
+        return Shown(about["width"], about["height"], about["frames"], about["film"], about["before"], made.name)
+
+    def chips(self, key: str, order: Order) -> dict[str, dict[str, str]]:
+        """The middle of the photo in each style and in each palette, as addresses that hold the whole picture."""
+        place = self.place(key)
+        photo, drawn = _load(place / "photo.npy")[..., :3], _load(place / f"{order.drawing}.small.npy")
+        before, after = middle(photo, CHIP), middle(drawn, CHIP)
+        palettes = {"none": after} | {name: Look(name).apply(before, after) for name in PALETTES}
+        small = Image.fromarray(photo)
+        small.thumbnail((4 * CHIP_STROKE, 4 * CHIP_STROKE), Image.Resampling.LANCZOS)
+        drawings = {
+            name: middle(self.painter.stylizer(name).sketch(small.copy(), stroke=CHIP_STROKE), CHIP)
+            for name in styles()
+        }
+        both = {"palettes": palettes, "styles": drawings}
+        return {kind: {name: data_url(made, 82) for name, made in chips.items()} for kind, chips in both.items()}
+
+    def finish(self, key: str, order: Order, kind: str, tick: Tick, tell: Tell = lambda share: None) -> Path:
+        """The file to keep: "full" (a picture, or the whole film), "pair" (before | after), "gif" (one into the other).
+
+        It is made once for each order.
+        """
+        place = self.place(key)
+        about = _touched(place)
+        if "film" not in about:  # taken in again, and not drawn yet
+            self._look_at(place)
+            about = _read_json(place)
+        target = place / _digest(kind, order.drawing, order.look, order.size)
+        made = next(target.glob("*"), None) if target.is_dir() else None
+        if made is not None:
+            return made
+        if kind == "full" and about["film"]:
+            target.mkdir(exist_ok=True)
+            path = target / result_name(about["name"], order, ".webm" if about["source"].endswith(".webm") else ".mp4")
+            notes = make_film(place / about["source"], path, self.painter.stylizer(order.network), order, tick, tell)
+            _write_json(place / "notes.json", {"notes": notes})
+            return path
+        picture = self._picture(place, about, order.size)
+        photos = [frame.copy() for frame in picture.frames[:1]] if kind != "full" else []
+        if kind != "full":
+            del picture.frames[1:]
+        self._finish_frames(place, picture, order, tick, tell)
+        if kind == "gif":
+            picture, suffix = wipe(photos[0], picture.frames[0], picture.icc), ".gif"
+        else:
+            suffix = _suffix(place / about["source"], picture.kind)
+            if kind == "pair":
+                picture.frames = [pair_of(photos[0], picture.frames[0])]
+        target.mkdir(exist_ok=True)
+        path = target / result_name(about["name"], order, suffix, "" if kind == "full" else "before-after")
+        images.write(picture, path)
+        return path
+
+    def _finish_frames(self, place: Path, picture: images.Picture, order: Order, tick: Tick, tell: Tell) -> None:
+        stylizer, kept = self.painter.stylizer(order.network), place / f"{order.drawing}.npy"
+        for index, frame in enumerate(picture.frames):
+            tell(index / len(picture.frames))
+            drawn = index == 0 and kept.is_file()
+            sketch = np.load(kept, mmap_mode="r") if drawn else stylizer.sketch(frame, tick, order.stroke)
+            stylizer.finish(frame, sketch, order.look, tick)
+
+    def _picture(self, place: Path, about: dict, max_size: int | None) -> images.Picture:
+        """What is in the file; of a film its first frame."""
+        source = place / ("frame.png" if about["film"] else about["source"])
+        return images.decode(source, self.painter.max_pixels, max_size)
+
+    def _look_at(self, place: Path) -> Image.Image:
+        """Reads a photo for the first time: what there is to know of it, and what the page shows of it. Its frame."""
+        about = _read_json(place)
+        source = place / about["source"]
+        about["film"] = source.suffix in FILMS
+        if about["film"]:
+            Image.fromarray(first_frame(source)).save(place / "frame.png", compress_level=1)
+        try:
+            picture = self._picture(place, about, None)
+        except images.PictureError as error:
+            raise images.PictureError(str(error).replace(str(source), about["name"])) from error
+        frame = picture.frames[0]
+        about |= {"width": frame.width, "height": frame.height, "frames": len(picture.frames)}
+        if picture.icc:
+            (place / "icc").write_bytes(picture.icc)
+        scale = min(1.0, SIDE / max(frame.size))
+        size = tuple(max(1, round(side * scale)) for side in frame.size)
+        small = frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
+        about["before"] = _save_shown(small, place / "before").name
+        _write_json(place / "about.json", about)
+        _save(place / "photo.npy", np.asarray(small))
+        return frame
+
+
+def _save_shown(image: Image.Image, name: Path) -> Path:
+    path = name.with_suffix(".png" if image.mode == "RGBA" else ".jpg")
+    icc = name.parent / "icc"
+    profile = icc.read_bytes() if icc.is_file() else None
+    with whole_file(path) as file:
+        kind = "PNG" if image.mode == "RGBA" else "JPEG"
+        image.save(file, kind, quality=QUALITY, compress_level=1, icc_profile=profile)
+    return path
+
+
+def _suffix(source: Path, kind: str) -> str:
+    if images.kind_of(source) == kind:
+        return source.suffix
+    return {"JPEG": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
+
+
+def _touched(place: Path) -> dict:
+    """What is known of a photo; its files count as new, so that nothing that is in use is cleared away."""
+    now = time.time()
+    for path in place.iterdir():
+        with suppress(OSError):
+            os.utime(path, (now, now))
+    return _read_json(place)
+
+
+def _digest(kind: str, *parts: object) -> str:
+    return f"{kind}-{sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r")
+    except FileNotFoundError as error:
+        raise Gone("no such file or directory") from error
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with whole_file(path) as file:
+        np.save(file, array)
+
+
+def _read_json(place: Path) -> dict:
+    try:
+        return json.loads((place / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Gone("no such file or directory") from error
+
+
+def _write_json(path: Path, record: dict) -> None:
+    with whole_file(path) as file:
+        file.write(json.dumps(record).encode())

@@ -106,8 +106,8 @@ def beside(rows: Sequence[Metrics]) -> list[Metrics]:
 def table(rows: Sequence[Metrics]) -> str:
     """The README's table, narrow enough to read: what a style is compared with, its teacher, and what ships."""
     lines = [
-        f"| style | pictures of | size | latency{_on(rows)} | faster | FID | KID | LPIPS: teacher | photo |",
-        "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
+        f"| style | pictures of | size | latency{_on(rows)} | faster | FID | KID | LPIPS: published | teacher | photo |",
+        "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |",
         *(
             _line(row, found[0])
             for found in by_style(rows).values()
@@ -133,6 +133,7 @@ def _line(row: Metrics, teacher: Metrics) -> str:
         _fid(row),
         _kid(row),
     ]
+    cells += ["-" if name == REFERENCE else _number(row.get("lpips_reference"), ".3f")]
     cells += ["-" if name == "teacher" else _number(row.get("lpips"), ".3f")]
     cells += ["-" if name == PHOTO else _number(row.get("lpips_photo"), ".3f")]
     return "| " + " | ".join(map(str, cells)) + " |"
@@ -230,8 +231,8 @@ def protocol(rows: Sequence[Metrics]) -> str:
     return (
         f"Latency: {latency}, {_machines(rows)}; faster than the teacher. FID over {row['fid_features']} features, "
         f"{row['fid_fake']} pictures against the style's frames ({frames}), in brackets its share of the untouched "
-        f"photos'; KID x 1000{deviation}. {bias(row)} LPIPS ({row['lpips_net']}): to the teacher's picture, and to the "
-        "photo: near 0, a picture is still a photo."
+        f"photos'; KID x 1000{deviation}. {bias(row)} LPIPS ({row['lpips_net']}): to the pictures of the published "
+        "network and of the teacher, and to the photo: near 0, a picture is still a photo."
     )
 
 

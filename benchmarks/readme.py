@@ -106,7 +106,7 @@ def beside(rows: Sequence[Metrics]) -> list[Metrics]:
 def table(rows: Sequence[Metrics]) -> str:
     """The README's table, narrow enough to read: what a style is compared with, its teacher, and what ships."""
     lines = [
-        f"| style | pictures of | size | latency{_on(rows)} | faster | FID | KID | LPIPS: published | teacher | photo |",
+        f"| style | pictures of | size | latency{_on(rows)} | faster | FID | KID | LPIPS published | teacher | photo |",
         "| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: |",
         *(
             _line(row, found[0])

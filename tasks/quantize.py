@@ -43,7 +43,9 @@ def kept_plan(recipe: QuantizeStage, student: Generator, photos: Pictures, scrat
     file, settings = scratch / "plan.json", recipe.quantize
     if not file.exists():
         pictures = photos.fixed(settings.calibration, settings.fine_tune.crop).cpu()
-        made = plan(student, pictures, settings, recipe.evaluate.latency_threads)
+        made = plan(
+            student, pictures, settings, recipe.evaluate.latency_threads, lambda *steps: common.show(*steps, {})
+        )
         scratch.mkdir(parents=True, exist_ok=True)
         common.write_json(file, asdict(made))
     kept = common.read_json(file)

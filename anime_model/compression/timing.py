@@ -28,16 +28,31 @@ GAIN = 0.985  # of the time that a change must leave, so that noise is not taken
 Choice = frozenset[str]  # names of the units that run in INT8
 
 
-def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threads: int) -> Int8Plan:
+def plan(
+    student: Generator,
+    pictures: Tensor,
+    settings: QuantizeSettings,
+    threads: int,
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
+) -> Int8Plan:
     """The INT8 units for which the whole network is fastest while `pictures` [N, 3, H, W] in [-1, 1] stay near enough.
 
     The search starts from the units whose own INT8 time is short enough, less those that the picture does not bear.
-    `keep_float` in the settings decides instead where it is there.
+    `keep_float` in the settings decides instead where it is there. It takes minutes: `on_step` hears how far it is.
     """
     how = (pictures[:TIMING_PICTURES], settings.weight_bits, settings.timing_size, threads)
+    units = list(quantizable(student))
+    steps, count = 1 + len(units) + (0 if settings.keep_float is not None else comparisons(units)), itertools.count(1)
+
+    def tell() -> None:
+        on_step(next(count), steps)
+
     times = unit_times(student, *how)
-    trial = Int8Trial(deployable(student), pictures, settings.weight_bits)
-    alone = {name: trial.psnr([name]) for name in times}
+    tell()
+    trial, alone = Int8Trial(deployable(student), pictures, settings.weight_bits), {}
+    for name in times:
+        alone[name] = trial.psnr([name])
+        tell()
     if settings.keep_float is not None:
         return Int8Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
 
@@ -45,11 +60,8 @@ def plan(student: Generator, pictures: Tensor, settings: QuantizeSettings, threa
         return not names or trial.psnr(names) >= settings.psnr
 
     start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
-    return Int8Plan(
-        times,
-        alone,
-        fastest_int8(student, *how, fallback_to_float(start, times, alone, within_tolerance), within_tolerance),
-    )
+    borne = fallback_to_float(start, times, alone, within_tolerance)
+    return Int8Plan(times, alone, fastest_int8(student, *how, borne, within_tolerance, tell))
 
 
 def unit_times(
@@ -77,11 +89,12 @@ def fastest_int8(
     threads: int,
     start: Collection[str],
     within_tolerance: Callable[[Choice], bool],
+    tell: Callable[[], None] = lambda: None,
 ) -> tuple[str, ...]:
     """The units to run in INT8 for which the whole network is fastest, searched for in the engine that ships.
 
     The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. Only
-    what keeps the picture `within_tolerance` is tried; `start` must.
+    what keeps the picture `within_tolerance` is tried; `start` must. `tell` is called after each comparison.
     """
     network = deployable(generator)
     with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +103,9 @@ def fastest_int8(
         bench = _Bench(whole, network.arch, calibrate(network, calibration), weight_bits, size, threads)
 
         def better(challenger: Choice, best: Choice) -> Choice:
-            return bench.faster(challenger, best) if challenger != best and within_tolerance(challenger) else best
+            found = bench.faster(challenger, best) if challenger != best and within_tolerance(challenger) else best
+            tell()
+            return found
 
         return search(list(quantizable(network)), start, better)
 
@@ -108,6 +123,11 @@ def search(units: Sequence[str], start: Collection[str], faster: Callable[[Choic
             best = faster(challenger, best)
     best = faster(best, frozenset())
     return tuple(name for name in units if name in best)
+
+
+def comparisons(units: Sequence[str]) -> int:
+    """How often `search` compares two choices."""
+    return 2 + 2 * sum(1 for letters in (1, 2) for _ in _parts(units, letters))
 
 
 def _parts(units: Sequence[str], letters: int) -> Iterator[Choice]:

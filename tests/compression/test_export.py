@@ -186,7 +186,11 @@ def test_the_plan_names_what_the_picture_bears(student, photo, monkeypatch):
     monkeypatch.setattr(timing, "unit_times", lambda network, *rest: dict.fromkeys(units, (2.0, 1.0)))
     units, trial = list(quantizable(deployable(student))), Int8Trial(deployable(student), photo, 7)
     bound = (trial.psnr(units) + trial.psnr(units[:1])) / 2  # not all of them, and some
-    made = plan(student, photo, QuantizeSettings(psnr=round(bound, 1), slower=100), threads=1)
+    told: list[tuple[int, int]] = []
+    settings = QuantizeSettings(psnr=round(bound, 1), slower=100)
+    made = plan(student, photo, settings, threads=1, on_step=lambda *step: told.append(step))
+    assert told == [(step, len(told)) for step in range(1, len(told) + 1)], "to the end, and no further"
+    assert len(told) > len(units)
     assert list(made.times) == list(made.alone) == units
     assert 0 < len(made.int8) < len(units)
     assert trial.psnr(made.int8) >= round(bound, 1)
@@ -211,7 +215,9 @@ def test_what_the_picture_does_not_bear_is_not_tried(student, photo):
 
 def test_the_recipe_can_name_the_float_layers(student, photo):
     settings = QuantizeSettings(keep_float=("layers.a0",), psnr=99, timing_size=64)
-    made = plan(student, photo, settings, threads=1)
+    told: list[tuple[int, int]] = []
+    made = plan(student, photo, settings, threads=1, on_step=lambda *step: told.append(step))
+    assert told == [(step, len(told)) for step in range(1, 2 + len(made.times))]
     assert set(made.times) - set(made.int8) == {"layers.a0"}
 
 

@@ -49,7 +49,7 @@ def level(stylizer: Stylizer) -> int:
     return int(stylizer(WHITE)[0, 0, 0])
 
 
-def eventually(condition: Callable[[], bool], patience: float = 30) -> bool:
+def eventually(condition: Callable[[], bool], patience: float = 90) -> bool:
     deadline = time.monotonic() + patience
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)

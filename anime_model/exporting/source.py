@@ -58,11 +58,7 @@ def _unfolded(model):
             known |= dict(zip(node.output, map(np.asarray, found), strict=True))
         else:
             left.append(node)
-    used = {name for node in left for name in node.input} | {end.name for end in graph.output}
-    del graph.node[:], graph.initializer[:], graph.value_info[:]
-    graph.node.extend(left)
-    graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in known.items() if name in used)
-    return model
+    return _of(model, left, [numpy_helper.from_array(value, name) for name, value in known.items()])
 
 
 def _without_rounding(model):
@@ -74,30 +70,40 @@ def _without_rounding(model):
     from onnx import helper, numpy_helper
 
     graph = model.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
     rounded = {node.output[0]: node for node in graph.node if node.op_type == "QuantizeLinear"}
+    if any(name in rounded for node in graph.node if node.op_type != "DequantizeLinear" for name in node.input):
+        return model  # computed in whole numbers between the pairs: converters say what they cannot
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     positive = {node.output[0] for node in graph.node if node.op_type == "Relu"}
+    ends = {end.name for end in graph.output}
     left, renamed = [], {}
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = renamed.get(name, name)
         if node.op_type == "DequantizeLinear" and node.input[0] in rounded:
-            start = rounded[node.input[0]]
-            zero = numpy_helper.to_array(constants[start.input[2]]) if len(start.input) > 2 else np.uint8(0)
-            cuts = int(np.max(zero)) == np.iinfo(zero.dtype).min and start.input[0] not in positive
-            if cuts or node.output[0] in {end.name for end in graph.output}:
-                left.append(helper.make_node("Relu" if cuts else "Identity", [start.input[0]], [node.output[0]]))
+            given, _, *zero = rounded[node.input[0]].input
+            cuts = given not in positive and _is_least(constants[zero[0]] if zero else np.uint8(0))
+            if cuts or node.output[0] in ends:
+                left.append(helper.make_node("Relu" if cuts else "Identity", [given], [node.output[0]]))
             else:
-                renamed[node.output[0]] = start.input[0]
+                renamed[node.output[0]] = given
         elif node.op_type != "QuantizeLinear":
             left.append(node)
-    if any(name in rounded for node in left for name in node.input):
-        return model  # computed in whole numbers between the pairs: converters say what they cannot
-    used = {name for node in left for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(left)
-    graph.initializer.extend(kept)
+    return _of(model, left, list(graph.initializer))
+
+
+def _is_least(zero: np.ndarray) -> bool:
+    """Whether a pair's zero is the smallest number of its kind, so that nothing negative is left."""
+    return bool((zero == np.iinfo(zero.dtype).min).all())
+
+
+def _of(model, nodes: list, constants: list):
+    """The model with these nodes, and those of the constants that they read."""
+    graph = model.graph
+    used = {name for node in nodes for name in node.input} | {end.name for end in graph.output}
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(tensor for tensor in constants if tensor.name in used)
     return model
 
 

@@ -99,7 +99,7 @@ def _components(studio: Studio, desk: Desk) -> Parts:
         with gr.Column(scale=1, min_width=140):
             words = label("compare_upload")
             upload = gr.UploadButton(words, file_types=list(SUFFIXES), elem_id="compare-upload")
-    panes = _part("compare-panes", "zoom")
+    panes = _part("compare-panes", "closer", "zoom")
     _head("compare_figures")
     table = _part("compare-table")
     with gr.Row(equal_height=False):

@@ -34,7 +34,7 @@ def build(studio: Studio) -> None:
         page(),
         elem_id="judge",
         elem_classes="judge-part",
-        js_on_load=script("zoom", "judge"),
+        js_on_load=script("closer", "zoom", "judge"),
         server_functions=answers(store),
     )
     with gr.Column(elem_id="judge-admin"):

@@ -135,7 +135,7 @@ def test_a_server_that_goes_away_and_comes_back(server: tuple[str, subprocess.Po
     client.create_registered_model(MODEL)
     for gain in (1.0, 0.0):
         make_lite(tmp_path / "int8.onnx", gain)
-        with mlflow.start_run() as run:
+        with mlflow.start_run(experiment_id="0") as run:  # not the one that an earlier test left active
             mlflow.log_artifact(str(tmp_path / "int8.onnx"), "model")
         client.create_model_version(MODEL, f"runs:/{run.info.run_id}/model", run.info.run_id)
     crown(client, "1")

@@ -6,7 +6,9 @@ minutes, or one core of a CPU for hours. WHAT is
 - teacher: a full-width generator goes on from `--start`;
 - lite:    from the teacher `--start`, separable, pruned in three rounds and distilled, a quarter of the time for the
            first two; each kept in `--out`;
-- polish:  a lite network goes on from `--start` on the published network's pictures alone, its norms folded.
+- polish:  a lite network goes on from `--start` on the published network's pictures alone, its norms folded;
+- family:  the lite network `--start`, grown to `--most` times its widths, learns with all narrower ones, down to
+           `--least` times, that are slices of it (`anime_model/compression/family.py`); a family goes on.
 
 Views of the photos are drawn as the training goes (`anime_model/training/views.py`), and so are their targets: on a GPU
 for every step, on a CPU into a pool of whole pictures that is renewed a few at a time.
@@ -24,11 +26,15 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.compression.distillation import Adapters, feature_matching, freeze_norms, with_kl
+from anime_model.compression.family import Family, as_network
+from anime_model.compression.family_file import FAMILY, grow, open_family
+from anime_model.compression.family_training import RATE
+from anime_model.compression.family_training import train_family as learn_family
 from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
-from anime_model.networks.checkpoint import load_generator, save_generator
+from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm
 from anime_model.networks.onnx_network import OnnxNetwork
 from anime_model.networks.perceptual import load_perceptual
@@ -36,7 +42,7 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
-from anime_model.training.imitation import Critic, Learner, Made, PictureLoss, Pool
+from anime_model.training.imitation import Critic, Learner, Made, PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
@@ -44,7 +50,6 @@ REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
 KERNELS = {"a0": 5, "e2": 3}
 ROUNDS = 3
 CRITIC_WIDTH, CRITIC_RATE = 32, 4e-4
-WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
 MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -79,9 +84,9 @@ class Room:
         return Learner(network, step, rate, on_row=_teller(name, self.options.batch), on_save=keep, **more)
 
 
-def save(path: Path, network: Generator, options: argparse.Namespace) -> None:
+def save(path: Path, network: Generator, options: argparse.Namespace, **notes: str) -> None:
     plain = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).float()
-    save_generator(path, plain.half(), learned_from=options.reference.name, crop=options.crop)
+    save_generator(path, plain.half(), learned_from=options.reference.name, crop=options.crop, **notes)
 
 
 def _teller(name: str, batch: int) -> Callable[[float, Scalars], None]:
@@ -190,22 +195,29 @@ def polish(room: Room) -> None:
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
 
 
+def train_family(room: Room) -> None:
+    options = room.options
+    family = open_family(options.start) if FAMILY in read_notes(options.start) else _grown(room)
+    space = family.space.to_json()
+
+    def keep(average: Family) -> None:
+        save(options.out / "family.safetensors", as_network(average.network.cpu()), options, **{FAMILY: space})
+
+    kept = {"rate": options.rate or RATE, "on_row": _teller("family", options.batch), "on_save": keep}
+    learn_family(family.to(room.device), _pairs(room), room.loss, options.seconds, options.seed, options.bf16, **kept)
+
+
+def _grown(room: Room) -> Family:
+    lite, options = load_generator(room.options.start), room.options
+    return grow(lite.to(room.device), room.wanted, room.fixed(), options.least, options.most)
+
+
 def _pairs(room: Room) -> Callable[[], tuple[Tensor, Tensor]]:
     options = room.options
     if room.device.type != "cpu":
         return lambda: (photo := room.photos(), room.wanted(photo))
 
-    def draw() -> tuple[Tensor, Tensor]:
-        photo = room.views.whole(options.crop, WHOLE)
-        return photo, room.wanted(photo)
-
-    pool, size = Pool(draw, options.pool, options.pool // 4, renew=1), (options.batch, options.crop)
-
-    def batch() -> tuple[Tensor, Tensor]:
-        photo, wanted = (side.contiguous(memory_format=torch.channels_last) for side in pool.batch(*size))
-        return photo, wanted
-
-    return batch
+    return pooled_pairs(room.views, room.wanted, options.pool, options.batch, options.crop)
 
 
 def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
@@ -262,6 +274,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )
+    parser.add_argument("--least", type=float, default=0.4, help="family: widths of the smallest, times the start's")
+    parser.add_argument("--most", type=float, default=1.75, help="family: widths of the largest, likewise")
     parser.add_argument("--pool", type=int, default=600, help="teacher, polish on a CPU: whole pictures kept")
     parser.add_argument("--perceptual", choices=("embedded", "vgg19"), default="embedded")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -272,7 +286,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-TRAININGS: dict[str, Callable[[Room], None]] = {"teacher": train_teacher, "lite": train_lite, "polish": polish}
+TRAININGS: dict[str, Callable[[Room], None]] = {
+    "teacher": train_teacher,
+    "lite": train_lite,
+    "polish": polish,
+    "family": train_family,
+}
 
 
 def main() -> None:

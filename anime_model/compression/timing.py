@@ -77,7 +77,7 @@ def unit_times(
         whole, int8 = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         export_onnx(replace_int8(network, ()), whole)
         write_qdq(whole, int8, network.arch, units, calibrate(network, calibration), weight_bits)
-        columns = [_profile(path, len(units), size, threads) for path in (whole, int8)]
+        columns = [profile(path, len(units), size, threads) for path in (whole, int8)]
     return {name: (a, b) for name, a, b in zip(units, *columns, strict=True)}
 
 
@@ -166,7 +166,7 @@ def replace_int8(network: Generator, names: Sequence[str]) -> Generator:
     return network
 
 
-def _profile(path: Path, units: int, size: int, threads: int, repeats: int = 7) -> list[float]:
+def profile(path: Path, units: int, size: int, threads: int, repeats: int = 7) -> list[float]:
     """Least milliseconds per convolution over the runs, in the order in which they run: the rest is other work."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.enable_profiling = threads, True

@@ -16,11 +16,12 @@ from torch.nn import functional as F
 from anime_model.networks.discriminator import DetailDiscriminator
 from anime_model.training import losses
 from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
-from anime_model.training.views import random_part
+from anime_model.training.views import Views, random_part
 
 Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
 BLOCK = 8
+WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 WARM_UP = 50  # steps in which the rate rises
 
 
@@ -50,10 +51,14 @@ class PictureLoss(nn.Module):
         super().__init__()
         self.perceptual, self.weights = perceptual, weights or Nearness()
 
-    def forward(self, made: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    @torch.no_grad()
+    def targets(self, wanted: Tensor) -> losses.Maps:
+        """The wanted pictures' maps, for more than one comparison with them."""
+        return self.perceptual(wanted)
+
+    def forward(self, made: Tensor, wanted: Tensor, targets: losses.Maps | None = None) -> Made:
         """The weighted sum, a scalar, and its parts without their weights."""
-        with torch.no_grad():
-            targets = self.perceptual(wanted)
+        targets = self.targets(wanted) if targets is None else targets
         maps = self.perceptual(made)
         deep = list(maps)[1:] or list(maps)
         parts = {
@@ -208,6 +213,24 @@ class Pool:
         parts = [random_part(self._pairs[place], crop, crop) for place in chosen]
         photo, wanted = torch.stack(parts, 1).float() / 127.5 - 1
         return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
+
+
+def pooled_pairs(
+    views: Views, wanted: Callable[[Tensor], Tensor], size: int, batch: int, crop: int
+) -> Callable[[], Pair]:
+    """Batches of `batch` parts of `crop` pixels out of a pool of `size` whole views and what they become."""
+
+    def draw() -> Pair:
+        photo = views.whole(crop, WHOLE)
+        return photo, wanted(photo)
+
+    pool = Pool(draw, size, max(1, size // 4), renew=1)
+
+    def pairs() -> Pair:
+        photo, made = (side.contiguous(memory_format=torch.channels_last) for side in pool.batch(batch, crop))
+        return photo, made
+
+    return pairs
 
 
 def _levels(picture: Tensor) -> Tensor:

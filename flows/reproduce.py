@@ -27,7 +27,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from anime_model.recipes.reading import RecipeError
-from anime_model.recipes.recipe import load_recipe
+from anime_model.recipes.recipe import for_style, load_recipe
 from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_sources, load_stages
@@ -138,11 +138,7 @@ def _git(folder: Path, *arguments: str) -> None:
 
 def _use_recipe(clone: Path, state: Path, style: str) -> list[str]:
     """The recorded recipe as `params.yaml`, with the layers in float that were so; what was done, in words."""
-    content = yaml.safe_load((state / "params.yaml").read_text())
-    content["styles"] = [style]  # the others' stages are not needed
-    for key in ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"):
-        if named := content["teacher"].get(key):
-            content["teacher"][key] = {name: value for name, value in named.items() if name == style}
+    content = for_style(yaml.safe_load((state / "params.yaml").read_text()), style)
     notes, measured = [], state / style / "sensitivity.csv"
     if measured.exists():
         with measured.open(newline="") as file:

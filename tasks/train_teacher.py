@@ -1,6 +1,5 @@
 """Trains or imports one style's teacher: `python -m tasks.train_teacher STYLE DATA REFERENCE OUT`."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.tables import write_table
 from anime_model.recipes.pairs import PairsSettings
-from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.teacher import TeacherSettings, TeacherStage
 from anime_model.training.data import Pictures
 from anime_model.training.loop import Training
@@ -19,6 +17,7 @@ from anime_model.training.published import Sources, save_taught, teach
 from anime_model.training.sheets import render, write_sheet
 from anime_model.training.teacher import TeacherData, TrainedTeacher, train_teacher
 from tasks.shared import common, learning
+from tasks.shared.pins import check_pin
 
 
 def main(arguments: list[str]) -> None:
@@ -60,7 +59,7 @@ def perceptual_of(recipe: TeacherStage, training: Training, *lessons: TeacherSet
     """The network of the perceptual losses, with the maps that the lessons compare."""
     if recipe.teacher.warm_start:
         start = Path(recipe.teacher.warm_start)
-        check_pin("warm_start", "warm_start_md5", start, recipe.teacher.warm_start_md5)
+        check_pin("teacher.warm_start", "teacher.warm_start_md5", start, recipe.teacher.warm_start_md5)
     layers = dict.fromkeys(layer for one in lessons for layer in (*one.content_layers, *one.style_layers))
     return load_perceptual(recipe.perceptual, tuple(layers)).to(training.device)
 
@@ -79,7 +78,7 @@ def write_rest(out: Path, taught: TrainedTeacher, facts: dict[str, object], trai
 def take_over(recipe: TeacherStage, style: str, data: Path, out: Path) -> None:
     """Puts an imported teacher in place of a trained one; the recipe pins the file by its md5."""
     file, md5 = Path(recipe.teacher.import_file[style]), recipe.teacher.import_md5[style]
-    check_pin(f"import_file.{style}", f"import_md5.{style}", file, md5)
+    check_pin(f"teacher.import_file.{style}", f"teacher.import_md5.{style}", file, md5)
     generator = import_generator(file)
     notes = read_notes(file) if file.suffix == ".safetensors" else {}
     save_generator(out / "teacher.safetensors", generator, **(notes | {"imported_from": file.name, "md5": md5}))
@@ -88,15 +87,6 @@ def take_over(recipe: TeacherStage, style: str, data: Path, out: Path) -> None:
     write_table(out / "curve.csv", [{"step": 0}])
     (out / "snapshots").mkdir()  # there are none, but DVC expects the folder
     common.write_json(out / "summary.json", {"origin": file.name, "md5": md5})
-
-
-def check_pin(key: str, pin: str, file: Path, md5: str) -> None:
-    """Raises `RecipeError` unless the `file` of `teacher.<key>` is there and has the md5 that `teacher.<pin>` gives."""
-    if not file.is_file():
-        raise RecipeError(f"teacher.{key}: {file} does not exist")
-    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise RecipeError(f"teacher.{pin}: {file} has the md5 {found}; put it into the recipe if that is the file")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,11 @@ class PruneSettings:
     fine_tune: Annotated[DistillSettings, Field(description="training after each round; see `distillation`")] = field(
         default_factory=DistillSettings
     )
+    import_file: Annotated[
+        dict[str, str],
+        Field(description="by style: a network that a search has found (docs/search.md), taken instead of pruning"),
+    ] = field(default_factory=dict)
+    import_md5: Annotated[dict[str, str], Field(description="by style: its md5")] = field(default_factory=dict)
 
 
 @part

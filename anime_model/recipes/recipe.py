@@ -23,6 +23,10 @@ from anime_model.recipes.teacher import TEACHER_LOSSES, TeacherSettings
 from anime_model.recipes.training import Perceptual, TrainingSettings
 
 LEAST_INT8 = 28.0  # dB: `INT8_PSNR` of anime_model/compression/export.py, which imports torch
+BY_STYLE = {  # keys whose values stand by style
+    "teacher": ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"),
+    "prune": ("import_file", "import_md5"),
+}
 STAGES_THAT_DISTILL = ("replace_convs", "prune", "distill", "quantize")
 
 
@@ -83,6 +87,17 @@ def parse_recipe(content: object) -> Recipe:
     return recipe
 
 
+def for_style(content: dict, style: str) -> dict:
+    """A recipe's plain mappings with one style alone: the others' stages are not needed."""
+    content = {**content, "styles": [style]}
+    for part, keys in BY_STYLE.items():
+        own = dict(content.get(part, {}))
+        for key in own.keys() & set(keys):
+            own[key] = {name: value for name, value in (own[key] or {}).items() if name == style}
+        content[part] = own
+    return content
+
+
 def _check(recipe: Recipe) -> None:
     """What sections mean for each other."""
     if not recipe.styles or len(set(recipe.styles)) != len(recipe.styles):
@@ -90,6 +105,8 @@ def _check(recipe: Recipe) -> None:
     _check_style_names(recipe)
     _check_teacher(recipe.teacher, recipe.styles)
     _check_reference(recipe.teacher)
+    for style, file in recipe.prune.import_file.items():
+        _check_pin(f"prune.import_md5.{style}", file, recipe.prune.import_md5.get(style, ""))
     share = recipe.distillation.reference_share
     if share and not (recipe.teacher.reference and recipe.teacher.scales):
         raise RecipeError(f"distillation.reference_share: {share:g}, but no network of teacher.reference draws")
@@ -105,11 +122,11 @@ def _check(recipe: Recipe) -> None:
 
 def _check_style_names(recipe: Recipe) -> None:
     """What is set for a style is for one that there is: a misspelled name would be ignored, and a teacher trained."""
-    for key in ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"):
-        for style in getattr(recipe.teacher, key):
+    for part, key in ((part, key) for part, names in BY_STYLE.items() for key in names):
+        for style in getattr(getattr(recipe, part), key):
             if style not in recipe.styles:
-                known = ", ".join(recipe.styles)
-                raise RecipeError(f"teacher.{key}.{style}: no such style ({known}); take it away or add it to styles")
+                where, known = f"{part}.{key}.{style}", ", ".join(recipe.styles)
+                raise RecipeError(f"{where}: no such style ({known}); take it away or add it to styles")
 
 
 def _check_perceptual_layers(recipe: Recipe) -> None:

@@ -23,6 +23,8 @@ def training_steps(stage: Stage, recipe: Recipe) -> int:
         pairs = teacher.pairs.steps + teacher.pairs.frames_steps
         return pairs if stage.style in teacher.reference else teacher.warm_up_steps + teacher.steps
     if stage.kind == "prune":
+        if stage.style in prune.import_file:
+            return 0
         return prune.sparsity_steps + prune.rounds * prune.fine_tune.steps
     if stage.kind in ("replace_convs", "distill", "quantize"):
         return getattr(recipe, stage.kind).fine_tune.steps

@@ -62,6 +62,8 @@ def _pins(recipe: Recipe) -> Iterator[tuple[str, str, str, Callable[[Path], str]
         yield "teacher.warm_start", teacher.warm_start, teacher.warm_start_md5, file_md5
     for style, file in teacher.import_file.items():
         yield f"teacher.import_file.{style}", file, teacher.import_md5[style], file_md5
+    for style, file in recipe.prune.import_file.items():
+        yield f"prune.import_file.{style}", file, recipe.prune.import_md5[style], file_md5
     for style, file in teacher.reference.items():
         yield f"teacher.reference.{style}", file, teacher.reference_md5[style], _network_md5
 

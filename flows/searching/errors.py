@@ -1,0 +1,2 @@
+class SearchError(RuntimeError):
+    """What keeps a search from going on, in one line."""

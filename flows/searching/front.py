@@ -1,0 +1,106 @@
+"""What a search has found: its front as a table, a chart and a run in MLflow, and the sizes that a person picks."""
+
+from dataclasses import dataclass
+
+import mlflow
+import optuna
+from mlflow.exceptions import MlflowException
+from optuna.trial import TrialState
+
+from anime_model.pictures.atomic import write_whole
+from anime_model.pictures.tables import write_table
+from anime_model.report.charts import Bubble, trade_off
+from flows.pipeline.results import aligned_text
+from flows.registry.versions import experiment_name
+from flows.searching.place import Place
+from flows.searching.study import IDENTITY, TEACHER
+
+SIZES = {"nano": 100, "lite": 30, "plus": 12}  # times faster than the teacher, at least
+KIND = "search"  # the tag of the MLflow runs that keep studies
+FIGURES = ("trial", "LPIPS", "ms", "times faster", "MB in 32 bits")
+SHOWN = 14  # points of the chart
+
+
+@dataclass(frozen=True)
+class Point:
+    """One member: its trial, its figures and what it chose."""
+
+    trial: int
+    lpips: float
+    ms: float
+    bytes: int
+    choice: dict[str, int]
+
+
+def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
+    """Fastest first; on the front no other member is both faster and nearer (bytes are shown, not compared)."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    found = [Point(trial.number, *trial.values[:2], int(trial.values[2]), dict(trial.params)) for trial in done]
+    found.sort(key=lambda point: (point.ms, point.lpips))
+    if not front_only:
+        return found
+    best, front = float("inf"), []
+    for point in found:
+        if point.lpips < best:
+            best = point.lpips
+            front.append(point)
+    return front
+
+
+def sizes(study: optuna.Study) -> dict[str, Point]:
+    """For each of `SIZES` the nearest member that is fast enough, where there is one."""
+    teacher, front = float(study.user_attrs[TEACHER]), points(study)
+    fast = {name: [point for point in front if teacher / point.ms >= times] for name, times in SIZES.items()}
+    return {name: min(found, key=lambda point: point.lpips) for name, found in fast.items() if found}
+
+
+def written(place: Place, study: optuna.Study) -> str:
+    """Writes front.csv, trials.csv and front.svg; the picked sizes as text."""
+    front, teacher = points(study), float(study.user_attrs[TEACHER])
+    if not front:
+        return "no member was judged"
+    write_table(place.folder / "front.csv", [_row(point, teacher) for point in front])
+    write_table(place.folder / "trials.csv", [_row(point, teacher) for point in points(study, front_only=False)])
+    write_whole(place.folder / "front.svg", chart(study))
+    found = sizes(study)
+    table = aligned_text([_shown(name, point, teacher) for name, point in found.items()], FIGURES) if found else ""
+    missing = [f"{name}: no member is {times} times faster" for name, times in SIZES.items() if name not in found]
+    return "\n".join([*([table] if table else []), *missing, _recorded(place, study)])
+
+
+def _shown(name: str, point: Point, teacher: float) -> dict[str, str]:
+    cells = name, str(point.trial), f"{point.lpips:.4f}", f"{point.ms:.1f}", f"{teacher / point.ms:.1f}"
+    return dict(zip(("size", *FIGURES), (*cells, f"{point.bytes / 1e6:.2f}"), strict=True))
+
+
+def _row(point: Point, teacher: float) -> dict[str, float | int | str]:
+    figures = {"trial": point.trial, "lpips": round(point.lpips, 5), "ms": round(point.ms, 3)}
+    return figures | {"times_faster": round(teacher / point.ms, 2), "bytes": point.bytes} | point.choice
+
+
+def chart(study: optuna.Study) -> str:
+    """The front, with the sizes by name."""
+    front, named = points(study), {point.trial: name for name, point in sizes(study).items()}
+    step = max(1, len(front) // SHOWN)
+    shown = [point for place, point in enumerate(front) if place % step == 0 or point.trial in named]
+    bubbles = [
+        Bubble(named.get(point.trial, ""), point.ms, point.lpips, point.bytes, f"trial {point.trial}")
+        for point in shown
+    ]
+    return str(trade_off(bubbles, "milliseconds of one picture", "LPIPS"))
+
+
+def _recorded(place: Place, study: optuna.Study) -> str:
+    """A run of MLflow with every trial; says what became of it."""
+    facts = study.user_attrs[IDENTITY]
+    try:
+        mlflow.set_experiment(experiment_name())
+        with mlflow.start_run(run_name=f"search {place.style}", tags={"kind": KIND, "style": place.style}):
+            mlflow.log_params({**facts, "trials": len(points(study, front_only=False))})
+            for name, point in sizes(study).items():
+                mlflow.log_metrics({f"{name}.lpips": point.lpips, f"{name}.ms": point.ms, f"{name}.bytes": point.bytes})
+            for name in ("front.csv", "trials.csv", "front.svg"):
+                mlflow.log_artifact(str(place.folder / name))
+    except (MlflowException, OSError) as error:
+        return f"MLflow has no record of it ({' '.join(str(error).split())}); the files are in {place.folder}"
+    return f"front.csv, trials.csv and front.svg are in {place.folder.relative_to(place.root)} and in MLflow"

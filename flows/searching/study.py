@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -34,12 +35,12 @@ def address(place: Place, url: str | None) -> str:
 def _storage(place: Place, url: str | None) -> RDBStorage:
     where = address(place, url)
     try:
-        return RDBStorage(
-            where,
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-        )
+        with warnings.catch_warnings():  # it is "experimental" since version 2.8
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            again = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+            return RDBStorage(
+                where, heartbeat_interval=HEARTBEAT, grace_period=GRACE, heartbeat_stale_trial_callback=again
+            )
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError) as error:
         reason = redact(" ".join(str(getattr(error, "orig", None) or error).split()))
         raise SearchError(f"--storage {redact(where)}: cannot be used ({reason})") from error
@@ -67,7 +68,6 @@ def joined(
     study = optuna.create_study(
         study_name=name, storage=storage, directions=["minimize"] * 3, sampler=sampler, load_if_exists=True
     )
-    study.set_metric_names(["lpips", "ms", "bytes"])
     known = study.user_attrs.get(IDENTITY)
     if known is None:
         for key, value in measured().items():

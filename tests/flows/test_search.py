@@ -1,0 +1,237 @@
+"""A search from a style's distilled network to a found member in the pipeline's place of pruning."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+import yaml
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState, create_trial
+
+from anime_model.compression.norms import gather_statistics
+from anime_model.compression.separable import replace_convs
+from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
+from anime_model.networks.generator import Generator
+from anime_model.pictures.arrays import write_picture
+from anime_model.recipes.recipe import load_recipe
+from anime_model.recipes.replace_convs import ReplaceSettings
+from flows import search
+from flows.searching import front, picking, study, workshop
+from flows.searching.errors import SearchError
+from flows.searching.place import Place
+
+ROOT = Path(__file__).parents[2]
+CHANGES = {"training": {"threads": 1}, "evaluate": {"latency_size": 64, "latency_threads": 1}}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with what the pipeline leaves: photos, a teacher, a distilled network."""
+    root, draw = tmp_path_factory.mktemp("search"), np.random.default_rng(0)
+    style = root / "artifacts/cel"
+    for number in range(12):
+        write_picture(style / f"data/photos/train/{number}.png", draw.integers(0, 255, (64, 64, 3), np.uint8))
+    torch.manual_seed(0)
+    teacher, photos = Generator(animeganv2(0.125)).eval(), torch.rand(2, 3, 64, 64) * 2 - 1
+    layers = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
+    lite = replace_convs(teacher, ReplaceSettings(layers=layers, stem="strided", kernels={"e2": 3}), photos)
+    gather_statistics(lite, [photos])
+    for folder, network in (("teacher", teacher), ("distilled", lite)):
+        (style / folder).mkdir()
+        save_generator(style / folder / f"{folder}.safetensors", network)
+    recipe = yaml.safe_load((ROOT / "recipes/demo.yaml").read_text())
+    for part, changes in CHANGES.items():
+        recipe[part] |= changes
+    recipe["teacher"] |= {"warm_start": "", "warm_start_md5": ""}
+    recipe["distill"]["fine_tune"]["crop"] = 48
+    (root / "params.yaml").write_text(yaml.safe_dump(recipe))
+    return root
+
+
+@pytest.fixture
+def place(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Place:
+    import shutil
+
+    import mlflow
+
+    root = tmp_path / "workspace"
+    shutil.copytree(template, root)
+    shutil.copy(empty_store, root / "mlflow.db")
+    monkeypatch.chdir(root)
+    monkeypatch.setattr(search, "WORKSPACE", root)
+    monkeypatch.setattr(workshop, "MEMBERS", 3)
+    mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
+    return Place(root, "cel")
+
+
+@pytest.fixture(autouse=True)
+def _tracking():
+    import mlflow
+
+    yield
+    mlflow.set_tracking_uri(None)
+
+
+def options(**changes: object) -> argparse.Namespace:
+    found = search._parser().parse_args(["cel", "--trials", "6", "--train-hours", "0.0003"])
+    return argparse.Namespace(**{**vars(found), **changes})
+
+
+@pytest.mark.slow
+def test_from_a_distilled_network_to_a_recipe(place: Place, capsys: pytest.CaptureFixture):
+    import mlflow
+
+    assert search.search(options()) == 0
+    found = study.opened(place, None, None)
+    assert len([trial for trial in found.trials if trial.state == TrialState.COMPLETE]) == 6
+    assert (place.folder / "front.svg").read_text().startswith("<svg")
+    rows = (place.folder / "trials.csv").read_text().splitlines()
+    assert len(rows) == 7
+    assert rows[0].startswith("trial,lpips,ms,times_faster,bytes,a0,")
+    runs = mlflow.search_runs(search_all_experiments=True, filter_string="tags.kind = 'search'")
+    assert runs["params.trials"].tolist() == ["6"]
+
+    assert search.search(options()) == 0, "a study that has its trials is not gone on with"
+    assert len(found.trials) == 6
+
+    capsys.readouterr()
+    assert search.search(options(pick="3")) == 0
+    assert "python -m flows.compress --recipe recipes/cel-3.yaml" in capsys.readouterr().out
+    network, wanted = load_generator(place.folder / "3.safetensors"), found.trials[3].params
+    assert {key: network.arch.layers[key].width for key in ("a0", "b1", "e2")} == {
+        key: wanted[key] for key in ("a0", "b1", "e2")
+    }
+    assert len([name for name in network.arch.layers if name in ("c2", "c3", "c4")]) == wanted["depth"]
+    recipe = load_recipe(place.root / "recipes/cel-3.yaml")
+    assert recipe.prune.import_file == {"cel": "artifacts/cel/search/3.safetensors"}
+
+    (place.root / "params.yaml").write_text((place.root / "recipes/cel-3.yaml").read_text())
+    command = [sys.executable, "-m", "tasks.prune", "cel", "none", "none", "none", "none", "artifacts/cel/pruned"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=place.root, env=environment, check=True, capture_output=True)
+    pruned = load_generator(place.artifacts / "pruned/pruned.safetensors")
+    photo = torch.rand(1, 3, 64, 64) * 2 - 1
+    assert torch.equal(pruned(photo), network(photo))
+    assert read_notes(place.artifacts / "pruned/pruned.safetensors")["trial"] == 3
+
+
+@pytest.mark.slow
+def test_another_family_needs_another_study(place: Place):
+    search.search(options(trials=1))
+    place.family.unlink()
+    with pytest.raises(SearchError, match=r"^study 'cel': is of another family_md5; .*--study"):
+        search.search(options(trials=1, train_hours=0.0005))
+    with pytest.raises(SearchError, match=r"is of another family than artifacts/cel/search/family.safetensors"):
+        picking.pick(place, study.opened(place, None, None), "0")
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"style": "ink"}, r"^ink: no style of params.yaml \(cel\)"),
+        ({"reference": Path("none.onnx")}, "^--reference none.onnx: is not there"),
+        ({"pick": "nano"}, "^study 'cel': is not there"),
+        ({"pick": "0", "storage": "sqlite:////none/there.db"}, r"^--storage sqlite:////none/there.db: cannot be used"),
+        ({"pick": "0", "storage": "nonsense"}, "^--storage nonsense: cannot be used"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(place: Place, changes: dict, line: str):
+    with pytest.raises(SearchError, match=line) as caught:
+        search.search(options(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_is_not_shown(place: Place):
+    with pytest.raises(SearchError) as caught:
+        study.opened(place, "postgresql://anna:hunter2secret@127.0.0.1:9/x", None)
+    assert "hunter2secret" not in str(caught.value)
+    assert "***@127.0.0.1:9" in str(caught.value)
+
+
+def test_a_style_that_was_never_made_is_named(place: Place):
+    (place.artifacts / "distilled/distilled.safetensors").unlink()
+    with pytest.raises(SearchError, match=r"distilled.safetensors: is not there; run `python -m flows.compress` first"):
+        search.search(options())
+
+
+def test_a_broken_off_training_goes_on(place: Place, capsys: pytest.CaptureFixture):
+    recipe = load_recipe(place.root / "params.yaml")
+    workshop.prepared(place, recipe, None, 1.0)
+    part = place.folder / "family.part.safetensors"
+    place.family.rename(part)
+    capsys.readouterr()
+    workshop.prepared(place, recipe, None, 121.0 - 119.0)
+    assert place.family.exists()
+    assert not part.exists()
+    assert read_notes(place.family)["seconds"] == 2.0
+
+
+def judged(*members: tuple[float, float, int]) -> optuna.Study:
+    found = optuna.create_study(directions=["minimize"] * 3)
+    found.set_user_attr(study.TEACHER, 1000.0)
+    for number, values in enumerate(members):
+        found.add_trial(
+            create_trial(values=values, params={"a0": 8 + number}, distributions={"a0": IntDistribution(1, 99)})
+        )
+    return found
+
+
+def test_sizes_are_the_nearest_that_are_fast_enough():
+    fast = (0.30, 5.0, 9), (0.20, 9.9, 10), (0.25, 9.0, 10)
+    found = judged(*fast, (0.10, 33.0, 20), (0.02, 90.0, 50), (0.03, 83.0, 60))
+    picked = front.sizes(found)
+    assert {name: point.trial for name, point in picked.items()} == {"nano": 1, "lite": 3, "plus": 5}
+    assert [point.trial for point in front.points(found)] == [0, 2, 1, 3, 5, 4]
+
+
+def test_a_size_that_nothing_reaches_is_said(tmp_path: Path):
+    found = judged((0.1, 50.0, 9))
+    assert set(front.sizes(found)) == {"plus"}
+    with pytest.raises(SearchError, match="--pick nano: no member yet is 100 times faster"):
+        picking._point(found, "nano")
+    with pytest.raises(SearchError, match="--pick 77: is neither nano, lite, plus nor the number"):
+        picking._point(found, "77")
+
+
+WORKER = """
+import sys, time, optuna
+from pathlib import Path
+from flows.searching import study
+from flows.searching.place import Place
+study.HEARTBEAT, study.GRACE = 1, 2
+found = study.opened(Place(Path(sys.argv[1]), "cel"), None, None)
+def objective(trial):
+    trial.suggest_int("a0", 8, 16, step=8)
+    print("began", flush=True)
+    time.sleep(600)
+found.optimize(objective, n_trials=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_workers_member_is_judged_by_another(place: Place, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(study, "HEARTBEAT", 1)
+    monkeypatch.setattr(study, "GRACE", 2)
+    found = study.joined(place, None, None, {"style": "cel"}, dict)
+    found.enqueue_trial({"a0": 16})
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(place.root)], env=environment, stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == b"began\n"
+    time.sleep(1.5)  # its heart has beaten
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    time.sleep(3.5)
+    found.optimize(lambda trial: (trial.suggest_int("a0", 8, 16, step=8), 1, 1), n_trials=2)
+    states = {state: [t.params["a0"] for t in found.trials if t.state == state] for state in TrialState}
+    assert states[TrialState.FAIL] == [16]
+    assert 16 in states[TrialState.COMPLETE], "taken up again with what it had chosen"

@@ -217,19 +217,19 @@ found.optimize(objective, n_trials=1)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_workers_member_is_judged_by_another(place: Place, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(study, "HEARTBEAT", 1)
     monkeypatch.setattr(study, "GRACE", 2)
     found = study.joined(place, None, None, {"style": "cel"}, dict)
     found.enqueue_trial({"a0": 16})
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(place.root)], env=environment, stdout=subprocess.PIPE)
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == b"began\n"
-    time.sleep(1.5)  # its heart has beaten
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
+    command = [sys.executable, "-c", WORKER, str(place.root)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"began\n"
+        time.sleep(1.5)  # its heart has beaten
+        worker.send_signal(signal.SIGKILL)
     time.sleep(3.5)
     found.optimize(lambda trial: (trial.suggest_int("a0", 8, 16, step=8), 1, 1), n_trials=2)
     states = {state: [t.params["a0"] for t in found.trials if t.state == state] for state in TrialState}

@@ -16,7 +16,7 @@ from anime_model.recipes.evaluate import EvaluateStage
 from anime_model.recipes.prune import PruneStage
 from anime_model.recipes.quantize import QuantizeStage
 from anime_model.recipes.reading import RecipeError, parse
-from anime_model.recipes.recipe import LEAST_INT8, load_recipe, parse_recipe
+from anime_model.recipes.recipe import LEAST_INT8, for_style, load_recipe, parse_recipe
 from anime_model.recipes.replace_convs import ReplaceStage
 from anime_model.recipes.teacher import ReferenceStage, TeacherStage
 from tools import recipe_keys
@@ -115,6 +115,8 @@ def test_what_distillations_share_reaches_every_stage():
         ("teacher.import_file", {"cell": "x.pt"}),
         ("teacher.import_md5", {"cell": "0" * 32}),
         ("teacher.reference_hints", {"cell": {}}),
+        ("prune.import_file", {"cell": "x.safetensors"}),
+        ("prune.import_md5", {"cell": "0" * 32}),
         ("quantize.psnr", 20),
         ("teacher.weights.content", -1),
         ("teacher.weights.content", float("inf")),
@@ -190,9 +192,22 @@ def test_numbers_may_be_written_as_people_write_them():
     assert parse_recipe(changed("teacher.rate", 1)).teacher.rate == 1.0
 
 
-def test_an_imported_teacher_is_pinned():
-    with pytest.raises(RecipeError, match="import_md5"):
-        parse_recipe(changed("teacher.import_file", {"cel": "x.pt"}))
+@pytest.mark.parametrize("section", ["teacher", "prune"])
+def test_an_imported_network_is_pinned(section: str):
+    with pytest.raises(RecipeError, match=rf"^{section}.import_md5.cel: pin x.pt by its md5"):
+        parse_recipe(changed(f"{section}.import_file", {"cel": "x.pt"}))
+
+
+def test_a_recipe_for_one_style_keeps_what_is_set_for_it():
+    content = changed("teacher.import_file", {"cel": "x.pt", "ink": "y.pt"})
+    content["prune"]["import_md5"] = {"ink": "0" * 32}
+    content["styles"] = ["cel", "ink"]
+    alone = for_style(content, "ink")
+    assert alone["styles"] == ["ink"]
+    assert alone["teacher"]["import_file"] == {"ink": "y.pt"}
+    assert alone["prune"]["import_md5"] == {"ink": "0" * 32}
+    assert alone["teacher"]["rate"] == content["teacher"]["rate"]
+    assert content["teacher"]["import_file"] == {"cel": "x.pt", "ink": "y.pt"}, "the given one is left as it is"
 
 
 def with_reference(**more: object) -> dict:

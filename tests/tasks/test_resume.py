@@ -43,7 +43,7 @@ def test_every_training_stage_survives_a_kill(stage, small_data, tmp_path):
     shutil.copytree(small_data, whole / "cel/data")
     (whole / "cel/reference/pictures").mkdir(parents=True)
     for name, (out, inputs) in STAGES.items():
-        arguments = ["cel"] * (name == "train_teacher") + [f"cel/{path}" for path in (*inputs, out)]
+        arguments = ["cel"] * (name in ("train_teacher", "prune")) + [f"cel/{path}" for path in (*inputs, out)]
         run(stage(name, *arguments, folder=whole))
         shutil.copytree(whole / "cel", broken / "cel", dirs_exist_ok=True, ignore=shutil.ignore_patterns(out))
         kill_after(stage(name, *arguments, folder=broken), 1)

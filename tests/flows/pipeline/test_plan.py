@@ -26,6 +26,8 @@ def test_steps_are_those_that_the_stages_will_do():
     assert plan.steps_to_do([stage("distill@cel", "")], DEMO) == {}, "it is up to date"
     imported = replace(DEMO, teacher=replace(DEMO.teacher, import_file={"cel": "x"}))
     assert plan.steps_to_do([stage("train_teacher@cel")], imported) == {}
+    found = replace(DEMO, prune=replace(DEMO.prune, import_file={"cel": "x"}))
+    assert plan.steps_to_do([stage("prune@cel")], found) == {}
     drawn = replace(DEMO, teacher=replace(DEMO.teacher, reference={"cel": "x"}))
     assert plan.steps_to_do([stage("train_teacher@cel")], drawn) == {"train_teacher@cel": DEMO.teacher.pairs.steps}
 

@@ -47,14 +47,11 @@ def main() -> None:
     facts = {"family": file.name, "timed_members": MEMBERS, "threads": THREADS, "size": SIZE}
     facts |= {"cpu": cpu_name(), "instruction_set": instruction_set()}
     facts |= {"machine_busy": max(float(row.get("latency_machine_busy", 0)) for row in found.values())}
-    figures = {
-        "mean_error": round(float(np.abs(errors).mean()), 4),
-        "largest_error": round(float(np.abs(errors).max()), 4),
-    }
-    RESULTS.write_text(
-        json.dumps({**facts, **figures, "bias": round(float(errors.mean()), 4), "members": rows}, indent=1)
-    )
-    print(json.dumps({**facts, **figures}))
+    off = np.abs(errors)
+    facts |= {"mean_error": round(float(off.mean()), 4), "largest_error": round(float(off.max()), 4)}
+    facts |= {"bias": round(float(errors.mean()), 4)}
+    RESULTS.write_text(json.dumps({**facts, "members": rows}, indent=1) + "\n")
+    print(json.dumps(facts))
 
 
 if __name__ == "__main__":

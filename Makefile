@@ -9,7 +9,7 @@ demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
 
 test: .venv/installed
-	@python -m pytest -n 2 --dist loadfile
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/installed  ## half an hour and more: retraining, browsers, PostgreSQL, kills at random moments
 	@python -m pytest -m 'long or faults'

@@ -3,19 +3,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-long lint repro prefect mlflow web clean
+.PHONY: demo test test-long lint constraints repro prefect mlflow web clean
 
 demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
 
 test: .venv/installed
-	@python -m pytest -n 2 --dist loadfile
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/installed  ## half an hour and more: retraining, browsers, PostgreSQL, kills at random moments
 	@python -m pytest -m 'long or faults'
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy
+
+constraints: .venv/installed  ## constraints.txt anew: the newest packages that suit each other; nothing is installed
+	@python -m tools.constraints
 
 repro: .venv/installed  ## the same pipeline without Prefect
 	@python -m flows.pipeline.recipe_file && python -m flows.machine.environment dvc repro && python -m flows.report

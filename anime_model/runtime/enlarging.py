@@ -69,7 +69,9 @@ class Enlarged:
 
     def parts(self, memory: int) -> Iterator[Box]:
         """Left, top, right and bottom of all parts, each computed within about `memory` bytes where they suffice."""
-        side = max(TILE, int(math.sqrt(max(0, memory) / RUN)) * 2 - 8 * self.radius)
+        doubled = int(math.sqrt(max(0, memory) / RUN)) * 2 - 8 * self.radius  # before the exact reduction
+        large = [side << self.doublings for side in self.drawing.shape[1::-1]]
+        side = max(TILE, int(doubled * min(wanted / found for wanted, found in zip(self.size, large, strict=True))))
         for top in range(0, self.size[1], side):
             for left in range(0, self.size[0], side):
                 yield left, top, min(left + side, self.size[0]), min(top + side, self.size[1])

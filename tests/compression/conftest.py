@@ -1,3 +1,5 @@
+"""Lessons of toy networks."""
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ from anime_model.networks.generator import Generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import write_picture
 from anime_model.training.data import Pictures
+from tests.exports import graphs_are_traced_once
+
+__all__ = ["graphs_are_traced_once"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.toy import dvc, git, make_project
+from tests.support import made_once
 
 ROOT = Path(__file__).parents[2]
 HOME = Path(tempfile.mkdtemp(prefix="flows-tests-"))
@@ -32,15 +33,16 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(scope="session")
 def toy_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("toy") / "project")
+    return made_once(tmp_path_factory, "toy", lambda folder: make_project(folder / "project")) / "project"
 
 
 @pytest.fixture(scope="session")
 def made_template(toy_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("made") / "project"
-    shutil.copytree(toy_template, root)
-    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=root, check=True, capture_output=True)
-    return root
+    def make(folder: Path) -> None:
+        shutil.copytree(toy_template, folder / "project")
+        dvc("repro", "-q", folder=folder / "project")
+
+    return made_once(tmp_path_factory, "made", make) / "project"
 
 
 @pytest.fixture
@@ -69,17 +71,19 @@ def tracked_template(toy_template: Path, tmp_path_factory: pytest.TempPathFactor
     `.dvc` file too."""
     from tests.flows.promoting import make_retrainable
 
-    root = tmp_path_factory.mktemp("tracked") / "toy"
-    shutil.copytree(toy_template, root)
-    make_retrainable(root)
-    (root / "unrelated.bin").write_text("nothing reads it")
-    dvc("remote", "add", "-d", "store", str(root.parent / "remote"), folder=root)
-    dvc("add", "photos", "frames/cel", "frames/ink", "unrelated.bin", folder=root)
-    dvc("repro", "-q", folder=root)
-    git("add", "-A", folder=root)
-    git("commit", "-qm", "photos, version 1", folder=root)
-    dvc("push", "-q", folder=root)
-    return root
+    def make(folder: Path) -> None:
+        root = folder / "toy"
+        shutil.copytree(toy_template, root)
+        make_retrainable(root)
+        (root / "unrelated.bin").write_text("nothing reads it")
+        dvc("remote", "add", "-d", "store", str(folder / "remote"), folder=root)
+        dvc("add", "photos", "frames/cel", "frames/ink", "unrelated.bin", folder=root)
+        dvc("repro", "-q", folder=root)
+        git("add", "-A", folder=root)
+        git("commit", "-qm", "photos, version 1", folder=root)
+        dvc("push", "-q", folder=root)
+
+    return made_once(tmp_path_factory, "tracked", make) / "toy"
 
 
 @pytest.fixture
@@ -96,9 +100,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow's database before its first use: it takes seconds to make its tables."""
     import mlflow
 
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+    def make(folder: Path) -> None:
+        mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return made_once(tmp_path_factory, "mlflow", make) / "mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,17 @@ def test_parts_equal_the_whole(monkeypatch, shape: tuple[int, int], size: tuple[
     assert len(list(large.parts(0))) > 3
 
 
+@pytest.mark.parametrize("side", [3168, 3200, 4000, 4900, 6336, 6400, 10_000])
+def test_no_run_gets_more_pixels_than_fit_in_memory(side: int, monkeypatch):
+    """Whatever share of the doubled drawing is left: just above a bound nearly half of each side is thrown away."""
+    memory, runs = 300_000_000, []
+    large = Enlarged(np.zeros((720, 720, 3), np.uint8), (side, side), 1)
+    monkeypatch.setattr(Enlarged, "_double", lambda self, v: (runs.append(v[0].size), v.repeat(2, 1).repeat(2, 2))[1])
+    boxes = list(large.parts(memory))
+    large.part(boxes[0])
+    assert 0.6 < max(runs) * enlarging.RUN / memory <= 1.01, "neither too many parts nor too large ones"
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 2), (2, 70)])
 def test_tiny_drawings_can_be_enlarged(shape: tuple[int, int]):
     flat = np.full((*shape, 3), 130, np.uint8)

@@ -1,3 +1,5 @@
+"""Stages with a tiny recipe and tiny data, each a process of its own."""
+
 import copy
 import os
 import subprocess
@@ -10,6 +12,7 @@ import yaml
 
 from anime_model.demo.scenes import generate_demo
 from anime_model.training.preparation import prepare
+from tests.tasks.forked import Forked
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -59,15 +62,31 @@ def small_data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def stage(tmp_path, small_recipe) -> Callable[..., subprocess.Popen]:
-    """Starts `python -m tasks.NAME ARGUMENTS` in a workspace of its own, its output piped."""
+def workplace(tmp_path, small_recipe) -> Callable[..., dict]:
+    """Makes the folder in which a stage runs, and says how it runs there."""
 
-    def start(name: str, *arguments: object, folder: Path = tmp_path, recipe: dict = small_recipe) -> subprocess.Popen:
+    def make(folder: Path = tmp_path, recipe: dict = small_recipe) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "params.yaml").write_text(yaml.safe_dump(recipe))
+        return {"folder": folder, "environment": {**os.environ, "PYTHONPATH": str(ROOT), "ANIME_DEBUG": ""}}
+
+    return make
+
+
+@pytest.fixture
+def stage(workplace) -> Callable[..., Forked]:
+    """Starts a stage with these arguments in a workspace of its own, its output piped; what it imports is there."""
+    return lambda name, *arguments, **where: Forked(name, [*map(str, arguments)], **workplace(**where))
+
+
+@pytest.fixture
+def started_stage(workplace) -> Callable[..., subprocess.Popen]:
+    """The same as `python -m tasks.NAME ARGUMENTS`, from the first line of Python on."""
+
+    def start(name: str, *arguments: object, **where: object) -> subprocess.Popen:
         command = [sys.executable, "-m", f"tasks.{name}", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANIME_DEBUG": ""}
+        place = workplace(**where)
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+        return subprocess.Popen(command, cwd=place["folder"], env=place["environment"], **pipes)
 
     return start

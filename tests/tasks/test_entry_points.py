@@ -23,22 +23,22 @@ def refused(process) -> str:
     return errors
 
 
-def test_missing_arguments_show_the_usage(stage):
-    process = stage("prepare")
+def test_missing_arguments_show_the_usage(started_stage):
+    process = started_stage("prepare")
     _, errors = process.communicate(timeout=60)
     assert "usage: python -m tasks.prepare PHOTOS FRAMES OUT" in errors
 
 
-def test_wrong_recipe_is_named_before_any_work(stage, small_recipe, tmp_path):
+def test_wrong_recipe_is_named_before_any_work(started_stage, small_recipe, tmp_path):
     recipe = merged(small_recipe, {"data": {"photo_sice": 3}})
-    assert "data.photo_sice: unknown key" in refused(stage("prepare", "a", "b", "out", recipe=recipe))
+    assert "data.photo_sice: unknown key" in refused(started_stage("prepare", "a", "b", "out", recipe=recipe))
     assert not (tmp_path / "out").exists()
 
 
-def test_empty_folders_are_named(stage, tmp_path):
+def test_empty_folders_are_named(started_stage, tmp_path):
     (tmp_path / "photos/train").mkdir(parents=True)
     (tmp_path / "frames").mkdir()
-    assert "photos" in refused(stage("prepare", "photos", "frames", "out"))
+    assert "photos" in refused(started_stage("prepare", "photos", "frames", "out"))
 
 
 def test_broken_checkpoints_are_named(stage, small_data, tmp_path):

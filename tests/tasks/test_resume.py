@@ -1,4 +1,7 @@
-"""kill -9 in the middle of every training stage: the next run ends with the files of an unbroken one."""
+"""kill -9 in the middle of every training stage: the next run ends with the files of an unbroken one.
+
+The run that goes on is started in full: it shares nothing with those before it, not even the order of a set.
+"""
 
 import shutil
 from pathlib import Path
@@ -38,7 +41,7 @@ def kill_after(process, lines: int) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_every_training_stage_survives_a_kill(stage, small_data, tmp_path):
+def test_every_training_stage_survives_a_kill(stage, started_stage, small_data, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     shutil.copytree(small_data, whole / "cel/data")
     (whole / "cel/reference/pictures").mkdir(parents=True)
@@ -48,6 +51,6 @@ def test_every_training_stage_survives_a_kill(stage, small_data, tmp_path):
         shutil.copytree(whole / "cel", broken / "cel", dirs_exist_ok=True, ignore=shutil.ignore_patterns(out))
         kill_after(stage(name, *arguments, folder=broken), 1)
         assert not (broken / "cel" / out).exists(), f"{name} wrote results before it had them"
-        run(stage(name, *arguments, folder=broken))
+        run(started_stage(name, *arguments, folder=broken))
         assert contents(broken / "cel" / out) == contents(whole / "cel" / out), name
         assert not list((broken / "scratch").glob("*/*")), f"{name} left resume files behind"

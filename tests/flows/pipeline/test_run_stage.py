@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event
 
 import psutil
 import pytest
@@ -95,9 +95,8 @@ def test_a_timeout_ends_the_whole_group(changed: Path, monkeypatch: pytest.Monke
 def test_a_stop_ends_the_whole_group(changed: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TOY", "hang train_teacher@cel")
     stop = Event()
-    Timer(2, stop.set).start()
-    with pytest.raises(StageError, match="stopped"):
-        run(changed, "train_teacher@cel", stop=stop)
+    with pytest.raises(StageError, match="stopped"):  # as soon as it says that it hangs
+        reproduce("train_teacher@cel", changed, stop, 60, lambda line: stop.set())
     assert gone(hanging(changed))
 
 

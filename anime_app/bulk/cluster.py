@@ -9,9 +9,10 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 import pyarrow as pa
@@ -27,9 +28,6 @@ ANSWER = 10.0  # seconds for somebody to answer at an address
 STORE = 150_000_000  # bytes of shared memory for tasks and rows, which are small: pictures do not pass through it
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its own remarks on standard error
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
 
@@ -57,30 +55,66 @@ def started(address: str | None, cores: int | None = None) -> Iterator[int]:
     A cluster of this computer alone listens on loopback only, has `cores` (default: all that this process may use), a
     token of its own for who may ask it, and leaves no file behind.
     """
-    os.environ.update(QUIET)
-    if address:
-        with _faults(address):
-            ray = _joined(address)
-        try:
-            yield int(ray.cluster_resources().get("CPU", 0))
-        finally:
-            ray.shutdown()
-        return
-    folder = tempfile.mkdtemp(prefix="anime-ray-", dir=_short(tempfile.gettempdir()))
     before = dict(os.environ)
+    os.environ.update(QUIET)
+    try:
+        with only_own_lines(), _joined(address) if address else _alone(cores or cores_here()) as found:
+            yield found
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[int]:
+    with _faults(address):
+        ray = _import()
+        ray.init(address=checked(address), log_to_driver=False, logging_level=logging.CRITICAL)
+    try:
+        yield int(ray.cluster_resources().get("CPU", 0))
+    finally:
+        with suppress(Exception):  # what is being shut down may be gone already
+            ray.shutdown()
+
+
+@contextmanager
+def _alone(cores: int) -> Iterator[int]:
+    folder = tempfile.mkdtemp(prefix="anime-ray-", dir=_short(tempfile.gettempdir()))
     # read when Ray is imported: nodes of a cluster that can have others never listen on loopback alone
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         with _faults("this computer"):
-            ray = _local(folder, cores or cores_here())
-        yield cores or cores_here()
+            _start(folder, cores)
+        yield cores
     finally:
-        with suppress(Exception):  # what is being shut down may be gone already
+        with suppress(Exception):
             _import().shutdown()
-        os.environ.clear()
-        os.environ.update(before)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def only_own_lines() -> Iterator[None]:
+    """Standard error for this program's lines alone: what libraries write to it and to standard output goes nowhere.
+
+    Ray's own processes keep logs; what is wrong is said by an exception.
+    """
+    stream, kept = sys.stderr, [os.dup(1), os.dup(2)]
+    own = getattr(stream, "name", None) == "<stderr>"
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        if own:
+            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=stream.encoding, errors=stream.errors)
+        for number in (1, 2):
+            os.dup2(nowhere.fileno(), number)
+        try:
+            yield
+        finally:
+            for number, real in enumerate(kept, 1):
+                os.dup2(real, number)
+                os.close(real)
+            if own:
+                sys.stderr.close()
+                sys.stderr = stream
 
 
 def rows(tasks: list[Task], brief: Brief, workers: int) -> Iterator[pa.Table]:
@@ -121,9 +155,8 @@ def _import() -> Any:
     return ray
 
 
-def _local(folder: str, cores: int) -> Any:
-    ray = _import()
-    ray.init(
+def _start(folder: str, cores: int) -> None:
+    _import().init(
         address="local",
         num_cpus=cores,
         include_dashboard=False,
@@ -132,13 +165,6 @@ def _local(folder: str, cores: int) -> Any:
         object_store_memory=STORE,
         _temp_dir=folder,
     )
-    return ray
-
-
-def _joined(address: str) -> Any:
-    ray = _import()
-    ray.init(address=checked(address), log_to_driver=False, logging_level=logging.CRITICAL)
-    return ray
 
 
 def _hush() -> None:

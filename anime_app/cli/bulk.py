@@ -84,6 +84,21 @@ class Tally:
             raise places.Away(f"{', '.join(self.inputs)}: gone ({reason})")
 
 
+class _Shown(Progress):
+    """The bar of a terminal; elsewhere a line now and then, since bulk work runs for hours and leaves a log."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total, "pictures")
+        self.said = self.start
+
+    def step(self, count: int = 1) -> None:
+        super().step(count)
+        now = time.monotonic()
+        if not self.shown and now - self.said >= EVERY:
+            self.said = now
+            say(line(self.done, self.total, now - self.start, self.what))
+
+
 def bulk(options: argparse.Namespace) -> int:
     """The exit status, as that of `stylize`. Raises `ValueError`, `OSError`, `KeyboardInterrupt`."""
     inputs, target = _ends(options)
@@ -144,19 +159,16 @@ def _planned(jobs: list[Job], record: manifest.Manifest, settings: dict, force: 
 def _work(
     found: Plan, options: argparse.Namespace, brief: worker.Brief, record: manifest.Manifest, tally: Tally
 ) -> None:
-    progress, last, begun = Progress(len(found.tasks), "pictures"), time.monotonic(), time.monotonic()
     cores = (options.workers or max(1, cores_here() // brief.threads)) * brief.threads
-    try:
-        with cluster.started(options.address, cores) as there:
-            workers = options.workers or max(1, there // brief.threads)
+    with cluster.started(options.address, cores) as there:
+        workers = options.workers or max(1, there // brief.threads)
+        progress = _Shown(len(found.tasks))
+        try:
             for table in cluster.rows(found.tasks, brief, workers):
                 record.add(tally.take(table))
                 progress.step(len(table))
-                if not progress.shown and time.monotonic() - last >= EVERY:
-                    last = time.monotonic()
-                    say(line(progress.done, progress.total, last - begun, "pictures"))
-    finally:
-        progress.clear()
+        finally:
+            progress.clear()
     if missing := len(found.tasks) - sum(tally.done):
         raise ValueError(f"Ray lost {missing} pictures")
 

@@ -1,4 +1,4 @@
-"""Bulk work on a real Ray: this computer alone, and a cluster of two nodes that lose a worker, and then a whole node."""
+"""Bulk work on a real Ray: this computer alone, and a cluster of two nodes that lose a worker, then a whole node."""
 
 import os
 import re

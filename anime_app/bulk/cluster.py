@@ -49,16 +49,17 @@ def checked(address: str) -> str:
 
 
 @contextmanager
-def started(address: str | None, cores: int | None = None) -> Iterator[int]:
-    """Ray for the block, on this computer or the cluster at `address`; the cores that it has. Raises `ClusterError`.
+def started(address: str | None, threads: int, workers: int | None) -> Iterator[int]:
+    """Ray for the block, on this computer or the cluster at `address`: how many workers of `threads` cores it has room
+    for, at most `workers`. Raises `ClusterError`.
 
-    A cluster of this computer alone listens on loopback only, has `cores` (default: all that this process may use), a
-    token of its own for who may ask it, and leaves no file behind.
+    A cluster of this computer alone listens on loopback only, has a token of its own for who may ask it, and leaves no
+    file behind.
     """
     before = dict(os.environ)
     os.environ.update(QUIET)
     try:
-        with only_own_lines(), _joined(address) if address else _alone(cores or cores_here()) as found:
+        with only_own_lines(), _joined(address, threads, workers) if address else _alone(threads, workers) as found:
             yield found
     finally:
         os.environ.clear()
@@ -66,27 +67,33 @@ def started(address: str | None, cores: int | None = None) -> Iterator[int]:
 
 
 @contextmanager
-def _joined(address: str) -> Iterator[int]:
+def _joined(address: str, threads: int, workers: int | None) -> Iterator[int]:
     with _faults(address):
         ray = _import()
         ray.init(address=checked(address), log_to_driver=False, logging_level=logging.CRITICAL)
     try:
-        yield int(ray.cluster_resources().get("CPU", 0))
+        cores = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+        room = sum(int(count) // threads for count in cores)
+        if not room:
+            raise ClusterError(f"{address}: no node has {threads} cores (--threads)")
+        yield min(workers or room, room)
     finally:
         with suppress(Exception):  # what is being shut down may be gone already
             ray.shutdown()
 
 
 @contextmanager
-def _alone(cores: int) -> Iterator[int]:
+def _alone(threads: int, workers: int | None) -> Iterator[int]:
+    workers = workers or max(1, cores_here() // threads)
     folder = tempfile.mkdtemp(prefix="anime-ray-", dir=_short(tempfile.gettempdir()))
-    # read when Ray is imported: nodes of a cluster that can have others never listen on loopback alone
-    os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
-    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    if "ray" not in sys.modules:  # it reads these when it is imported; the command has not done so before
+        # a node of a cluster that can have others never listens on loopback alone
+        os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
     try:
         with _faults("this computer"):
-            _start(folder, cores)
-        yield cores
+            _start(folder, workers * threads)
+        yield workers
     finally:
         with suppress(Exception):
             _import().shutdown()

@@ -22,7 +22,6 @@ from anime_app.cli.progress_bar import Progress, line
 from anime_app.cli.stylize import STANDARD, ended, order_of, stopped, style_name, stylizer_of
 from anime_app.terminal import say
 from anime_model.pictures.arrays import SUFFIXES
-from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import kind_of
 from anime_model.pictures.opening import why_not_read
 from anime_model.runtime.models import styles
@@ -159,9 +158,7 @@ def _planned(jobs: list[Job], record: manifest.Manifest, settings: dict, force: 
 def _work(
     found: Plan, options: argparse.Namespace, brief: worker.Brief, record: manifest.Manifest, tally: Tally
 ) -> None:
-    cores = (options.workers or max(1, cores_here() // brief.threads)) * brief.threads
-    with cluster.started(options.address, cores) as there:
-        workers = options.workers or max(1, there // brief.threads)
+    with cluster.started(options.address, brief.threads, options.workers) as workers:
         progress = _Shown(len(found.tasks))
         try:
             for table in cluster.rows(found.tasks, brief, workers):

@@ -1,6 +1,10 @@
-"""A style that ships, photos, and what a folder holds."""
+"""A style that ships, photos, what a folder holds, Ray's part played in this process, and the command in its own."""
 
 import hashlib
+import os
+import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +22,9 @@ from anime_app.bulk.plan import Task, blocks
 from anime_app.bulk.worker import Brief, Worker
 from anime_model.runtime import models
 from tests.tiny_onnx import negative_model
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 300  # seconds for Ray to start or to see that a node is gone, on a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +61,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
 
     @contextmanager
-    def started(address: str | None, cores: int) -> Iterator[int]:
-        yield cores
+    def started(address: str | None, threads: int, workers: int | None) -> Iterator[int]:
+        yield workers or 1
 
     def rows(tasks: list[Task], brief: Brief, workers: int) -> Iterator[pa.Table]:
         counts.append(len(tasks))
@@ -66,6 +73,41 @@ def played(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(cluster, "started", started)
     monkeypatch.setattr(cluster, "rows", rows)
     return counts
+
+
+def environment(before: str = "", **others: str) -> dict[str, str]:
+    """For a process that finds the project first, and runs `before` when it meets the stylizer."""
+    place = Path(f".site-{secrets.token_hex(4)}").absolute()
+    place.mkdir()
+    hook = f"""
+import sys
+if any(name in " ".join(sys.orig_argv) for name in ("default_worker.py", "anime_app")):
+    from anime_model.pictures import images
+    from anime_model.runtime.stylizer import Stylizer
+    {before or "pass"}
+"""
+    (place / "sitecustomize.py").write_text(hook)
+    path = os.pathsep.join([str(place), str(ROOT)])
+    return os.environ | {"PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"} | others
+
+
+def stylize(*arguments: str, env: dict[str, str], weights: Path) -> subprocess.Popen:
+    program = f"""
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits an ignored one
+from pathlib import Path
+from anime_model.runtime import models
+models.WEIGHTS = Path({str(weights)!r})
+from anime_app.cli.command import main
+sys.exit(main(["stylize", *{list(arguments)!r}, "--engine", "ray"]))
+"""
+    line = [sys.executable, "-c", program, "anime_app"]
+    return subprocess.Popen(line, env=env, stderr=subprocess.PIPE, text=True)
+
+
+def ended(process: subprocess.Popen) -> tuple[int, list[str]]:
+    said = process.communicate(timeout=PATIENCE * 2)[1]
+    return process.returncode, said.splitlines()
 
 
 class Shelf(MemoryFileSystem):

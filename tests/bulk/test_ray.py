@@ -1,6 +1,5 @@
 """Bulk work on a real Ray: this computer alone, and a cluster of two nodes that lose a worker, then a whole node."""
 
-import os
 import re
 import secrets
 import signal
@@ -17,49 +16,12 @@ import pytest
 from pyarrow import parquet
 
 from anime_app.cli.command import main
-from tests.bulk.conftest import digests, photo
+from tests.bulk.conftest import PATIENCE, digests, ended, environment, photo, stylize
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'animegan-lite[ray]'")
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
-ROOT = Path(__file__).parents[2]
-PATIENCE = 300  # seconds for Ray to start or to see that a node is gone, on a busy machine
 SLOW = "import time; draw = Stylizer.draw; Stylizer.draw = lambda *rest: (time.sleep(0.1), draw(*rest))[1]"
-
-
-def environment(before: str = "", **others: str) -> dict[str, str]:
-    """For a process that finds the project first, and runs `before` when it meets the stylizer."""
-    place = Path(f".site-{secrets.token_hex(4)}").absolute()
-    place.mkdir()
-    hook = f"""
-import sys
-if any(name in " ".join(sys.orig_argv) for name in ("default_worker.py", "anime_app")):
-    from anime_model.pictures import images
-    from anime_model.runtime.stylizer import Stylizer
-    {before or "pass"}
-"""
-    (place / "sitecustomize.py").write_text(hook)
-    path = os.pathsep.join([str(place), str(ROOT)])
-    return os.environ | {"PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"} | others
-
-
-def stylize(*arguments: str, env: dict[str, str], weights: Path) -> subprocess.Popen:
-    program = f"""
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits an ignored one
-from pathlib import Path
-from anime_model.runtime import models
-models.WEIGHTS = Path({str(weights)!r})
-from anime_app.cli.command import main
-sys.exit(main(["stylize", *{list(arguments)!r}, "--engine", "ray"]))
-"""
-    line = [sys.executable, "-c", program, "anime_app"]
-    return subprocess.Popen(line, env=env, stderr=subprocess.PIPE, text=True)
-
-
-def ended(process: subprocess.Popen) -> tuple[int, list[str]]:
-    said = process.communicate(timeout=PATIENCE * 2)[1]
-    return process.returncode, said.splitlines()
 
 
 def wait_until(true: Callable[[], object]) -> None:

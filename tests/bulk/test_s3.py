@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import fsspec
 import pytest
 
 from anime_app.bulk import places
 from anime_app.cli.command import main
-from tests.bulk.conftest import digests, photo, played
+from tests.bulk.conftest import digests, ended, environment, photo, played, stylize
 
 pytest.importorskip("moto", reason="needs moto's server: pip install 'moto[server]'")
 s3fs = pytest.importorskip("s3fs", reason="needs s3fs")
@@ -117,11 +118,10 @@ def test_a_storage_that_goes_away_is_one_line(server, monkeypatch, capsys):
 
 
 @pytest.mark.long
-def test_real_workers_reach_the_bucket(server, capfd):
-    pytest.importorskip("ray", reason="needs Ray: pip install 'animegan-lite[ray]'")
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs Ray: pip install 'animegan-lite[ray]'")
+def test_real_workers_reach_the_bucket(server, weights):
     put_photos(20)
     assert main(["stylize", "in", "-o", "plain"]) == 0
-    capfd.readouterr()
-    assert ray("s3://album/in", "-o", "s3://album/out") == 0
-    assert capfd.readouterr() == ("", "20 made\n")
+    running = stylize("s3://album/in", "-o", "s3://album/out", env=environment(), weights=weights)
+    assert ended(running) == (0, ["20 made"])
     assert got("s3://album/out") == digests("plain")

@@ -8,9 +8,11 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
@@ -25,6 +27,7 @@ from anime_model.pictures.cores import cores_here
 BLOCK = 32  # tasks of one call of a worker at most: so many are at risk when it dies
 SHARES = 8  # calls of each worker at least, so that all end at about the same time
 ANSWER = 10.0  # seconds for somebody to answer at an address
+LOOK, MISSED = 3.0, 3  # seconds between two looks at the head; so many without an answer, and it is gone
 STORE = 150_000_000  # bytes of shared memory for tasks and rows, which are small: pictures do not pass through it
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -35,16 +38,17 @@ class ClusterError(ValueError):
     """Ray does not do what it was asked for; the message is one line."""
 
 
+class Lost(ClusterError):
+    """A cluster that was there, and is gone."""
+
+
 def checked(address: str) -> str:
     """`HOST:PORT` where somebody answers. Raises `ClusterError`."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536 or "/" in host:
         raise ClusterError(f"--address {address}: give HOST:PORT, as `ray start --head` prints it")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
-    except OSError as error:
-        why = (error.strerror or str(error) or "no answer").lower()
-        raise ClusterError(f"--address {address}: nobody answers ({why}); is `ray start --head` running?") from error
+    if why := _answers(address):
+        raise ClusterError(f"--address {address}: nobody answers ({why}); is `ray start --head` running?")
     return address
 
 
@@ -71,15 +75,12 @@ def _joined(address: str, threads: int, workers: int | None) -> Iterator[int]:
     with _faults(address):
         ray = _import()
         ray.init(address=checked(address), log_to_driver=False, logging_level=logging.CRITICAL)
-    try:
+    with _watched(address):
         cores = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
         room = sum(int(count) // threads for count in cores)
         if not room:
             raise ClusterError(f"{address}: no node has {threads} cores (--threads)")
         yield min(workers or room, room)
-    finally:
-        with suppress(Exception):  # what is being shut down may be gone already
-            ray.shutdown()
 
 
 @contextmanager
@@ -93,20 +94,71 @@ def _alone(threads: int, workers: int | None) -> Iterator[int]:
     try:
         with _faults("this computer"):
             _start(folder, workers * threads)
-        yield workers
+        with _watched(_import().get_runtime_context().gcs_address):
+            yield workers
     finally:
-        with suppress(Exception):
-            _import().shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Gone(BaseException):
+    """The cluster is gone. No `Exception`: nothing in between shall take it for a fault of its own."""
+
+
+@contextmanager
+def _watched(address: str) -> Iterator[None]:
+    """Raises `Lost` in the block when nobody answers at the head's address any more; shuts Ray down behind it.
+
+    Left to itself, Ray waits a minute for its head and then ends the whole program without a word.
+    """
+    ended, gone = threading.Event(), threading.Event()
+    main = threading.current_thread() is threading.main_thread() and hasattr(signal, "pthread_kill")
+
+    def look() -> None:
+        missed = 0
+        while not ended.wait(LOOK):
+            missed = 0 if _answers(address) is None else missed + 1
+            if missed >= MISSED:
+                gone.set()
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+                return
+
+    def interrupt(*_: object) -> None:
+        raise _Gone
+
+    before = signal.signal(signal.SIGUSR1, interrupt) if main else None
+    if main:
+        threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    except _Gone:
+        raise Lost(f"{address}: the cluster is gone") from None
+    finally:
+        ended.set()
+        if main:
+            signal.signal(signal.SIGUSR1, before)
+        if not gone.is_set():
+            with suppress(Exception):  # what is being shut down may be gone already
+                _import().shutdown()
+
+
+def _answers(address: str) -> str | None:
+    """None where somebody listens at `HOST:PORT`, else why not."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
+        return None
+    except OSError as error:
+        return (error.strerror or str(error) or "no answer").lower()
 
 
 @contextmanager
 def only_own_lines() -> Iterator[None]:
     """Standard error for this program's lines alone: what libraries write to it and to standard output goes nowhere.
 
-    Ray's own processes keep logs; what is wrong is said by an exception.
+    Ray's own processes keep logs; what is wrong is said by an exception. After `Lost` it stays so, since Ray calls for
+    its cluster until the program ends.
     """
-    stream, kept = sys.stderr, [os.dup(1), os.dup(2)]
+    stream, kept, lost = sys.stderr, [os.dup(1), os.dup(2)], False
     own = getattr(stream, "name", None) == "<stderr>"
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
         if own:
@@ -115,13 +167,18 @@ def only_own_lines() -> Iterator[None]:
             os.dup2(nowhere.fileno(), number)
         try:
             yield
+        except Lost:
+            lost = own
+            raise
         finally:
-            for number, real in enumerate(kept, 1):
-                os.dup2(real, number)
-                os.close(real)
-            if own:
+            os.dup2(kept[0], 1)
+            if not lost:
+                os.dup2(kept[1], 2)
+            if own and not lost:
                 sys.stderr.close()
                 sys.stderr = stream
+            for real in kept:
+                os.close(real)
 
 
 def rows(tasks: list[Task], brief: Brief, workers: int) -> Iterator[pa.Table]:

@@ -63,6 +63,7 @@ class Cluster:
     address: str
     env: dict[str, str]
     nodes: list[Node]
+    head: psutil.Process  # which knows where everything is
 
 
 def start_node(*options: str, env: dict[str, str]) -> Node:
@@ -87,7 +88,7 @@ def cluster(request) -> Iterator[Cluster]:
         nodes.append(start_node(*head, env=env))
         gcs = next(process for process in psutil.process_iter() if f"--gcs_server_port={port}" in _line(process))
         nodes.append(start_node(f"--address=127.0.0.1:{port}", env=env))
-        yield Cluster(f"127.0.0.1:{port}", env, nodes)
+        yield Cluster(f"127.0.0.1:{port}", env, nodes, gcs)
     finally:
         for node in nodes:
             if node.raylet.is_running():
@@ -175,6 +176,21 @@ def test_a_picture_that_kills_whoever_draws_it_is_given_up(weights):
     status, said = ended(stylize("in", "-o", "out", env=environment(POISON), weights=weights))
     assert status == 1
     assert said == [f"{Path('in/020-poison.png').absolute()}: 3 processes died over it", "40 made, 1 failed"]
+
+
+def test_a_cluster_that_goes_away_is_one_line(weights, cluster):
+    for index in range(400):
+        photo(f"in/{index:03}.png", index)
+    running = stylize("in", "-o", "out", "--address", cluster.address, env=cluster.env, weights=weights)
+    wait_until(lambda: running.poll() is not None or len(digests("out")) > 20)
+    cluster.head.kill()
+    status, said = ended(running)
+    assert status == 1
+    gone = f"anime: {cluster.address}: the cluster is gone; "
+    assert re.fullmatch(re.escape(gone) + r"\d+ made, \d+ left: the same command goes on from here", said[-1]), said
+    assert len(said) == 1
+    assert main(["stylize", "in", "-o", "plain"]) == 0
+    assert digests("out").items() <= digests("plain").items()
 
 
 @pytest.mark.parametrize("cluster", ["pass"], indirect=True)

@@ -33,6 +33,10 @@ EVERY = 60.0  # seconds from one line about the progress to the next, where ther
 FILM = "a film, and --engine ray draws pictures only: the same command without it draws films"
 
 
+class NothingDrawn(ValueError):
+    """No picture can be drawn, now or by the same command once more."""
+
+
 @dataclass
 class Tally:
     """How the tasks end. `done` has a byte for each job: no picture counts twice."""
@@ -57,7 +61,7 @@ class Tally:
         for row in table.to_pylist():
             index, state = row.pop("index"), row["state"]
             if state == worker.STOP:
-                raise ValueError(row["reason"])
+                raise NothingDrawn(row["reason"])
             if self.done[index]:
                 continue
             self.done[index] = True
@@ -75,7 +79,7 @@ class Tally:
     def _watch(self, state: str, reason: str | None) -> None:
         last, count = self._same
         self._same = state, count + 1 if state == last else 1
-        if self._same[1] < GONE:
+        if self._same[1] % GONE:
             return
         if state == manifest.UNWRITTEN:
             raise places.Away(f"{self.target} takes no more files ({reason})")
@@ -133,6 +137,8 @@ def _run(jobs: list[Job], options: argparse.Namespace, brief: worker.Brief, sett
             stopped(tally.made, len(found.tasks) - sum(tally.done))
             raise
         except (ValueError, OSError) as error:
+            if isinstance(error, NothingDrawn) or not tally.made:
+                raise
             left = len(found.tasks) - sum(tally.done)
             said = f"{error}; {tally.made} made, {left} left: the same command goes on from here"
             raise ValueError(said) from error

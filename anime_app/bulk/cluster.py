@@ -182,7 +182,7 @@ def only_own_lines() -> Iterator[None]:
 
 
 def rows(tasks: list[Task], brief: Brief, workers: int) -> Iterator[pa.Table]:
-    """The rows of the tasks as they end, by at most `workers` actors, each of `brief.threads` cores.
+    """The rows of the tasks as they end, by at most `workers` actors, each of `brief.threads` cores. Empties the list.
 
     A worker that dies is started again, and what it had is done again; so with a whole node. Raises `ClusterError`.
     """
@@ -192,6 +192,7 @@ def rows(tasks: list[Task], brief: Brief, workers: int) -> Iterator[pa.Table]:
     _hush()
     size = max(1, min(BLOCK, math.ceil(len(tasks) / (workers * SHARES))))
     tables = blocks(tasks, size)
+    tasks.clear()
     with _faults("Ray"):
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": 3, "scheduling_strategy": here}
@@ -205,6 +206,7 @@ def rows(tasks: list[Task], brief: Brief, workers: int) -> Iterator[pa.Table]:
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(tables))),
             num_cpus=brief.threads,
         )
+        del tables  # Ray holds them
         yield from found.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
 
 

@@ -44,11 +44,17 @@ class Tally:
     target: str
     inputs: list[str]
     done: bytearray
+    tasks: int = 0
     made: int = 0
     there: int = 0
     failed: int = 0
     failures: list[str] = field(default_factory=list)
     _same: tuple[str, int] = ("", 0)
+
+    @property
+    def left(self) -> int:
+        """Tasks whose end nobody has told yet."""
+        return self.tasks - sum(self.done)
 
     def fail(self, reason: str) -> None:
         self.failed += 1
@@ -128,19 +134,19 @@ def _run(jobs: list[Job], options: argparse.Namespace, brief: worker.Brief, sett
     record = manifest.Manifest(tally.target)
     with only_run(record.folder):
         found = _planned(jobs, record, settings, options.force)
-        tally.there += found.there
+        tally.there, tally.tasks = found.there, len(found.tasks)
+        jobs.clear()  # names of millions of pictures: from here on Ray has them
         if not found.tasks:
             return
         try:
             _work(found, options, brief, record, tally)
         except KeyboardInterrupt:
-            stopped(tally.made, len(found.tasks) - sum(tally.done))
+            stopped(tally.made, tally.left)
             raise
         except (ValueError, OSError) as error:
             if isinstance(error, NothingDrawn) or not tally.made:
                 raise
-            left = len(found.tasks) - sum(tally.done)
-            said = f"{error}; {tally.made} made, {left} left: the same command goes on from here"
+            said = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
             raise ValueError(said) from error
         finally:
             with suppress(OSError):  # rows that are lost are found again by the results that are there
@@ -165,15 +171,15 @@ def _work(
     found: Plan, options: argparse.Namespace, brief: worker.Brief, record: manifest.Manifest, tally: Tally
 ) -> None:
     with cluster.started(options.address, brief.threads, options.workers) as workers:
-        progress = _Shown(len(found.tasks))
+        progress = _Shown(tally.tasks)
         try:
             for table in cluster.rows(found.tasks, brief, workers):
                 record.add(tally.take(table))
                 progress.step(len(table))
         finally:
             progress.clear()
-    if missing := len(found.tasks) - sum(tally.done):
-        raise ValueError(f"Ray lost {missing} pictures")
+    if tally.left:
+        raise ValueError(f"Ray lost {tally.left} pictures")
 
 
 def _ends(options: argparse.Namespace) -> tuple[list[str], str]:
@@ -252,6 +258,7 @@ def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list
             source = str(pair.source)
             stamp = places.stamp(source)
         jobs.append(Job(source, f"{target}/{below}", manifest.text(below), stamp))
+    found.jobs.clear()
     return jobs, films
 
 

@@ -58,8 +58,10 @@ MAY_IMPORT = {
     "anime_app/panel": ("anime_model/pictures", "anime_model/runtime"),
     "anime_app/studio": ("anime_app", "anime_app/panel", "anime_model/pictures", "anime_model/runtime"),
     "anime_app/server": ("anime_app", "anime_model/pictures", "anime_model/runtime"),
+    "anime_app/bulk": ("anime_app", "anime_model/pictures", "anime_model/runtime"),
     "anime_app/cli": (
         "anime_app",
+        "anime_app/bulk",
         "anime_app/server",
         "anime_app/studio",
         "anime_model/exporting",

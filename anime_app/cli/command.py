@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_stylize(command: argparse.ArgumentParser) -> None:
-    command.set_defaults(run=stylize)
+    command.set_defaults(run=_stylize)
     add = command.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns in quotes, or - for standard input")
     add("-o", "--out", help="the result's file or folder, or - for standard output (default: beside the input)")
@@ -84,6 +84,23 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("--compare", action="store_true", help="write before | after")
     add("--no-steady", action="store_true", help="videos: do not hold still what does not move")
     add("--force", action="store_true", help="make results again that are already there")
+    about = "ray: pictures of folders or storages (s3://...), on this computer or a cluster, with a manifest in TARGET"
+    add("--engine", choices=("plain", "ray"), default="plain", help=about)
+    add("--address", metavar="HOST:PORT", help="with --engine ray: the cluster that `ray start --head` made")
+
+
+def _stylize(options: argparse.Namespace) -> int:
+    if options.engine == "plain":
+        if options.address:
+            raise ValueError("--address is for --engine ray")
+        return stylize(options)
+    try:
+        from anime_app.cli.bulk import bulk
+    except ModuleNotFoundError as error:
+        if error.name not in ("pyarrow", "fsspec"):
+            raise
+        raise ValueError(f"--engine ray needs {error.name}: pip install 'animegan-lite[ray]'") from error
+    return bulk(options)
 
 
 def _add_studio(commands) -> None:

@@ -3,7 +3,7 @@
 import fnmatch
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,11 +58,11 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
             root = _folder_for(path, where, several, style)
             files = list(_walk(path, root, suffixes, found))
             found.jobs += [
-                Job(file, root / _named(file.relative_to(path))) for file in _without_earlier(files, suffixes, found)
+                Job(file, root / named_for(file.relative_to(path))) for file in _without_earlier(files, suffixes, found)
             ]
         elif _is_file(path, found):
-            found.jobs.append(Job(path, _file_for(path, where, len(wanted) > 1, style)))
-    _settle(found)
+            found.jobs.append(Job(path, file_for(path, where, len(wanted) > 1, style)))
+    settle(found)
     return found
 
 
@@ -131,15 +131,16 @@ def _is_file(path: Path, found: Found) -> bool:
 
 def _without_earlier(files: list[Path], suffixes: set[str], found: Found) -> list[Path]:
     """Without results of an earlier run, `<stem>-<style><suffix>` beside a photo that is there."""
-    kept = [path for path in files if not _is_earlier(path, suffixes)]
-    found.earlier += [path for path in files if _is_earlier(path, suffixes)]
+    kept = [path for path in files if not is_earlier(path, suffixes)]
+    found.earlier += [path for path in files if is_earlier(path, suffixes)]
     return kept
 
 
-def _is_earlier(path: Path, suffixes: set[str]) -> bool:
+def is_earlier(path: Path, suffixes: set[str], there: Callable[[Path], bool] = os.path.lexists) -> bool:
+    """Whether a path is named as the result of a file or folder that is there, too."""
     for whole, suffix in ((path.stem, path.suffix), (path.name, "")):  # a folder's name has no suffix
         stem, _, style = whole.rpartition("-")
-        if stem and style in suffixes and any(os.path.lexists(path.with_name(name)) for name in (stem + suffix, stem)):
+        if stem and style in suffixes and any(there(path.with_name(name)) for name in (stem + suffix, stem)):
             return True
     return False
 
@@ -204,22 +205,23 @@ def _folder_for(path: Path, out: Path | None, several: bool, style: str) -> Path
     return out / whole.name if several else out
 
 
-def _file_for(path: Path, out: Path | None, several: bool, style: str) -> Path:
+def file_for(path: Path, out: Path | None, several: bool, style: str) -> Path:
+    """The result's place of one file that was named."""
     if out is None:
-        named = _named(path)
+        named = named_for(path)
         return named.with_name(f"{named.stem}-{style}{named.suffix}")
     is_file = (kind_of(out) or out.suffix.lower() in VIDEO_SUFFIXES) and not out.is_dir() and not several
-    return out if is_file else out / _named(Path(path.name))
+    return out if is_file else out / named_for(Path(path.name))
 
 
-def _named(path: Path) -> Path:
+def named_for(path: Path) -> Path:
     """The same name where its format is written here, `.png` or `.mp4` after it where not (`a` and `a.jpf` differ)."""
     if kind_of(path) or path.suffix.lower() in VIDEO_FORMATS:
         return path
     return path.with_name(path.name + (".mp4" if path.suffix.lower() in VIDEO_SUFFIXES else ".png"))
 
 
-def _settle(found: Found) -> None:
+def settle(found: Found) -> None:
     """Takes out what would overwrite a photo or another result."""
     targets: dict[Path, Path] = {}
     sources = {_place(job.source) for job in found.jobs}

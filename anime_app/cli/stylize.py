@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from anime_app.cli.inputs import Found, Job, find_jobs
-from anime_app.cli.pipeline import Stages, Stopped, run
 from anime_app.cli.progress_bar import Progress
+from anime_app.drawing import Order, reason
+from anime_app.pipeline import Stages, Stopped, run
 from anime_app.terminal import one_line, say
 from anime_model.pictures import images
 from anime_model.pictures.cores import cores_here
@@ -37,43 +37,57 @@ class Result:
 
 def stylize(options: argparse.Namespace) -> int:
     """The exit status: 0 where every result is there, 1 where one is not. Raises `ModelError`, `KeyboardInterrupt`."""
-    look = Look(options.palette, options.strength, options.keep_colour)
+    order = order_of(options)
     if options.inputs == [STANDARD] or options.out == STANDARD:
-        return _stream(options, look)
+        return _stream(options, order)
     if STANDARD in options.inputs:
         raise ValueError("standard input (-) stands alone")
-    style = _style_name(options.style)
+    style = style_name(options.style)
     found = find_jobs(options.inputs, Path(options.out) if options.out else None, style)
     for remark in found.remarks:
         say(remark)
-    result = _make(found, options, look)
+    result = _make(found, options, order)
     for failure in result.failures:
         say(failure)
-    counts = [(result.made, "made"), (result.there, "already there (--force makes them again)")]
-    counts.append((len(result.failures), "failed"))
+    return ended(result.made, result.there, len(result.failures))
+
+
+def order_of(options: argparse.Namespace) -> Order:
+    """What the options ask for. Raises `ValueError`."""
+    look = Look(options.palette, options.strength, options.keep_colour)
+    return Order(look, options.compare, options.max_pixels, options.max_size)
+
+
+def ended(made: int, there: int, failed: int) -> int:
+    """Says how many results there are; the exit status."""
+    counts = [(made, "made"), (there, "already there (--force makes them again)"), (failed, "failed")]
     say(", ".join(f"{count} {what}" for count, what in counts if count) or "nothing to make: no pictures and no videos")
-    return 1 if result.failures or not (result.made or result.there) else 0
+    return 1 if failed or not (made or there) else 0
 
 
-def _make(found: Found, options: argparse.Namespace, look: Look) -> Result:
+def stopped(made: int, left: int) -> None:
+    """Says what Ctrl-C leaves to do."""
+    say(f"stopped: {made} made, {left} left; the same command goes on from here")
+
+
+def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
     result = Result(failures=found.failures)
     open_jobs = [job for job in found.jobs if options.force or not os.path.exists(job.target)]
     result.there = len(found.jobs) - len(open_jobs)
     pictures = [job for job in open_jobs if not job.is_video]
     threads, workers = _shares(options, len(pictures))
-    stylizer = _stylizer(options, threads)
+    stylizer = stylizer_of(options, threads)
     try:
-        _pictures(pictures, stylizer, look, workers, options, result)
+        _pictures(pictures, stylizer, order, workers, result)
         for job in (job for job in open_jobs if job.is_video):
-            _film(job, look, options, result)
+            _film(job, order.look, options, result)
     except KeyboardInterrupt:
-        left = len(open_jobs) - result.made
-        say(f"stopped: {result.made} made, {left} left; the same command goes on from here")
+        stopped(result.made, len(open_jobs) - result.made)
         raise
     return result
 
 
-def _stylizer(options: argparse.Namespace, threads: int) -> Stylizer:
+def stylizer_of(options: argparse.Namespace, threads: int) -> Stylizer:
     return Stylizer(options.style, threads, max_pixels=options.max_pixels, stroke=options.stroke).fixed()
 
 
@@ -85,24 +99,18 @@ def _shares(options: argparse.Namespace, pictures: int) -> tuple[int, int]:
     return threads, options.workers or (max(1, cores // threads) if many else 1)
 
 
-def _pictures(
-    jobs: list[Job], stylizer: Stylizer, look: Look, workers: int, options: argparse.Namespace, result: Result
-) -> None:
+def _pictures(jobs: list[Job], stylizer: Stylizer, order: Order, workers: int, result: Result) -> None:
     progress, stop = Progress(len(jobs), "pictures"), threading.Event()
 
     def read(job: Job, admit: Callable[[int], None]) -> images.Picture:
-        # the same picture once more stands beside it while before and after are put together
-        return images.decode(
-            job.source, options.max_pixels, options.max_size, lambda n: admit(3 * n if options.compare else n)
-        )
+        return order.read(job.source, admit)
 
     def tick() -> None:
         if stop.is_set():
             raise Stopped
 
     def draw(job: Job, picture: images.Picture) -> images.Picture:
-        picture.frames = [_drawn(frame, stylizer, look, options.compare, tick) for frame in picture.frames]
-        return picture
+        return order.draw(picture, stylizer, tick)
 
     def report(job: Job, error: Exception | None) -> None:
         if isinstance(error, ModelError):
@@ -120,26 +128,9 @@ def _pictures(
         progress.clear()
 
 
-def _drawn(
-    frame: Image.Image, stylizer: Stylizer, look: Look, compare: bool, tick: Callable[[], None] = lambda: None
-) -> Image.Image:
-    """The frame drawn in place, or a new one with the photo on the left and the drawing on the right."""
-    photo = frame.copy() if compare else None
-    stylizer.draw(frame, look, tick)
-    return frame if photo is None else beside(photo, frame)
-
-
-def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
-    """Before | after: one picture of twice the width."""
-    both = Image.new(photo.mode, (photo.width * 2, photo.height))
-    both.paste(photo, (0, 0))
-    both.paste(drawing, (photo.width, 0))
-    return both
-
-
 def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> None:
     workers = options.workers or cores_here()
-    stylizer = _stylizer(options, options.threads or 1)
+    stylizer = stylizer_of(options, options.threads or 1)
     progress = Progress(1, f"frames of {one_line(job.source.name)}")
 
     def draw(photo: np.ndarray) -> np.ndarray:
@@ -167,7 +158,7 @@ def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> 
         progress.clear()
 
 
-def _stream(options: argparse.Namespace, look: Look) -> int:
+def _stream(options: argparse.Namespace, order: Order) -> int:
     """One picture from standard input or a file to standard output or a file."""
     if len(options.inputs) != 1:
         raise ValueError("one picture only goes to standard output")
@@ -176,12 +167,11 @@ def _stream(options: argparse.Namespace, look: Look) -> int:
         if used == STANDARD and stream is None:
             raise ValueError(f"standard {name} is closed")
     data = sys.stdin.buffer.read() if source == STANDARD else Path(source)
-    stylizer = _stylizer(options, options.threads or cores_here())
+    stylizer = stylizer_of(options, options.threads or cores_here())
     if source == STANDARD:
         data = io.BytesIO(data)
         data.name = "standard input"
-    picture = images.decode(data, options.max_pixels, options.max_size)
-    picture.frames = [_drawn(frame, stylizer, look, options.compare) for frame in picture.frames]
+    picture = order.draw(order.read(data), stylizer)
     if options.out and options.out != STANDARD:
         if Path(options.out).exists() and not options.force:
             say(f"{options.out}: already there (--force makes it again)")
@@ -195,17 +185,7 @@ def _stream(options: argparse.Namespace, look: Look) -> int:
     return 0
 
 
-def _style_name(style: str) -> str:
+def style_name(style: str) -> str:
     """What a result's name gets: the style, a model file's stem, or a registered model's name."""
     name = style.removeprefix("models:/").split("@")[0].split("/")[0] if style.startswith("models:/") else style
     return Path(name).stem
-
-
-def reason(source: Path, target: Path, error: Exception) -> str:
-    """One line for one picture that was not made."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{target}: {error.strerror.lower()}"
-    if isinstance(error, MemoryError):
-        return f"{source}: not enough memory"
-    text = str(error) or type(error).__name__
-    return text if text.startswith((str(source), str(target))) else f"{source}: {text}"

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from anime_app.cli.pipeline import CODERS, Gate, Stages, Stopped, run
 from anime_app.cli.progress_bar import Progress, line
+from anime_app.pipeline import CODERS, Gate, Stages, Stopped, run
 
 
 def stages(read=lambda job, admit: job, draw=lambda job, picture: picture, write=lambda job, picture: None) -> Stages:

@@ -1,0 +1,276 @@
+"""`anime stylize --engine ray`: many pictures, from and to any storage, on one computer or a cluster of them.
+
+What is a picture, what its result is called, and every byte of it are decided by the same code as without Ray.
+"""
+
+import argparse
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from anime_app.bulk import cluster, manifest, places, worker
+from anime_app.bulk.only import only_run
+from anime_app.bulk.plan import Job, Plan, plan
+from anime_app.cli.inputs import Found, file_for, find_jobs, is_earlier, named_for, settle
+from anime_app.cli.inputs import Job as Pair
+from anime_app.cli.progress_bar import Progress, line
+from anime_app.cli.stylize import STANDARD, ended, order_of, stopped, style_name, stylizer_of
+from anime_app.terminal import say
+from anime_model.pictures.arrays import SUFFIXES
+from anime_model.pictures.images import kind_of
+from anime_model.pictures.opening import why_not_read
+from anime_model.runtime.models import styles
+from anime_model.runtime.video import SUFFIXES as FILM_SUFFIXES
+
+SHOWN = 20  # failures that are said; all are in the manifest
+GONE = 20  # pictures one after another that a storage did not take or give: it is gone, or full
+EVERY = 60.0  # seconds from one line about the progress to the next, where there is no terminal
+FILM = "a film, and --engine ray draws pictures only: the same command without it draws films"
+
+
+class NothingDrawn(ValueError):
+    """No picture can be drawn, now or by the same command once more."""
+
+
+@dataclass
+class Tally:
+    """How the tasks end. `done` has a byte for each job: no picture counts twice."""
+
+    target: str
+    inputs: list[str]
+    done: bytearray
+    tasks: int = 0
+    made: int = 0
+    there: int = 0
+    failed: int = 0
+    failures: list[str] = field(default_factory=list)
+    _same: tuple[str, int] = ("", 0)
+
+    @property
+    def left(self) -> int:
+        """Tasks whose end nobody has told yet."""
+        return self.tasks - sum(self.done)
+
+    def fail(self, reason: str) -> None:
+        self.failed += 1
+        if len(self.failures) < SHOWN:
+            self.failures.append(reason)
+
+    def take(self, table: pa.Table) -> list[dict]:
+        """Counts a worker's rows; those that the manifest is to have. Raises `ValueError`, `OSError`: the run ends."""
+        kept = []
+        for row in table.to_pylist():
+            index, state = row.pop("index"), row["state"]
+            if state == worker.STOP:
+                raise NothingDrawn(row["reason"])
+            if self.done[index]:
+                continue
+            self.done[index] = True
+            if state == manifest.MADE:
+                self.made += 1
+            elif state == manifest.THERE:
+                self.there += 1
+            else:
+                self.fail(row["reason"])
+            if state != worker.REFUSED:
+                kept.append(row)
+            self._watch(state, row["reason"])
+        return kept
+
+    def _watch(self, state: str, reason: str | None) -> None:
+        last, count = self._same
+        self._same = state, count + 1 if state == last else 1
+        if self._same[1] % GONE:
+            return
+        if state == manifest.UNWRITTEN:
+            raise places.Away(f"{self.target} takes no more files ({reason})")
+        if state == manifest.UNREAD and not any(map(_reachable, self.inputs)):
+            raise places.Away(f"{', '.join(self.inputs)}: gone ({reason})")
+
+
+class _Shown(Progress):
+    """The bar of a terminal; elsewhere a line now and then, since bulk work runs for hours and leaves a log."""
+
+    def __init__(self, total: int) -> None:
+        super().__init__(total, "pictures")
+        self.said = self.start
+
+    def step(self, count: int = 1) -> None:
+        super().step(count)
+        now = time.monotonic()
+        if not self.shown and now - self.said >= EVERY:
+            self.said = now
+            say(line(self.done, self.total, now - self.start, self.what))
+
+
+def bulk(options: argparse.Namespace) -> int:
+    """The exit status, as that of `stylize`. Raises `ValueError`, `OSError`, `KeyboardInterrupt`."""
+    inputs, target = _ends(options)
+    if options.address:
+        cluster.checked(options.address)
+    brief, settings = _brief(options)
+    found = _found(inputs, target, style_name(options.style))
+    for remark in found.remarks:
+        say(remark)
+    jobs, films = _jobs(found, inputs, target)
+    tally = Tally(target, inputs, bytearray(len(jobs)))
+    for failure in [*found.failures, *(f"{film}: {FILM}" for film in films)]:
+        tally.fail(failure)
+    if jobs:
+        _run(jobs, options, brief, settings, tally)
+    for failure in tally.failures:
+        say(failure)
+    if tally.failed > len(tally.failures):
+        say(f"{tally.failed - len(tally.failures)} more: {manifest.Manifest(target).name} has the reasons")
+    return ended(tally.made, tally.there, tally.failed)
+
+
+def _run(jobs: list[Job], options: argparse.Namespace, brief: worker.Brief, settings: dict, tally: Tally) -> None:
+    record = manifest.Manifest(tally.target)
+    with only_run(record.folder):
+        found = _planned(jobs, record, settings, options.force)
+        tally.there, tally.tasks = found.there, len(found.tasks)
+        jobs.clear()  # names of millions of pictures: from here on Ray has them
+        if not found.tasks:
+            return
+        try:
+            _work(found, options, brief, record, tally)
+        except KeyboardInterrupt:
+            stopped(tally.made, tally.left)
+            raise
+        except (ValueError, OSError) as error:
+            if isinstance(error, NothingDrawn) or not tally.made:
+                raise
+            said = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
+            raise ValueError(said) from error
+        finally:
+            with suppress(OSError):  # rows that are lost are found again by the results that are there
+                record.close()
+
+
+def _planned(jobs: list[Job], record: manifest.Manifest, settings: dict, force: bool) -> Plan:
+    """What is to do. Raises `ValueError`, `OSError`."""
+    rows, target = record.load(), record.target
+    if places.is_url(target):
+        there = {f"{target}/{name}" for name, _ in _listed(target)}
+        exists = there.__contains__
+    else:
+        exists = os.path.exists
+    try:
+        return plan(jobs, rows, settings, exists, force)
+    except ValueError as error:
+        raise ValueError(f"{target}: {error}") from error
+
+
+def _work(
+    found: Plan, options: argparse.Namespace, brief: worker.Brief, record: manifest.Manifest, tally: Tally
+) -> None:
+    with cluster.started(options.address, brief.threads, options.workers) as workers:
+        progress = _Shown(tally.tasks)
+        try:
+            for table in cluster.rows(found.tasks, brief, workers):
+                record.add(tally.take(table))
+                progress.step(len(table))
+        finally:
+            progress.clear()
+    if tally.left:
+        raise ValueError(f"Ray lost {tally.left} pictures")
+
+
+def _ends(options: argparse.Namespace) -> tuple[list[str], str]:
+    """The inputs and the target, as absolute paths or URLs. Raises `ValueError` for what Ray does not take."""
+    if STANDARD in options.inputs or options.out == STANDARD:
+        raise ValueError("standard input and output (-) need no --engine ray")
+    if not options.out:
+        raise ValueError("--engine ray needs -o TARGET: the folder or URL for the results and their manifest")
+    inputs, target = [places.plain(name) for name in options.inputs], places.plain(options.out)
+    if any(map(places.is_url, inputs)) and len(inputs) > 1:
+        raise ValueError("a URL stands alone: give one INPUT after another, each with an -o of its own")
+    if (kind_of(Path(target)) or Path(target).suffix.lower() in FILM_SUFFIXES) and not os.path.isdir(target):
+        raise ValueError(f"{target}: with --engine ray, -o is a folder or a URL of one, for results and their manifest")
+    if not places.is_url(target) and os.path.exists(target) and not os.path.isdir(target):
+        raise NotADirectoryError(20, "not a directory", target)
+    for name in (*inputs, target):
+        places.check(name)
+    return [places.absolute(name) for name in inputs], places.absolute(target).rstrip("/") or "/"
+
+
+def _brief(options: argparse.Namespace) -> tuple[worker.Brief, dict]:
+    """What workers are told, and what the manifest says of it. Raises `ModelError`, `FileNotFoundError`."""
+    order, threads, style = order_of(options), options.threads or 1, style_name(options.style)
+    stylizer = stylizer_of(options, threads)
+    stylizer(np.zeros((8, 8, 3), np.uint8))  # a model that is none is said here, once
+    model = stylizer.path.read_bytes()
+    settings = worker.settings_of(order, style, model, options.stroke)
+    text = worker.settings_text(settings)
+    return worker.Brief(order, model, style, threads, options.stroke, text, worker.own_code()), settings
+
+
+def _found(inputs: list[str], target: str, style: str) -> Found:
+    """Pairs of source and target as for the plain engine; a URL stands in them with one slash less."""
+    out = Path(target)
+    return _below_url(inputs[0], out, style) if places.is_url(inputs[0]) else find_jobs(inputs, out, style)
+
+
+def _below_url(url: str, out: Path, style: str) -> Found:
+    """What is below a URL, by the rules for folders: hidden names, results and earlier results are left out."""
+    found, root, names, suffixes = Found(), Path(url), _listed(url), {style, *styles()}
+    if not names:
+        found.failures.append(f"{url}: nothing there")
+    folders = {parent for name, _ in names for parent in (root / name).parents}
+    there = {root / name for name, _ in names} | folders
+    for name, _ in names:
+        path = root / name
+        inside = [path, *path.parents][: len(path.relative_to(root).parts)][::-1]  # outermost first
+        if (path.is_relative_to(out) and out != root) or any(part.startswith(".") for part in Path(name).parts):
+            continue
+        if earlier := next((each for each in inside if is_earlier(each, suffixes, there.__contains__)), None):
+            found.earlier += [earlier] if earlier not in found.earlier else []
+        elif why := why_not_read(path):
+            found.unread.append(f"{path}: {why}")
+        elif not name:
+            found.jobs.append(Pair(path, file_for(path, out, False, style)))
+        elif path.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES):
+            found.jobs.append(Pair(path, out / named_for(Path(name))))
+    settle(found)
+    return found
+
+
+def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list[Path]]:
+    """The pictures, and the films. Changes of a source are seen by its stamp."""
+    remote, root = places.is_url(inputs[0]), Path(target)
+    stamps = dict(_listed(inputs[0])) if remote else {}
+    jobs, films = [], []
+    for pair in found.jobs:
+        if pair.is_video:
+            films.append(pair.source)
+            continue
+        below = pair.target.relative_to(root).as_posix()
+        if remote:
+            name = pair.source.relative_to(Path(inputs[0])).as_posix().removeprefix(".")
+            source, stamp = f"{inputs[0]}/{name}".rstrip("/"), stamps[name]
+        else:
+            source = str(pair.source)
+            stamp = places.stamp(source)
+        jobs.append(Job(source, f"{target}/{below}", manifest.text(below), stamp))
+    found.jobs.clear()
+    return jobs, films
+
+
+def _listed(url: str) -> list[tuple[str, str]]:
+    try:
+        return list(places.listing(url))
+    except FileNotFoundError:
+        return []
+
+
+def _reachable(name: str) -> bool:
+    try:
+        return places.exists(name)
+    except OSError:
+        return False

@@ -43,7 +43,7 @@ def time_blocks(
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> list[BlockTime]:
     """Every layer of `members` random members, of random weights, for one `size` x `size` picture in ONNX Runtime."""
-    source, rows = random.Random(seed), []
+    source, rows = random.Random(seed), list[BlockTime]()
     for step in range(members):
         arch = replace(space.architecture(space.random(source)), norm="none")
         rows += _timed(arch, size, threads)

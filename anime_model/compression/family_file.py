@@ -27,12 +27,12 @@ def open_family(path: Path) -> Family:
     """Raises `CheckpointError` for a file that holds no family."""
     network, notes = load_generator(path), read_notes(path)
     try:
-        space = Space.from_json(replace(network.arch, int8=()), notes[FAMILY])
+        space = Space.from_json(replace(network.arch, int8=()), str(notes[FAMILY]))
         return Family(fold_batch_norm(network.float()), space)
     except (KeyError, ArchitectureError, ValueError) as error:
         message = f"{path}: holds no family of networks; `python -m tools.imitate family` makes one"
         raise CheckpointError(message) from error
 
 
-def save_family(path: Path, family: Family, **notes: str) -> None:
+def save_family(path: Path, family: Family, **notes: str | float) -> None:
     save_generator(path, as_network(family.network), **notes, **{FAMILY: family.space.to_json()})

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -29,10 +30,10 @@ def family_step(
 
 
 def train_family(
-    family: Family, pairs: Callable[[], Pair], loss: PictureLoss, seconds: float, seed: int, bf16: bool, **more: object
+    family: Family, pairs: Callable[[], Pair], loss: PictureLoss, seconds: float, seed: int, bf16: bool, **more: Any
 ) -> Family:
     """The average of the weights after `seconds`; `more` are options of `Learner`. Raises `TrainingError`."""
     family = family.to(memory_format=torch.channels_last).train()
     family.network.out.bias.requires_grad_(False)  # networks with batch norms have none
-    options = {"rate": RATE, **more}
+    options: dict[str, Any] = {"rate": RATE, **more}
     return Learner(family, family_step(family, pairs, loss, seed, bf16), **options).run(seconds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import mlflow
 import optuna
 from mlflow.exceptions import MlflowException
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
@@ -32,10 +32,15 @@ class Point:
     choice: dict[str, int]
 
 
+def _point(trial: FrozenTrial) -> Point:
+    lpips, ms, size = trial.values
+    return Point(trial.number, lpips, ms, int(size), dict(trial.params))
+
+
 def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
     """Fastest first; on the front no other member is both faster and nearer (bytes are shown, not compared)."""
     done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    found = [Point(trial.number, *trial.values[:2], int(trial.values[2]), dict(trial.params)) for trial in done]
+    found = [_point(trial) for trial in done]
     found.sort(key=lambda point: (point.ms, point.lpips))
     if not front_only:
         return found
@@ -75,7 +80,7 @@ def _shown(name: str, point: Point, teacher: float) -> dict[str, str]:
 
 def _row(point: Point, teacher: float) -> dict[str, float | int | str]:
     figures = {"trial": point.trial, "lpips": round(point.lpips, 5), "ms": round(point.ms, 3)}
-    return figures | {"times_faster": round(teacher / point.ms, 2), "bytes": point.bytes} | point.choice
+    return {**figures, "times_faster": round(teacher / point.ms, 2), "bytes": point.bytes, **point.choice}
 
 
 def chart(study: optuna.Study) -> str:

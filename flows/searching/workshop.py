@@ -158,7 +158,7 @@ def teacher_ms(place: Place, recipe: Recipe) -> float:
     return float(found["latency_p50_ms"])
 
 
-def identity(place: Place, recipe: Recipe, reference: Path | None) -> dict[str, str | int]:
+def identity(place: Place, recipe: Recipe, reference: Path | None) -> dict[str, object]:
     """What all trials of one study have in common: figures of anything else do not compare."""
     return {
         "style": place.style,

@@ -49,7 +49,7 @@ def precision(settings: TrainingSettings) -> str:
     elif settings.accelerator == "mps" or (settings.accelerator == "auto" and torch.backends.mps.is_available()):
         native = False
     else:
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.12 has none
+        capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.12 has none
         native = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
     return "bf16-mixed" if native else "32-true"
 
@@ -60,7 +60,7 @@ def fingerprint(stage: str, recipe: Trained, inputs: Sequence[Path]) -> str:
     That is what `dvc.yaml` lists for it, its params and the files of its deps, and the `inputs` that it was given.
     """
     declared = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"][stage]
-    resolved = replace(recipe, training=replace(recipe.training, precision=precision(recipe.training)))
+    resolved = replace(recipe, training=replace(recipe.training, precision=precision(recipe.training)))  # type: ignore[type-var, arg-type]
     digest = hashlib.sha256(repr([(key, attrgetter(key)(resolved)) for key in declared["params"]]).encode())
     code = [PROJECT / dep for dep in declared["deps"] if "${" not in dep]  # what has a style in its name is an input
     for path in [*inputs, *code]:

@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "flows/pipeline": ("anime_model", "flows/machine", "tasks"),
     "flows/registry": ("anime_model", "flows/machine", "flows/pipeline", "tasks"),
     "flows/runs": ("anime_model", "flows/machine", "flows/pipeline", "flows/registry"),
+    "flows/pool": ("anime_model", "flows/machine", "flows/pipeline", "flows/registry", "flows/runs"),
     "flows": ("anime_model", "tasks"),
     "anime_app": ("anime_model/pictures", "anime_model/runtime"),
     "anime_app/panel": ("anime_model/pictures", "anime_model/runtime"),

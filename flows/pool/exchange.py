@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from anime_model.recipes.recipe import load_recipe
 from flows.machine.redact import redact
 from flows.pipeline.run_stage import OnTalk, StageError, run_python
 from flows.pool import unfinished
@@ -44,7 +45,8 @@ def shared(stage: str, root: Path, stop: Event, listener: Listener) -> Iterator[
                 listener.say(f"{stage}: goes on from another worker's {found} resume files")
         except RemoteError as error:
             raise StageError(f"{error}; nothing was lost, run it again when the remote is back") from error
-        with unfinished.sending(remote, stage, root, listener.warn):
+        every = load_recipe(root / "params.yaml").training.save_every
+        with unfinished.sending(remote, stage, root, listener.warn, every):
             yield True
         try:
             push(remote, [stage], root, stop, listener)

@@ -15,11 +15,10 @@ import sys
 from datetime import timedelta
 
 from prefect import get_client
-from prefect.automations import Automation
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
@@ -92,9 +91,9 @@ def watch_heartbeats() -> None:
         client.create_automation(rule(f"prefect.deployment.{deployment.id}"))
 
 
-def rule(deployment: str) -> Automation:
+def rule(deployment: str) -> AutomationCore:
     alive = "prefect.flow-run.heartbeat"
-    return Automation(
+    return AutomationCore(
         name=AUTOMATION,
         trigger=EventTrigger(
             match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),

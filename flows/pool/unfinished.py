@@ -1,7 +1,7 @@
 """Resume files of a training that travel: what one worker had reached when it died, another one goes on from.
 
-Below `unfinished/STAGE` of the remote lies a copy of `scratch/KIND`, at most `EVERY` seconds old. Files are named after
-the exact work (`tasks.shared.learning.fingerprint`), so that a copy of other work is never taken up.
+Below `unfinished/STAGE` of the remote lies a copy of `scratch/KIND`, sent as often as it is saved. Folders are named
+after the exact work (`tasks.shared.learning.fingerprint`), so that a copy of other work is never taken up.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from threading import Event, Thread
 from flows.pool.remote import Remote, RemoteError
 
 FOLDER = "unfinished"
-EVERY = 30.0  # seconds between two looks for new resume files
+LEAST = 2.0  # seconds between two looks for new resume files
 
 
 def fetch(remote: Remote, stage: str, root: Path) -> int:
@@ -32,12 +32,14 @@ def fetch(remote: Remote, stage: str, root: Path) -> int:
 
 
 @contextlib.contextmanager
-def sending(remote: Remote, stage: str, root: Path, warn: Callable[[str], None]) -> Iterator[None]:
-    """Within the context new resume files are sent as they come; after success they are taken away again.
+def sending(
+    remote: Remote, stage: str, root: Path, warn: Callable[[str], None], every: float = LEAST
+) -> Iterator[None]:
+    """Within the context new resume files are sent every so many seconds; after success they are taken away again.
 
     A remote that does not take them is a warning: the training does not wait for it.
     """
-    ended, sender = Event(), _Sender(remote, stage, root, warn)
+    ended, sender = Event(), _Sender(remote, stage, root, warn, max(LEAST, every))
     thread = Thread(target=sender.keep_sending, args=(ended,), daemon=True)
     thread.start()
     try:
@@ -64,13 +66,13 @@ def scratch(root: Path, stage: str) -> Path:
 
 
 class _Sender:
-    def __init__(self, remote: Remote, stage: str, root: Path, warn: Callable[[str], None]) -> None:
-        self.remote, self.stage, self.root, self.warn = remote, stage, root, warn
+    def __init__(self, remote: Remote, stage: str, root: Path, warn: Callable[[str], None], every: float) -> None:
+        self.remote, self.stage, self.root, self.warn, self.every = remote, stage, root, warn, every
         self.sent: dict[str, tuple[int, int]] = {}
         self.warned = False
 
     def keep_sending(self, ended: Event) -> None:
-        while not ended.wait(EVERY):
+        while not ended.wait(self.every):
             self.send()
 
     def send(self) -> None:

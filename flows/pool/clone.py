@@ -32,9 +32,9 @@ def own(root: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
-        raise CloneError(
-            f"a worker ({file.read().strip() or 'unknown'}) works in {root} already: give each a clone of its own"
-        ) from None
+        who = file.read().strip() or "unknown"
+        file.close()
+        raise CloneError(f"a worker ({who}) works in {root} already: give each a clone of its own") from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}")
     file.flush()

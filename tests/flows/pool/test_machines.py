@@ -149,7 +149,7 @@ def origin(tmp_path: Path, storage: Storage, small_recipe: dict) -> Path:  # noq
 
 
 def test_a_killed_workers_training_goes_on_elsewhere_and_no_stage_runs_twice(
-    origin: Path, servers: dict[str, str], storage: Storage, capsys: pytest.CaptureFixture
+    origin: Path, servers: dict[str, str], storage: Storage
 ):
     alone = one_machine(origin)
     if storage.remote.startswith("/"):
@@ -179,9 +179,13 @@ def test_a_killed_workers_training_goes_on_elsewhere_and_no_stage_runs_twice(
     times = Counter(ran(*clones))
     log = (third / f"scratch/logs/train_teacher@{style}.log").read_text()
     on = min(int(step) for step in re.findall(r"step (\d+)/", log))
-    with capsys.disabled():
-        print(f"\n{storage.remote}; {servers}; killed at step {reached} of {style} after {killed:.0f} s, the third "
-              f"went on to step {on}; both done after {taken:.0f} s; stages run: {dict(times)}")  # fmt: skip
+    told = {
+        "remote": storage.remote,
+        "killed at step": reached,
+        "after s": round(killed),
+        "first step of the third": on,
+    }
+    (origin.parent / "told.txt").write_text(f"{told | {'all done after s': round(taken), 'runs': dict(times)}}\n")
     assert times.pop(f"train_teacher@{style}") == 2, "by the killed worker and by the one that took it up"
     assert set(times.values()) == {1}, times
     assert set(times) | {f"train_teacher@{style}"} == set(alone), "every stage of one machine, and no other"

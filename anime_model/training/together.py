@@ -7,6 +7,7 @@ changes, bit for bit.
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -29,13 +30,13 @@ class _Sum(torch.autograd.Function):
     """The sum over processes. Each one's loss depends on it, so each one's gradient is the sum of all gradients."""
 
     @staticmethod
-    def forward(_, value: Tensor) -> Tensor:
+    def forward(_: Any, value: Tensor) -> Tensor:
         total = value.detach().clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(_, gradient: Tensor) -> Tensor:
+    def backward(_: Any, gradient: Tensor) -> Tensor:
         total = gradient.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(total)
         return total

@@ -76,7 +76,9 @@ def check_record() -> None:
     """Raises `ServerError` where MLflow would be this clone's own file, or does not answer."""
     if os.environ["MLFLOW_TRACKING_URI"] == settings(WORKSPACE)["MLFLOW_TRACKING_URI"]:
         raise ServerError("MLFLOW_TRACKING_URI is not set: each clone would keep a record of its own")
-    from flows.registry.versions import mlflow, registry_error  # takes two seconds
+    import mlflow  # takes two seconds
+
+    from flows.registry.versions import registry_error
 
     try:
         mlflow.MlflowClient().search_experiments(max_results=1)

@@ -43,7 +43,7 @@ RECIPE = {
     "styles": list(STYLES),
     "data": {"frames": "frames"},
     "training": {"save_every": 1},
-    "teacher": {"steps": 600, "warm_up_steps": 0},  # long enough to be killed in the middle
+    "teacher": {"steps": 400, "warm_up_steps": 0},  # long enough to be killed in the middle
 }
 KEYS = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "no-secret-at-all", "AWS_DEFAULT_REGION": "us-east-1"}
 

@@ -9,8 +9,9 @@ from time import sleep
 import pytest
 from prefect.states import Completed
 
+from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
-from flows.compress import run_stages, stages_at_once
+from flows.compress import of_styles, run_stages, stages_at_once
 from flows.machine.gpus import some_gpus
 from flows.pipeline.graph import Stage
 from flows.pipeline.run_stage import run_python
@@ -99,6 +100,16 @@ def test_training_on_gpus_takes_as_many_stages_as_there_are_gpus(
     monkeypatch.setattr("flows.compress.cores_here", lambda: cores)
     training = load_recipe("recipes/demo.yaml").training
     assert stages_at_once(replace(training, threads=1, accelerator=accelerator, devices=devices)) == wanted
+
+
+def test_styles_limit_what_is_asked_for(toy: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("flows.compress.WORKSPACE", toy)
+    assert of_styles([], []) == []
+    assert of_styles(["prune"], []) == ["prune"]
+    assert of_styles([], ["cel", "ink"]) == ["@cel", "@ink"]
+    assert of_styles(["prune", "export@cel"], ["ink"]) == ["prune@ink", "export@cel"]
+    with pytest.raises(RecipeError, match=r"styles: celery: not in params.yaml, which has cel, ink"):
+        of_styles([], ["celery"])
 
 
 def test_two_stages_at_once_never_see_the_same_gpu(monkeypatch: pytest.MonkeyPatch):

@@ -12,6 +12,7 @@ import argparse
 import os
 import socket
 import sys
+import time
 
 from prefect import get_client
 from prefect.exceptions import ObjectNotFound
@@ -28,6 +29,7 @@ from flows.runs.server import ServerError, answers
 
 POOL = "animegan-lite"
 DEPLOYMENT = "compress/style"
+PATIENCE = 10.0  # seconds
 HEARTBEAT = "30"  # seconds, the least that Prefect allows
 WORKER_ERRORS = (CloneError, RemoteError, RecipeError, GraphError, ServerError)
 
@@ -68,7 +70,11 @@ def check_server() -> None:
     url = os.environ.get("PREFECT_API_URL")
     if not url:
         raise ServerError("PREFECT_API_URL is not set: name the Prefect server that all workers share")
-    if not answers(url.removesuffix("/api")):
+    deadline = time.monotonic() + PATIENCE  # a busy server may be slower than one question waits for
+    while not answers(url.removesuffix("/api")):
+        if time.monotonic() < deadline:
+            time.sleep(1)
+            continue
         raise ServerError(f"Prefect does not answer at {redact(url)}: start it, or correct PREFECT_API_URL")
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.flows.pool.conftest import Pool, ran
+from tests.flows.test_retrain import wait_for
 from tests.flows.toy import git
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
@@ -46,6 +47,7 @@ def test_a_clone_whose_code_changes_under_its_worker_ends_the_run_with_a_line(po
     first = pool.clone("first")
     pool.prepare(first)
     pool.work(first)
+    assert wait_for(lambda: "started!" in pool.log(first), 120), pool.log(first)
     git("-C", str(first), "commit", "-q", "--allow-empty", "-m", "other code")
     state, said = pool.wait(pool.start(styles=["cel"]))
     assert state in ("FAILED", "CRASHED")

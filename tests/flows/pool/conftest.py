@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import HTTPError
 
 import psutil
 import pytest
@@ -102,7 +103,15 @@ class Pool:
         """A run of the deployment; its id."""
         deployment = named(self.api, "compress/style")
         content = {"state": {"type": "SCHEDULED"}, "parameters": parameters}
-        return post(self.api, f"deployments/{deployment['id']}/create_flow_run", content)["id"]
+        return wait_for(lambda: self._created(f"deployments/{deployment['id']}/create_flow_run", content))["id"]
+
+    def _created(self, path: str, content: dict) -> dict | None:
+        try:
+            return post(self.api, path, content)
+        except HTTPError as error:
+            if error.code != 503:  # SQLite is busy with another writer
+                raise
+            return None
 
     def wait(self, run: str, patience: float = 240) -> tuple[str, str]:
         """How a run ended: the type of its state, and what it said."""

@@ -37,7 +37,7 @@ from flows.pipeline.recipe_file import recipe_name, use_recipe
 from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import Runner, settle, unsettled
 from flows.pipeline.tracked import Source
-from flows.pool.clone import CloneError, pooled
+from flows.pool.clone import CloneError, check_code, pooled
 from flows.pool.exchange import Listener, check_remote, push_rest, shared
 from flows.pool.remote import RemoteError
 from flows.report import write_reports
@@ -189,14 +189,16 @@ def compress(
     targets: list[str] | None = None,
     timeout_hours: float = 24,
     styles: list[str] | None = None,
+    commit: str | None = None,
 ) -> State:
     """Bring every stage up to date, then register what was evaluated.
 
     `recipe` is a file that becomes `params.yaml` first; `targets` limits the stages, as in `load_stages`, and `styles`
-    to these; no stage may take longer than `timeout_hours`.
+    to these; no stage may take longer than `timeout_hours`. A worker whose clone is not at `commit` refuses.
     """
     stop = Event()
     try:
+        check_code(WORKSPACE, commit or "")
         check_remote(WORKSPACE)
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):

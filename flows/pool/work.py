@@ -96,11 +96,9 @@ def deployed_commit() -> str:
     """The commit that is deployed; empty where nothing is yet."""
     with get_client(sync_client=True) as client:
         try:
-            steps = client.read_deployment_by_name(DEPLOYMENT).pull_steps or []
+            return client.read_deployment_by_name(DEPLOYMENT).parameters.get("commit") or ""
         except ObjectNotFound:
             return ""
-    found = [step["flows.pool.steps.enter_clone"] for step in steps if "flows.pool.steps.enter_clone" in step]
-    return found[0].get("commit", "") if found else ""
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ name: toy
 deployments:
   - name: style
     entrypoint: %s/flows/compress.py:compress
+    parameters: {commit: "{{ $ANIME_COMMIT }}"}
     pull:
-      - flows.pool.steps.enter_clone: {commit: "{{ $ANIME_COMMIT }}"}
+      - flows.pool.steps.enter_clone: {}
 """
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 

@@ -80,15 +80,14 @@ def test_a_worker_with_other_code_is_refused(toy: Path, monkeypatch: pytest.Monk
     with pytest.raises(CloneError, match=r"changes that no commit holds \(work.py\)"):
         check_code(toy, deployed)
     git("commit", "-qam", "other code")
-    monkeypatch.setenv(CLONE, str(toy))
     with pytest.raises(CloneError, match=f"has the code of {commit(toy)[:10]}, the deployment is of {deployed[:10]}"):
-        enter_clone(deployed)
-    assert enter_clone(commit(toy)) == {"directory": str(toy)}
-    with pytest.raises(CloneError, match=r"names no commit: deploy it by `python -m flows.pool.prepare`"):
-        enter_clone("{{ $ANIME_COMMIT }}")
+        check_code(toy, deployed)
+    check_code(toy, commit(toy))
+    monkeypatch.setenv(CLONE, str(toy))
+    assert enter_clone() == {"directory": str(toy)}
     monkeypatch.delenv(CLONE)
     with pytest.raises(CloneError, match=r"start it by `python -m flows.pool.work` in one"):
-        enter_clone(deployed)
+        enter_clone()
 
 
 def test_a_clone_without_a_remote_is_told_how_to_get_one(toy: Path):

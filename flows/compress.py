@@ -8,7 +8,6 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
-import os
 import queue
 import signal
 import sys
@@ -27,6 +26,7 @@ from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import Recipe, load_recipe
 from anime_model.recipes.training import TrainingSettings
 from flows.machine import git
+from flows.machine.gpus import gpus_here, some_gpus
 from flows.machine.lock import Busy, hold, only_flow
 from flows.machine.redact import redact
 from flows.pipeline import plan
@@ -37,6 +37,9 @@ from flows.pipeline.recipe_file import recipe_name, use_recipe
 from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import Runner, settle, unsettled
 from flows.pipeline.tracked import Source
+from flows.pool.clone import CloneError, check_code, pooled
+from flows.pool.exchange import Listener, check_remote, push_rest, shared
+from flows.pool.remote import RemoteError
 from flows.report import write_reports
 from flows.runs.console import hours, quiet, say, why
 from flows.runs.naming import introduce
@@ -51,7 +54,15 @@ ALONE = (RECORDED, "quantize")  # measure times: nothing else may run, of any st
 
 Submit = Callable[[Stage, list[PrefectFuture]], PrefectFuture]
 STOPPED = "stopped; finished stages are kept and the stopped one goes on from where it was"
-REFUSED = (Busy, GraphError, RecipeError, ServerError, StageError)  # known before any work, said in one line
+REFUSED = (
+    Busy,
+    CloneError,
+    GraphError,
+    RecipeError,
+    RemoteError,
+    ServerError,
+    StageError,
+)  # known before any work, said in one line
 
 
 @task(
@@ -62,8 +73,11 @@ REFUSED = (Busy, GraphError, RecipeError, ServerError, StageError)  # known befo
     retry_delay_seconds=5,
     retry_condition_fn=lambda task, run, state: state.name == "Interrupted",
 )
-def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> State:
-    """One stage: Cached where DVC finds nothing to do, before it starts or when it looks again."""
+def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float, devices: int) -> State:
+    """One stage: Cached where DVC finds nothing to do, before it starts or when it looks again.
+
+    It sees `devices` GPUs of its own where there are as many.
+    """
     logger = get_run_logger()
     if not changed:
         logger.info("cached")
@@ -72,10 +86,13 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float) -> St
     start, log = time.monotonic(), WORKSPACE / "scratch" / "logs" / f"{name}.log"
     try:
         with Progress(name, logger, log) as progress:
-            cached = reproduce(name, WORKSPACE, stop, timeout, progress.line, progress.talk)
-            while damaged := remove_damaged(WORKSPACE, name):
-                logger.warning("damaged, made again: %s", ", ".join(damaged))
-                cached = reproduce(name, WORKSPACE, stop, timeout, progress.line, progress.talk)
+            listener = Listener(progress.line, progress.talk, logger.warning)
+            with shared(name, WORKSPACE, stop, listener) as pull, some_gpus(devices) as seen:
+                say = (progress.line, progress.talk, pull, seen)
+                cached = reproduce(name, WORKSPACE, stop, timeout, *say)
+                while damaged := remove_damaged(WORKSPACE, name):
+                    logger.warning("damaged, made again: %s", ", ".join(damaged))
+                    cached = reproduce(name, WORKSPACE, stop, timeout, *say)
     except StageError as error:
         logger.error("failed: %s", error)
         message = f"{redact(str(error))} (all it said: {log.relative_to(WORKSPACE)})"
@@ -90,7 +107,7 @@ def settle_data(sources: Sequence[Source], stop: Event, timeout: float) -> State
     logger, log = get_run_logger(), WORKSPACE / "scratch" / "logs" / "data.log"
     try:
         with Progress("data", logger, log) as progress:
-            said = settle(sources, Runner(WORKSPACE, stop, timeout, progress.line, progress.talk))
+            said = settle(sources, Runner(WORKSPACE, stop, timeout, progress.line, progress.talk), remote=pooled())
     except (GraphError, StageError) as error:
         return Failed(message=redact(str(error)))
     for line in said:
@@ -119,21 +136,19 @@ def record(styles: Sequence[str]) -> State:
 
 
 def stages_at_once(training: TrainingSettings) -> int:
-    """Stages at once: styles run side by side as far as there are cores, and GPUs where they train on one. Threads that
-    wait for each other on the same core make both stages many times slower; two trainings rarely fit into one GPU.
+    """Stages at once: styles run side by side as far as there are GPUs, or cores where they train on these.
+
+    Two trainings rarely fit into one GPU, and leave the cores idle; on a CPU, threads that wait for each other on the
+    same core make both stages many times slower.
     """
-    at_once = cores_here() // training.threads
-    if training.accelerator in ("auto", "cuda") and (gpus := gpus_here()):
-        at_once = min(at_once, gpus // training.devices)
-    return max(1, at_once)
+    if gpus := gpus_to_use(training):
+        return max(1, gpus // training.devices)
+    return max(1, cores_here() // (training.threads * training.devices))
 
 
-def gpus_here() -> int:
-    """NVIDIA's, without a library of theirs: importing PyTorch to ask takes seconds."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return len([name for name in named.split(",") if name.strip() not in ("", "-1")])
-    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+def gpus_to_use(training: TrainingSettings) -> int:
+    """How many GPUs this machine has for stages that train; 0 where they train on the CPU."""
+    return len(gpus_here()) if training.accelerator in ("auto", "cuda") else 0
 
 
 def run_stages(stages: Sequence[Stage], submit: Submit, slots: int, stop: Event) -> dict[str, PrefectFuture]:
@@ -169,24 +184,43 @@ def _next(waiting: Sequence[Stage], running: set[Stage], states: Collection[str]
 
 
 @flow(name="compress", persist_result=False)
-def compress(recipe: str | None = None, targets: list[str] | None = None, timeout_hours: float = 24) -> State:
+def compress(
+    recipe: str | None = None,
+    targets: list[str] | None = None,
+    timeout_hours: float = 24,
+    styles: list[str] | None = None,
+    commit: str | None = None,
+) -> State:
     """Bring every stage up to date, then register what was evaluated.
 
-    `recipe` is a file that becomes `params.yaml` first; `targets` limits the stages, as in `load_stages`; no stage may
-    take longer than `timeout_hours`.
+    `recipe` is a file that becomes `params.yaml` first; `targets` limits the stages, as in `load_stages`, and `styles`
+    to these; no stage may take longer than `timeout_hours`. A worker whose clone is not at `commit` refuses.
     """
     stop = Event()
     try:
+        check_code(WORKSPACE, commit or "")
+        check_remote(WORKSPACE)
         with only_flow(WORKSPACE) as note, own_run(note, stop) as cancelled:
             if kept := use_recipe(WORKSPACE, Path(recipe) if recipe else None):
                 get_run_logger().warning("params.yaml was like no recipe: kept as %s", kept.name)
-            introduce(WORKSPACE)
-            state = _compress(ready_stages(targets or (), stop, timeout_hours * 3600), stop, timeout_hours * 3600)
+            introduce(WORKSPACE, styles)
+            wanted, timeout = of_styles(targets or (), styles or ()), timeout_hours * 3600
+            state = _compress(ready_stages(wanted, stop, timeout), stop, timeout)
             return Cancelled(message=STOPPED) if cancelled.is_set() else state
     except REFUSED as error:
         return Failed(message=str(error))
     finally:
         stop.set()  # whatever still runs here has no one to wait for it
+
+
+def of_styles(targets: Sequence[str], styles: Sequence[str]) -> list[str]:
+    """`targets` for `load_stages`: with `styles`, theirs alone. Raises `RecipeError` for one that the recipe lacks."""
+    known = load_recipe(WORKSPACE / "params.yaml").styles
+    if foreign := [style for style in styles if style not in known]:
+        raise RecipeError(f"styles: {', '.join(foreign)}: not in params.yaml, which has {', '.join(known)}")
+    if not styles:
+        return list(targets)
+    return [target if "@" in target else f"{target}@{style}" for target in (targets or ("",)) for style in styles]
 
 
 def ready_stages(targets: Sequence[str], stop: Event, timeout: float) -> list[Stage]:
@@ -250,15 +284,18 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     """Inside a flow run: every stage, then the record. The styles that MLflow has, and what failed, in lines."""
 
     def submit(stage: Stage, upstream: list[PrefectFuture]) -> PrefectFuture:
-        return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, wait_for=upstream)
+        return bring_up_to_date.submit(stage.name, stage.changed, stop, timeout, devices, wait_for=upstream)
 
-    slots = stages_at_once(load_recipe(WORKSPACE / "params.yaml").training)
-    futures = run_stages(stages, submit, slots, stop)
+    training = load_recipe(WORKSPACE / "params.yaml").training
+    devices = training.devices if gpus_to_use(training) else 0
+    futures = run_stages(stages, submit, stages_at_once(training), stop)
     states = {name: future.state for name, future in futures.items()}
     failed = [f"{name}: {state.message}" for name, state in states.items() if state.is_failed()]
     skipped = [name for name, state in states.items() if not state.is_final()]
     failed += [f"not run for that reason: {', '.join(skipped)}"] if skipped else []
     finished = {name for name, state in states.items() if state.is_completed()}
+    listener = Listener(get_run_logger().info, None, get_run_logger().warning)
+    failed += push_rest(sorted(finished), WORKSPACE, stop, listener)
     measured = [stage for stage in stages if stage.kind == RECORDED and stage.name in finished]
     styles = [stage.style for stage in measured]
     if styles and not stop.is_set():

@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "flows/registry": ("anime_model", "flows/machine", "flows/pipeline", "tasks"),
     "flows/runs": ("anime_model", "flows/machine", "flows/pipeline", "flows/registry"),
     "flows/searching": ("anime_model", "flows/machine", "flows/pipeline", "flows/registry", "tasks"),
+    "flows/pool": ("anime_model", "flows/machine", "flows/pipeline", "flows/registry", "flows/runs"),
     "flows": ("anime_model", "tasks"),
     "anime_app": ("anime_model/pictures", "anime_model/runtime"),
     "anime_app/panel": ("anime_model/pictures", "anime_model/runtime"),

@@ -16,6 +16,7 @@ from anime_model.training import losses
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.drawn import Drawings, DrawnSampler
 from anime_model.training.loop import Scalars, Training, cosine, set_rate
+from anime_model.training.together import mean_over_processes, shared_norms
 
 HINTS = ("b", "c", "d")  # blocks whose maps the student is led to match
 FITTED = 8  # photos that the adapters are fitted to
@@ -84,7 +85,8 @@ def distill(
     student.train()
     if settings.freeze_norm:
         freeze_norms(student)
-    curve = training.fit(name, settings.steps, learner.step, learner.modules(), {"student": learner.optimizer})
+    with shared_norms(student):
+        curve = training.fit(name, settings.steps, learner.step, learner.modules(), {"student": learner.optimizer})
     student.to(memory_format=torch.contiguous_format).eval()  # as surgery expects it
     return curve
 
@@ -111,8 +113,9 @@ def with_kl(
     if not share:
         return others, torch.zeros(())
     kl = torch.stack([losses.channel_kl(hints[name], wanted[name], temperature) for name in HINTS]).mean()
-    scaled = kl * (share / (1 - share) * others.detach() / kl.detach().clamp_min(1e-8))
-    return others + scaled, scaled / (others + scaled)
+    sizes = mean_over_processes(torch.stack([others, kl]).detach())
+    factor = share / (1 - share) * sizes[0] / sizes[1].clamp_min(1e-8)
+    return others + kl * factor, sizes[1] * factor / (sizes[0] + sizes[1] * factor)
 
 
 class _DistillationStep:
@@ -127,6 +130,8 @@ class _DistillationStep:
         device = training.device
         self.settings, self.fabric, self.extra_loss = settings, training.fabric, extra_loss
         taught = _StudentWithAdapters(student, Adapters(student, lesson.teacher))
+        # DDP waits for the gradients of all that can have some, those of adapters that no loss asks for too
+        taught.adapters.requires_grad_(bool(settings.kl_share or self._weight("feature")))
         self.plain = taught.to(device, memory_format=torch.channels_last)
         self.teacher = lesson.teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         taught.adapters.fit(student.eval(), self.teacher, lesson.photos.fixed(FITTED, settings.crop))
@@ -170,8 +175,9 @@ class _DistillationStep:
 
     def _shared(self, step: int, drawn: Tensor, anime: Tensor) -> Tensor:
         """The teacher's pictures, `reference_share` of them, drawn by lot, replaced by the published network's own."""
-        draw = np.random.default_rng([self.photos.seed, 8, self.photos.rank, step])
-        chosen = torch.from_numpy(draw.random(len(anime)) < self.settings.reference_share).to(anime.device)
+        draw, count = np.random.default_rng([self.photos.seed, 8, 0, step]), len(anime)
+        lots = draw.random((self.photos.rank + 1) * count)[-count:]  # of all processes' pictures, those of this one
+        chosen = torch.from_numpy(lots < self.settings.reference_share).to(anime.device)
         return torch.where(chosen[:, None, None, None], drawn, anime)
 
     def _parts(self, made: Tensor, hints: losses.Maps, wanted: losses.Maps) -> dict[str, Tensor]:

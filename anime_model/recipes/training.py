@@ -19,7 +19,12 @@ class TrainingSettings:
         Literal["auto", "cpu", "cuda", "mps"], Field(description="the processor; `auto` takes a GPU where there is one")
     ] = "auto"
     devices: Annotated[
-        Whole, Field(ge=1, le=64, description="how many of them; above 1, as many processes are started")
+        Whole,
+        Field(
+            ge=1,
+            le=64,
+            description="how many of them; above 1, as many processes are started, each with a whole `batch`",
+        ),
     ] = 1
     threads: Annotated[
         Whole,

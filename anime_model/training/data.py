@@ -18,7 +18,8 @@ class DataError(ValueError):
 class Pictures:
     """A folder's pictures as uint8 [3, H, W] tensors on one device.
 
-    Which crops a step sees is a pure function of (seed, step, rank): a resumed run sees what an unbroken one saw.
+    Which crops a step sees is a pure function of (seed, step, rank): a resumed run sees what an unbroken one saw, and
+    several processes see together what one with all their crops would see.
     """
 
     def __init__(self, folder: Path, device: torch.device | str = "cpu", smallest: int = 1) -> None:
@@ -33,16 +34,21 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def crops(self, count: int, size: int, draw: np.random.Generator) -> Tensor:
-        """`count` random, randomly mirrored square crops: float32 [count, 3, size, size] in [-1, 1]."""
-        return to_float(torch.stack([self._crop(size, draw) for _ in range(count)]))
+    def crops(self, count: int, size: int, draw: np.random.Generator, first: int = 0) -> Tensor:
+        """`count` random, randomly mirrored square crops after the `first`: float32 [count, 3, size, size], -1 to 1."""
+        places = [self._place(size, draw) for _ in range(first + count)]
+        return to_float(torch.stack([self._crop(size, *place) for place in places[first:]]))
 
-    def _crop(self, size: int, draw: np.random.Generator) -> Tensor:
-        picture = self.pictures[draw.integers(len(self.pictures))]
-        top = draw.integers(picture.shape[1] - size + 1)
-        left = draw.integers(picture.shape[2] - size + 1)
-        crop = picture[:, top : top + size, left : left + size]
-        return crop.flip(2) if draw.integers(2) else crop
+    def _place(self, size: int, draw: np.random.Generator) -> tuple[int, int, int, bool]:
+        """Which picture, top, left, and whether it is mirrored."""
+        picture = int(draw.integers(len(self.pictures)))
+        height, width = self.pictures[picture].shape[1:]
+        top, left = int(draw.integers(height - size + 1)), int(draw.integers(width - size + 1))
+        return picture, top, left, bool(draw.integers(2))
+
+    def _crop(self, size: int, picture: int, top: int, left: int, mirrored: bool) -> Tensor:
+        crop = self.pictures[picture][:, top : top + size, left : left + size]
+        return crop.flip(2) if mirrored else crop
 
     def fixed(self, count: int, size: int) -> Tensor:
         """The centre crops of the first `count` pictures spread over the folder: float32 [count, 3, size, size]."""
@@ -52,7 +58,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Crops of one folder, step by step. `stream` keeps apart the folders that one step draws from."""
+    """Crops of one folder, step by step. `stream` keeps apart the folders that one step draws from.
+
+    Of a step's crops, process `rank` has those from `rank` x `batch` on.
+    """
 
     pictures: Pictures
     batch: int
@@ -62,8 +71,8 @@ class Sampler:
     rank: int = 0
 
     def __call__(self, step: int) -> Tensor:
-        draw = np.random.default_rng([self.seed, self.stream, self.rank, step])
-        return self.pictures.crops(self.batch, self.size, draw)
+        draw = np.random.default_rng([self.seed, self.stream, 0, step])
+        return self.pictures.crops(self.batch, self.size, draw, first=self.rank * self.batch)
 
 
 def to_float(pictures: Tensor) -> Tensor:

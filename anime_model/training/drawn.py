@@ -69,7 +69,8 @@ class Drawings:
 class DrawnSampler:
     """Pairs of crops, step by step, growing through the sizes `crops` over `steps`; batches are read ahead.
 
-    What a step sees is a pure function of (seed, step, rank): a resumed run sees what an unbroken one saw.
+    What a step sees is a pure function of (seed, step, rank): a resumed run sees what an unbroken one saw, and several
+    processes see together what one with all their crops would see.
     """
 
     def __init__(
@@ -94,11 +95,13 @@ class DrawnSampler:
         return self.drawings.batch(self.waiting[step].result())
 
     def _read(self, step: int) -> list[np.ndarray]:
-        draw, side = np.random.default_rng([self.seed, 7, self.rank, step]), self.side(step)
-        return [self._crop(draw, side) for _ in range(self.batch)]
+        draw, side = np.random.default_rng([self.seed, 7, 0, step]), self.side(step)
+        places = [self._place(draw, side) for _ in range((self.rank + 1) * self.batch)]
+        return [self.drawings.pair(job, side, corner, mirrored) for job, corner, mirrored in places[-self.batch :]]
 
-    def _crop(self, draw: np.random.Generator, side: int) -> np.ndarray:
+    def _place(self, draw: np.random.Generator, side: int) -> tuple[tuple, tuple[int, int], bool]:
+        """Which photo at which scale, where the crop's corner is, and whether it is mirrored."""
         job = self.jobs[side][draw.integers(len(self.jobs[side]))]
         height, width = job[2]
         corner = int(draw.integers(height - side + 1)), int(draw.integers(width - side + 1))
-        return self.drawings.pair(job, side, corner, bool(draw.integers(2)))
+        return job, corner, bool(draw.integers(2))

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from anime_model.training.resume import load_state, save_state
+from anime_model.training.together import mean_over_processes
 
 Scalars = dict[str, float]
 OnStep = Callable[[int, int, Scalars], None]
@@ -67,7 +68,7 @@ class Training:
         for step in range(facts["step"], steps):
             scalars = take_step(step)
             if (step + 1) % self.log_every == 0 or step + 1 == steps:
-                curve.append({"step": step + 1, **_floats(name, step, scalars)})
+                curve.append({"step": step + 1, **_floats(name, step, self._of_all(scalars))})
                 if self.fabric.is_global_zero:
                     self.on_step(step + 1, steps, curve[-1])
             if after_step:
@@ -77,6 +78,13 @@ class Training:
                 self._save(file, modules, optimizers, {"step": step + 1, "curve": curve, **scale})
                 saved = time.monotonic()
         return curve
+
+    def _of_all(self, scalars: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """The mean over the processes: the figures of the whole batch. One that is not finite stops all of them."""
+        if not scalars or self.fabric.world_size == 1:
+            return scalars
+        values = torch.stack([value.detach().float().to(self.device) for value in scalars.values()])
+        return dict(zip(scalars, mean_over_processes(values), strict=True))
 
     def _agreed(self, due: bool) -> bool:
         """What the first process decides. Their clocks differ, and who saves waits for all the others."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from anime_model.training.together import mean_over_processes
 from anime_model.training.yuv import to_yuv
 
 Maps = dict[str, Tensor]
@@ -28,8 +29,9 @@ def style(made: Maps, frames: Maps, layers: tuple[str, ...]) -> Tensor:
     """
     losses = []
     for layer in layers:
-        wanted = gram(frames[layer]).mean(0)
-        losses.append((gram(made[layer]).mean(0) - wanted).abs().sum() / wanted.abs().sum().clamp_min(1e-8))
+        wanted = mean_over_processes(gram(frames[layer]).mean(0))
+        found = mean_over_processes(gram(made[layer]).mean(0))
+        losses.append((found - wanted).abs().sum() / wanted.abs().sum().clamp_min(1e-8))
     return torch.stack(losses).mean()
 
 
@@ -43,7 +45,8 @@ def style_paired(made: Maps, wanted: Maps, layers: tuple[str, ...]) -> Tensor:
     losses = []
     for layer in layers:
         target = gram(wanted[layer])
-        losses.append((gram(made[layer]) - target).abs().sum() / target.abs().sum().clamp_min(1e-8))
+        size = mean_over_processes(target.abs().sum())
+        losses.append((gram(made[layer]) - target).abs().sum() / size.clamp_min(1e-8))
     return torch.stack(losses).mean()
 
 
@@ -98,4 +101,4 @@ def channel_kl(student: Tensor, teacher: Tensor, temperature: float = 3.0) -> Te
 
 def relative_l2(made: Tensor, wanted: Tensor) -> Tensor:
     """Squared error of maps over the wanted maps' own mean square: 1 for a student that says nothing."""
-    return F.mse_loss(made, wanted) / wanted.square().mean().clamp_min(1e-8)
+    return F.mse_loss(made, wanted) / mean_over_processes(wanted.square().mean()).clamp_min(1e-8)

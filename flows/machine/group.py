@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -18,8 +18,16 @@ exec "$@" 3<&- </dev/null
 """
 
 
-def start_group(command: Sequence[str], folder: Path, output: int | IO = subprocess.PIPE) -> subprocess.Popen:
-    """`command` in `folder`, its stdout and stderr both to `output`. Ctrl-C in the terminal does not reach it."""
+def start_group(
+    command: Sequence[str],
+    folder: Path,
+    output: int | IO = subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen:
+    """`command` in `folder`, its stdout and stderr both to `output`. Ctrl-C in the terminal does not reach it.
+
+    `environment` is added to this process's own.
+    """
     return subprocess.Popen(
         ["sh", "-c", GUARD, "sh", *command],
         cwd=folder,
@@ -27,6 +35,7 @@ def start_group(command: Sequence[str], folder: Path, output: int | IO = subproc
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        env=os.environ | dict(environment or {}),
     )
 
 

@@ -62,10 +62,10 @@ def load_stages(root: Path, targets: Sequence[str] = ()) -> list[Stage]:
 def load_pipeline(root: Path, targets: Sequence[str] = ()) -> Pipeline:
     """The pipeline of the project at `root`, with the status of every stage and of all tracked data.
 
-    `targets` are stages (`prune@cel`) or all stages of a kind (`prune`); what they depend on comes with them. The
-    status is asked for once, in process, under DVC's lock. A stage that waits for a changed one counts as changed:
-    whether it really is can be said only after the other has run. A `.dvc` file that no stage reads is left out. Raises
-    `GraphError`.
+    `targets` are stages (`prune@cel`), all stages of a kind (`prune`) or of a style (`@cel`); what they depend on comes
+    with them. The status is asked for once, in process, under DVC's lock. A stage that waits for a changed one counts
+    as changed: whether it really is can be said only after the other has run. A `.dvc` file that no stage reads is left
+    out. Raises `GraphError`.
     """
     forget_dead_locks(root)
     return _whole_lock(root, lambda: _load(root, targets))
@@ -139,12 +139,18 @@ def _with_upstream(graph: networkx.DiGraph, targets: Iterable[str]) -> set[DvcSt
     commands = [node for node in graph if not node.is_data_source]
     wanted: set[DvcStage] = set()
     for target in targets or (None,):
-        named = [n for n in commands if target in (None, n.addressing, n.addressing.partition("@")[0])]
+        named = [node for node in commands if target in (None, *_names(node))]
         if not named:
             known = ", ".join(sorted(node.addressing for node in commands))
             raise GraphError(f"no stage {target!r} in dvc.yaml: choose from {known}")
         wanted.update(named, *(networkx.descendants(graph, node) for node in named))
     return wanted
+
+
+def _names(node: DvcStage) -> tuple[str, ...]:
+    """What people may call a stage by: `prune@cel`, `prune`, `@cel`."""
+    kind, _, style = node.addressing.partition("@")
+    return (node.addressing, kind, f"@{style}") if style else (node.addressing, kind)
 
 
 def _reason(node: DvcStage) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Event
 
@@ -37,16 +37,23 @@ class StageError(RuntimeError):
 
 
 def reproduce(
-    name: str, root: Path, stop: Event, timeout: float, on_line: Callable[[str], None], on_talk: OnTalk = None
+    name: str,
+    root: Path,
+    stop: Event,
+    timeout: float,
+    on_line: Callable[[str], None],
+    on_talk: OnTalk = None,
+    pull: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> bool:
     """Bring stage `name` of the project at `root` up to date; whether DVC found it unchanged or in its cache.
 
     `on_line` gets every line of the stage's own output as it comes, `on_talk` what DVC itself says. Raises `StageError`
     where the stage fails, takes longer than `timeout` seconds, or `stop` is set meanwhile; on any way out the process
-    group is gone.
+    group is gone. With `pull` what DVC's remote and its run cache have is taken from there; `environment` is added.
     """
-    command = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", name]
-    tail = run_python(command, root, stop, timeout, on_line, on_talk)
+    command = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", *(["--pull"] if pull else []), name]
+    tail = run_python(command, root, stop, timeout, on_line, on_talk, environment)
     return any(UNCHANGED.search(line) for line in tail)
 
 
@@ -57,9 +64,10 @@ def run_python(
     timeout: float,
     on_line: Callable[[str], None],
     on_talk: OnTalk = None,
+    environment: Mapping[str, str] | None = None,
 ) -> deque[str]:
     """The running Python with `arguments` in `root`; its last lines. As for `reproduce`, whatever the command is."""
-    process = start_group([sys.executable, *arguments], root)
+    process = start_group([sys.executable, *arguments], root, environment=environment)
     tail: deque[str] = deque(maxlen=50)
     try:
         for line in _lines(process, stop, time.monotonic() + timeout):

@@ -30,13 +30,13 @@ def unsettled(sources: Iterable[Source]) -> list[Source]:
     return [source for source in sources if source.state != SAME]
 
 
-def settle(sources: Sequence[Source], runner: Runner) -> list[str]:
-    """Make every folder and its `.dvc` file agree without asking any remote; what was done, in words.
+def settle(sources: Sequence[Source], runner: Runner, remote: bool = False) -> list[str]:
+    """Make every folder and its `.dvc` file agree, without asking any remote unless told to; what was done, in words.
 
     What people have put in or taken away is noted in the `.dvc` file, as `dvc add` does; where git has changed that
     file, the folder follows from DVC's cache. Raises `GraphError` where data are missing, `StageError`.
     """
-    return [_settled(source, runner) for source in unsettled(sources)]
+    return [_settled(source, runner, remote) for source in unsettled(sources)]
 
 
 def pull(sources: Sequence[Source], runner: Runner) -> list[str]:
@@ -60,10 +60,10 @@ def pull(sources: Sequence[Source], runner: Runner) -> list[str]:
     return said
 
 
-def _settled(source: Source, runner: Runner) -> str:
+def _settled(source: Source, runner: Runner, remote: bool) -> str:
     refuse_changed_import(source)
     if source.state != CHANGED:
-        return _brought(source, runner, remote=False)
+        return _brought(source, runner, remote)
     runner.dvc("commit", "--force", source.file)
     now = count_files(runner.root / source.path)
     return f"{source.path} has changed ({now} files, {source.files} before): `git add {source.file}` keeps this version"

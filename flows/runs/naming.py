@@ -12,9 +12,9 @@ from flows.machine import git
 from flows.pipeline.recipe_file import recipe_name
 
 
-def introduce(root: Path) -> None:
-    """Inside a flow run: `demo · cel+ink · 1a2b3c4` for its name, and each part as a tag."""
-    styles, commit = load_recipe(root / "params.yaml").styles, git.commit(root)[0][:7]
+def introduce(root: Path, styles: Sequence[str] | None = None) -> None:
+    """Inside a flow run: `demo · cel+ink · 1a2b3c4` for its name, each part as a tag; `styles` are all by default."""
+    styles, commit = styles or load_recipe(root / "params.yaml").styles, git.commit(root)[0][:7]
     name(f"{recipe_name(root)} · {'+'.join(styles)} · {commit}", [recipe_name(root), *styles, commit])
 
 

@@ -22,8 +22,8 @@ def own_run(note: IO[str], stop: Event) -> Iterator[Event]:
     # A flow may run inside another one: that one's end and its cancelling count too.
     mine = dict.fromkeys((str(runtime.flow_run.id), str(runtime.flow_run.root_flow_run_id)))
     note.seek(0)
-    _close_abandoned([run for run in note.read().split() if run not in mine])
-    _write(note, "\n".join(mine))
+    abandoned = [line for line in note.read().split() if line.partition("/")[0] not in mine]
+    _write(note, "\n".join(_close_abandoned(abandoned, list(mine))))
     cancelled, ended = Event(), Event()
     Thread(target=_watch, args=(list(mine), cancelled, stop, ended), daemon=True).start()
     try:
@@ -39,12 +39,21 @@ def _write(note: IO[str], text: str) -> None:
     note.flush()
 
 
-def _close_abandoned(runs: list[str]) -> None:
+def _close_abandoned(lines: list[str], mine: list[str]) -> list[str]:
+    """Marks the runs of `lines` as crashed; lines for `mine`: `RUN/COUNT`, where COUNT is how often it was started.
+
+    A run that was started again meanwhile is another worker's now, and left alone.
+    """
+    noted = mine
     with contextlib.suppress(Exception), get_client(sync_client=True) as client:  # another server may not know them
-        for run in runs:
-            state = client.read_flow_run(UUID(run)).state
-            if state and not state.is_final():
+        noted = [f"{run}/{client.read_flow_run(UUID(run)).run_count}" for run in mine]
+        for line in lines:
+            run, _, count = line.partition("/")
+            found = client.read_flow_run(UUID(run))
+            over = not found.state or found.state.is_final() or found.state.is_scheduled()
+            if not over and count in ("", str(found.run_count)):
                 client.set_flow_run_state(UUID(run), Crashed(message="its process was killed"), force=True)
+    return noted
 
 
 def _watch(runs: list[str], cancelled: Event, stop: Event, ended: Event) -> None:

@@ -9,9 +9,12 @@ from time import sleep
 import pytest
 from prefect.states import Completed
 
+from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
-from flows.compress import run_stages, stages_at_once
+from flows.compress import of_styles, run_stages, stages_at_once
+from flows.machine.gpus import some_gpus
 from flows.pipeline.graph import Stage
+from flows.pipeline.run_stage import run_python
 from flows.registry.identity import workspace_id
 
 
@@ -78,16 +81,53 @@ def test_styles_run_side_by_side_as_far_as_there_is_room():
 
 
 @pytest.mark.parametrize(
-    ("visible", "accelerator", "devices", "wanted"),
-    [("0", "auto", 1, 1), ("0,1,2", "cuda", 1, 3), ("0,1,2,3", "auto", 2, 2), ("0", "cpu", 1, 8), ("", "auto", 1, 8)],
+    ("visible", "accelerator", "devices", "cores", "wanted"),
+    [
+        ("0", "auto", 1, 8, 1),
+        ("0,1,2", "cuda", 1, 8, 3),
+        ("0,1,2,3", "auto", 2, 8, 2),
+        ("0,1,2,3", "cuda", 1, 2, 4),  # in GPUs, not in cores
+        ("0,1", "cuda", 4, 8, 1),  # too few: the stage says so itself
+        ("0", "cpu", 1, 8, 8),
+        ("", "auto", 1, 8, 8),
+        ("-1", "auto", 4, 8, 2),  # processes on cores, each with its threads
+    ],
 )
 def test_training_on_gpus_takes_as_many_stages_as_there_are_gpus(
-    monkeypatch: pytest.MonkeyPatch, visible: str, accelerator: str, devices: int, wanted: int
+    monkeypatch: pytest.MonkeyPatch, visible: str, accelerator: str, devices: int, cores: int, wanted: int
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    monkeypatch.setattr("flows.compress.cores_here", lambda: 8)
+    monkeypatch.setattr("flows.compress.cores_here", lambda: cores)
     training = load_recipe("recipes/demo.yaml").training
     assert stages_at_once(replace(training, threads=1, accelerator=accelerator, devices=devices)) == wanted
+
+
+def test_styles_limit_what_is_asked_for(toy: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("flows.compress.WORKSPACE", toy)
+    assert of_styles([], []) == []
+    assert of_styles(["prune"], []) == ["prune"]
+    assert of_styles([], ["cel", "ink"]) == ["@cel", "@ink"]
+    assert of_styles(["prune", "export@cel"], ["ink"]) == ["prune@ink", "export@cel"]
+    with pytest.raises(RecipeError, match=r"styles: celery: not in params.yaml, which has cel, ink"):
+        of_styles([], ["celery"])
+
+
+def test_two_stages_at_once_never_see_the_same_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,GPU-8f3a,6")
+    with some_gpus(1) as first, some_gpus(2) as second, some_gpus(1) as none:
+        assert (first, second) == ({"CUDA_VISIBLE_DEVICES": "4"}, {"CUDA_VISIBLE_DEVICES": "GPU-8f3a,6"})
+        assert none == {}
+    with pytest.raises(ValueError, match="the stage"), some_gpus(3):
+        raise ValueError("the stage")
+    with some_gpus(3) as again:
+        assert again == {"CUDA_VISIBLE_DEVICES": "4,GPU-8f3a,6"}, "what failed gives its GPUs back"
+
+
+def test_a_stage_sees_its_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    code = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'])"
+    with some_gpus(1), some_gpus(1) as seen:
+        assert list(run_python(["-c", code], tmp_path, Event(), 60, print, environment=seen)) == ["1"]
 
 
 def test_a_workspace_keeps_its_id_where_it_is_moved_and_a_copy_gets_another(tmp_path: Path):

@@ -27,6 +27,7 @@ def test_targets_bring_what_they_need(toy: Path):
     assert set(changes(toy, "export@cel")) == {"train_teacher@cel", "export@cel"}
     both = {"export@cel", "export@ink", "train_teacher@cel", "train_teacher@ink"}
     assert set(changes(toy, "export")) == both
+    assert set(changes(toy, "@ink")) == {"train_teacher@ink", "export@ink", "evaluate@ink"}
 
 
 def test_what_a_plain_repro_made_counts_as_unchanged(made: Path):

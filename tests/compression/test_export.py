@@ -168,6 +168,27 @@ def test_a_slow_int8_layer_between_fast_ones_is_taken_along():
     assert cost(frozenset(found)) == min(cost(frozenset(choice)) for choice in choices) < cost(frozenset(alone))
 
 
+def test_a_block_is_tried_without_the_layer_that_harms():
+    """c0 may not run in INT8; c1 to c4 gain 3 each, and every change of format costs 4: no layer pays alone. A start
+    with two layers of other blocks is slower than none, so that none is what the search goes on from."""
+    units = ["layers.a0", "layers.b0", *(f"layers.c{number}" for number in range(5)), "layers.d0"]
+    start = [name for name in units if name not in ("layers.c0", "layers.b0")]
+
+    def cost(choice: frozenset[str]) -> int:
+        int8 = [name in choice for name in units]
+        gains = 3 * sum(name.startswith("layers.c") for name in choice)
+        return (
+            4 * sum(a != b for a, b in itertools.pairwise([False, *int8, False])) - gains + 10 * ("layers.a0" in choice)
+        )
+
+    def faster(challenger: frozenset[str], best: frozenset[str]) -> frozenset[str]:
+        harmless = not {"layers.c0", "layers.b0"} & challenger
+        return challenger if harmless and cost(challenger) < cost(best) else best
+
+    assert cost(frozenset(start)) > cost(frozenset())
+    assert search(units, start, faster) == ("layers.c1", "layers.c2", "layers.c3", "layers.c4")
+
+
 @pytest.mark.parametrize(("gain", "kept"), [(2, ()), (20, ("layers.a0",))])
 def test_int8_that_gains_nothing_is_not_kept(gain, kept):
     units = ["layers.a0", "layers.a1"]

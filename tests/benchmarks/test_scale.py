@@ -30,7 +30,7 @@ def test_more_processes_on_a_real_link_gain_less_each():
     assert rows[0]["step_s"] == pytest.approx(0.5 + 2 * (60e-6 + 2e6 / 1e9) + 20 * 2 * (60e-6 + 128 / 1e9), abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_measured_and_what_is_assumed_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scale, "RESULTS", tmp_path / "scale.json")
     monkeypatch.setattr(scale, "SIZES", (1 << 10, 1 << 16))

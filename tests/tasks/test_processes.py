@@ -9,7 +9,7 @@ import yaml
 
 from tests.tasks.conftest import ROOT, merged
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long  # a minute: what two processes learn is in tests/training/test_together.py
 STAGES = {
     "train_teacher": ["cel", "DATA", "reference", "teacher"],
     "replace_convs": ["teacher/teacher.safetensors", "DATA", "reference", "separable"],

@@ -14,6 +14,7 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from anime_model.metrics.downloads import EvaluationError
@@ -46,7 +47,7 @@ def search(arguments: argparse.Namespace) -> int:
     begin = time.monotonic()
     bench = workshop.prepared(place, recipe, arguments.reference, 3600 * arguments.train_hours)
     shared = workshop.identity(place, recipe, arguments.reference)
-    measured = lambda: workshop.timed(place, recipe, bench.family.space)  # noqa: E731
+    measured = partial(workshop.timed, place, recipe, bench.family.space)
     found = study.joined(place, arguments.storage, arguments.study, shared, measured)
     judge = bench.judge(recipe.evaluate.lpips, study.blocks(found))
     study.run(found, judge, arguments.trials, None if arguments.hours is None else begin + 3600 * arguments.hours)

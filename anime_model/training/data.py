@@ -53,7 +53,7 @@ class Pictures:
     def fixed(self, count: int, size: int) -> Tensor:
         """The centre crops of the first `count` pictures spread over the folder: float32 [count, 3, size, size]."""
         chosen = [self.pictures[i] for i in spread(len(self.pictures), count)]
-        return to_float(torch.stack([_centre(picture, size) for picture in chosen]))
+        return to_float(torch.stack([centre(picture, size) for picture in chosen]))
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,6 @@ def to_uint8(pictures: Tensor) -> Tensor:
     return ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
-def _centre(picture: Tensor, size: int) -> Tensor:
+def centre(picture: Tensor, size: int) -> Tensor:
     top, left = (picture.shape[1] - size) // 2, (picture.shape[2] - size) // 2
     return picture[:, top : top + size, left : left + size]

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import mlflow
 import optuna
 from mlflow.exceptions import MlflowException
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
 from anime_model.report.charts import Bubble, trade_off
 from flows.pipeline.results import aligned_text
-from flows.registry.versions import experiment_name
+from flows.registry.versions import experiment_name, registry_error
 from flows.searching.place import Place
-from flows.searching.study import IDENTITY, TEACHER
+from flows.searching.study import IDENTITY, TEACHER, finished
 
 SIZES = {"nano": 100, "lite": 30, "plus": 12}  # times faster than the teacher, at least
 KIND = "search"  # the tag of the MLflow runs that keep studies
@@ -39,11 +39,12 @@ def _point(trial: FrozenTrial) -> Point:
 
 def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
     """Fastest first; on the front no other member is both faster and nearer (bytes are shown, not compared)."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    found = [_point(trial) for trial in done]
-    found.sort(key=lambda point: (point.ms, point.lpips))
-    if not front_only:
-        return found
+    found = sorted((_point(trial) for trial in finished(study)), key=lambda point: (point.ms, point.lpips))
+    return _front(found) if front_only else found
+
+
+def _front(found: list[Point]) -> list[Point]:
+    """Of points from the fastest on, those that are nearer than all faster ones."""
     best, front = float("inf"), []
     for point in found:
         if point.lpips < best:
@@ -54,23 +55,29 @@ def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
 
 def sizes(study: optuna.Study) -> dict[str, Point]:
     """For each of `SIZES` the nearest member that is fast enough, where there is one."""
-    teacher, front = float(study.user_attrs[TEACHER]), points(study)
+    return _sizes(points(study), float(study.user_attrs[TEACHER]))
+
+
+def _sizes(front: list[Point], teacher: float) -> dict[str, Point]:
     fast = {name: [point for point in front if teacher / point.ms >= times] for name, times in SIZES.items()}
     return {name: min(found, key=lambda point: point.lpips) for name, found in fast.items() if found}
 
 
 def written(place: Place, study: optuna.Study) -> str:
     """Writes front.csv, trials.csv and front.svg; the picked sizes as text."""
-    front, teacher = points(study), float(study.user_attrs[TEACHER])
-    if not front:
+    all_points, teacher = points(study, front_only=False), float(study.user_attrs[TEACHER])
+    if not all_points:
         return "no member was judged"
+    front = _front(all_points)
+    found = _sizes(front, teacher)
     write_table(place.folder / "front.csv", [_row(point, teacher) for point in front])
-    write_table(place.folder / "trials.csv", [_row(point, teacher) for point in points(study, front_only=False)])
-    write_whole(place.folder / "front.svg", chart(study))
-    found = sizes(study)
+    write_table(place.folder / "trials.csv", [_row(point, teacher) for point in all_points])
+    write_whole(place.folder / "front.svg", chart(front, found))
     table = aligned_text([_shown(name, point, teacher) for name, point in found.items()], FIGURES) if found else ""
     missing = [f"{name}: no member is {times} times faster" for name, times in SIZES.items() if name not in found]
-    return "\n".join([*([table] if table else []), *missing, _recorded(place, study)])
+    return "\n".join(
+        [*([table] if table else []), *missing, _recorded(place, study.user_attrs[IDENTITY], len(all_points), found)]
+    )
 
 
 def _shown(name: str, point: Point, teacher: float) -> dict[str, str]:
@@ -83,9 +90,9 @@ def _row(point: Point, teacher: float) -> dict[str, float | int | str]:
     return {**figures, "times_faster": round(teacher / point.ms, 2), "bytes": point.bytes, **point.choice}
 
 
-def chart(study: optuna.Study) -> str:
-    """The front, with the sizes by name."""
-    front, named = points(study), {point.trial: name for name, point in sizes(study).items()}
+def chart(front: list[Point], found: dict[str, Point]) -> str:
+    """The front, with the `found` sizes by name."""
+    named = {point.trial: name for name, point in found.items()}
     step = max(1, len(front) // SHOWN)
     shown = [point for place, point in enumerate(front) if place % step == 0 or point.trial in named]
     bubbles = [
@@ -95,17 +102,16 @@ def chart(study: optuna.Study) -> str:
     return str(trade_off(bubbles, "milliseconds of one picture", "LPIPS"))
 
 
-def _recorded(place: Place, study: optuna.Study) -> str:
+def _recorded(place: Place, facts: dict[str, str], trials: int, found: dict[str, Point]) -> str:
     """A run of MLflow with every trial; says what became of it."""
-    facts = study.user_attrs[IDENTITY]
     try:
         mlflow.set_experiment(experiment_name())
         with mlflow.start_run(run_name=f"search {place.style}", tags={"kind": KIND, "style": place.style}):
-            mlflow.log_params({**facts, "trials": len(points(study, front_only=False))})
-            for name, point in sizes(study).items():
+            mlflow.log_params({**facts, "trials": trials})
+            for name, point in found.items():
                 mlflow.log_metrics({f"{name}.lpips": point.lpips, f"{name}.ms": point.ms, f"{name}.bytes": point.bytes})
             for name in ("front.csv", "trials.csv", "front.svg"):
                 mlflow.log_artifact(str(place.folder / name))
     except (MlflowException, OSError) as error:
-        return f"MLflow has no record of it ({' '.join(str(error).split())}); the files are in {place.folder}"
+        return f"{registry_error(error)}; the files are in {place.folder}"
     return f"front.csv, trials.csv and front.svg are in {place.folder.relative_to(place.root)} and in MLflow"

@@ -23,17 +23,13 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 HEARTBEAT, GRACE, RETRIES = 20, 90, 3  # seconds; a killed worker's trial is taken up again so often
 POPULATION = 40
 LEVELS = 6  # members that are equally wide everywhere begin a study
-IDENTITY, BLOCKS, TEACHER, SPACE = "identity", "blocks", "teacher_ms", "space"  # attributes of a study
+IDENTITY, BLOCKS, TEACHER = "identity", "blocks", "teacher_ms"  # attributes of a study
 Shared = dict[str, object]
 
 
-def address(place: Place, url: str | None) -> str:
-    place.folder.mkdir(parents=True, exist_ok=True)
-    return url or f"sqlite:///{place.folder / 'study.db'}"
-
-
 def _storage(place: Place, url: str | None) -> RDBStorage:
-    where = address(place, url)
+    place.folder.mkdir(parents=True, exist_ok=True)
+    where = url or f"sqlite:///{place.folder / 'study.db'}"
     try:
         with warnings.catch_warnings():  # it is "experimental" since version 2.8
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -83,7 +79,7 @@ def blocks(study: optuna.Study) -> list[BlockTime]:
     return [BlockTime(*row) for row in json.loads(study.user_attrs[BLOCKS])]
 
 
-def written(rows: list[BlockTime]) -> str:
+def packed(rows: list[BlockTime]) -> str:
     return json.dumps([list(asdict(row).values()) for row in rows])
 
 
@@ -105,6 +101,10 @@ def level(space: Space, share: float) -> Choice:
     return found | ({DEPTH: space.choices[DEPTH][-1]} if DEPTH in space.choices else {})
 
 
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
 def run(study: optuna.Study, judge: Judge, trials: int, until: float | None) -> None:
     """Trials until the study has `trials` that are done, or `time.monotonic()` reaches `until`."""
     if not study.trials:
@@ -116,14 +116,14 @@ def run(study: optuna.Study, judge: Judge, trials: int, until: float | None) -> 
         return worth.lpips, worth.ms, worth.bytes
 
     def tell(study: optuna.Study, trial: FrozenTrial) -> None:
-        done = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+        done = len(finished(study))
         if done % 25 == 0:
             lpips, ms, size = trial.values
             print(
                 f"{done} of {trials} members; the last: LPIPS {lpips:.4f}, {ms:.1f} ms, {size / 1e6:.2f} MB", flush=True
             )
 
-    if len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) >= trials:
+    if len(finished(study)) >= trials:
         return
     left = None if until is None else max(1.0, until - time.monotonic())
     limit = MaxTrialsCallback(trials, states=(TrialState.COMPLETE,))

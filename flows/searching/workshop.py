@@ -22,14 +22,14 @@ from anime_model.networks.onnx_network import OnnxNetwork
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.recipe import Recipe
-from anime_model.training.data import to_float
+from anime_model.training.data import centre, to_float
 from anime_model.training.imitation import PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 from flows.machine.hashes import file_md5
 from flows.searching.errors import SearchError
 from flows.searching.place import Place
-from flows.searching.study import BLOCKS, SPACE, TEACHER, written
+from flows.searching.study import BLOCKS, TEACHER, packed
 from tasks.shared import learning
 
 LEAST, MOST = 0.4, 1.75  # widths of the smallest and the largest member, times the distilled network's
@@ -70,7 +70,7 @@ def prepared(place: Place, recipe: Recipe, reference: Path | None, train_seconds
 def timed(place: Place, recipe: Recipe, space: Space) -> dict[str, object]:
     """What the first worker of a study measures, as attributes of the study."""
     rows = time_blocks(space, recipe.evaluate.latency_size, _threads(recipe), MEMBERS, 0, _timing)
-    return {BLOCKS: written(rows), TEACHER: teacher_ms(place, recipe), "cpu": cpu_name(), SPACE: space.to_json()}
+    return {BLOCKS: packed(rows), TEACHER: teacher_ms(place, recipe), "cpu": cpu_name()}
 
 
 def _threads(recipe: Recipe) -> int:
@@ -96,12 +96,7 @@ def squares(files: list[Path]) -> Tensor:
     """The middle of each photo, `CROP` pixels a side or as much as the smallest allows: [N, 3, S, S] in [-1, 1]."""
     pictures = [torch.from_numpy(read_picture(file)).permute(2, 0, 1) for file in files]
     side = min(CROP, *(min(picture.shape[1:]) for picture in pictures)) // 16 * 16
-    return to_float(torch.stack([_middle(picture, side) for picture in pictures]))
-
-
-def _middle(picture: Tensor, side: int) -> Tensor:
-    top, left = ((size - side) // 2 for size in picture.shape[1:])
-    return picture[:, top : top + side, left : left + side]
+    return to_float(torch.stack([centre(picture, side) for picture in pictures]))
 
 
 def train_first(

@@ -24,13 +24,6 @@ from tests.flows.toy import dvc, git
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    folder = tmp_path / "store"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def clone(made: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A toy that is all made, with a remote that has nothing of it, as the clone of a worker."""
     dvc("remote", "add", "-d", "store", str(store))

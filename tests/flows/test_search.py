@@ -193,6 +193,17 @@ def test_sizes_are_the_nearest_that_are_fast_enough():
     assert [point.trial for point in front.points(found)] == [0, 2, 1, 3, 5, 4]
 
 
+def test_a_record_that_is_away_is_one_line_without_its_password(place: Place, monkeypatch: pytest.MonkeyPatch):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    mlflow.set_tracking_uri("http://anna:hunter2secret@127.0.0.1:9")
+    said = front._recorded(place, {"style": "cel"}, 1, {})
+    assert "hunter2secret" not in said
+    assert said.startswith("MLflow at http://***@127.0.0.1:9 does not answer; the files are in ")
+    assert "\n" not in said
+
+
 def test_a_size_that_nothing_reaches_is_said(tmp_path: Path):
     found = judged((0.1, 50.0, 9))
     assert set(front.sizes(found)) == {"plus"}

@@ -35,7 +35,7 @@ from anime_model.compression.pruning import BUDGETS, cut, least_widths
 from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
-from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm
+from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm, with_gate
 from anime_model.networks.onnx_network import OnnxNetwork
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import picture_files, read_picture
@@ -171,6 +171,8 @@ def polish(room: Room) -> None:
     options = room.options
     given = load_generator(options.start)
     lite, arch = fold_batch_norm(given), given.arch
+    if options.gate and arch.detail != "gated":
+        lite, arch = with_gate(lite), replace(arch, detail="gated")
     if options.stem:
         lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
     lite = lite.to(room.device, memory_format=torch.channels_last).train()
@@ -271,6 +273,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
     parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
+    parser.add_argument("--gate", action="store_true", help="polish: let the photo's own pixels through where it helps")
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )

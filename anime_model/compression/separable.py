@@ -82,6 +82,7 @@ def student_architecture(arch: Architecture, settings: ReplaceSettings) -> Archi
         padding=settings.padding,
         upsample=settings.upsample,
         tail=settings.tail,
+        detail=settings.detail,
     )
 
 
@@ -125,6 +126,11 @@ def _copy_norm(source: nn.Module, target: nn.Module) -> None:
 
 
 def _copy_output(source: nn.Conv2d, target: nn.Conv2d) -> None:
-    """The sub-pixel output starts as four equal copies: every 2x2 patch has the colour that the teacher gives it."""
-    copies = target.out_channels // source.out_channels
-    target.weight.copy_(source.weight.repeat_interleave(copies, dim=0))
+    """The sub-pixel output starts as four equal copies: every 2x2 patch has the colour that the teacher gives it.
+
+    A gate that is new starts closed.
+    """
+    copies = 4 if target.out_channels >= 4 * source.out_channels else 1
+    colours = source.weight.repeat_interleave(copies, dim=0)
+    target.weight.zero_()
+    target.weight[: len(colours)] = colours

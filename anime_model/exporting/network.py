@@ -1,6 +1,6 @@
 """The network of an ONNX file in PyTorch: what the converters that start from PyTorch are given.
 
-It takes multiples of 4: the file's last steps, which cut odd sizes off, do nothing there and are left out.
+It takes multiples of 4: the file's steps that cut odd sizes off do nothing there and are left out.
 """
 
 import warnings
@@ -28,7 +28,7 @@ class Network(nn.Module):
         }
         self.steps, self.aliases = [], {}
         for node in source.model.graph.node:
-            if node.op_type == "Slice":
+            if node.op_type == "Slice" and not _of_channels(node, constants):
                 self._leave_out(source, node, constants)
             elif node.op_type != "Shape":
                 self.steps.append(_step(source, node, constants))
@@ -55,6 +55,13 @@ class Network(nn.Module):
         if start is None or axis is None or start.any() or int(axis.min()) < 2 or node.input[2] in constants:
             raise _unknown(source, node)
         self.aliases[node.output[0]] = node.input[0]
+
+
+def _of_channels(node, constants: dict[str, Tensor]) -> bool:
+    """Whether a Slice takes whole channels, one after the other, between two that are fixed in the file."""
+    start, end, axis, *step = (constants.get(name) for name in node.input[1:])
+    fixed = start is not None and end is not None and axis is not None
+    return fixed and axis.tolist() == [1] and all(one is not None and one.tolist() == [1] for one in step)
 
 
 def _step(source: Source, node, constants: dict[str, Tensor]) -> tuple[Callable, list[str], list[Tensor], str]:
@@ -113,6 +120,11 @@ def _shuffle(attributes: Attributes, values: list[Tensor]) -> Callable | None:
     return lambda maps, weights: F.pixel_shuffle(maps[0], attributes["blocksize"])
 
 
+def _channels(attributes: Attributes, values: list[Tensor]) -> Callable | None:
+    start, end = int(values[0]), int(values[1])
+    return lambda maps, weights: maps[0][:, start:end]
+
+
 OPERATORS: dict[str, Callable[[Attributes, list[Tensor]], Callable | None]] = {
     "Conv": _conv,
     "Resize": _resize,
@@ -120,6 +132,8 @@ OPERATORS: dict[str, Callable[[Attributes, list[Tensor]], Callable | None]] = {
     "Relu": lambda attributes, values: lambda maps, weights: F.relu(maps[0]),
     "LeakyRelu": lambda attributes, values: lambda maps, weights: F.leaky_relu(maps[0], attributes.get("alpha", 0.01)),
     "Add": lambda attributes, values: None if values else lambda maps, weights: maps[0] + maps[1],
+    "Mul": lambda attributes, values: None if values else lambda maps, weights: maps[0] * maps[1],
+    "Slice": _channels,
     "Tanh": lambda attributes, values: lambda maps, weights: torch.tanh(maps[0]),
     "Identity": lambda attributes, values: lambda maps, weights: maps[0],
 }

@@ -12,6 +12,7 @@ CHOICES = {
     "padding": ("reflect", "zeros"),
     "upsample": ("bilinear", "half_pixel", "nearest"),
     "tail": ("resize", "subpixel"),
+    "detail": ("drawn", "gated"),
 }
 LARGEST = 2**16  # channels, kernel or stride of a layer that anybody could have meant
 WIDTH_STEP = 8  # widths in multiples of 8 keep the vector units full
@@ -45,6 +46,9 @@ class Architecture:
     half resolution and depth-to-space makes the picture. Upsampling is "bilinear" with aligned corners, as published,
     bilinear between "half_pixel" centres, where a pixel's place does not depend on the picture's size, so that tiles of
     a picture equal the whole, or "nearest". `int8` names the convolutions that run in INT8.
+
+    `detail` is "drawn" where every pixel comes from the maps alone, as published, or "gated": the network draws a
+    fourth channel; the photo times this channel is added to the colours. Fine texture need not pass through the trunk.
     """
 
     layers: Mapping[str, Layer]
@@ -53,6 +57,7 @@ class Architecture:
     padding: str = "reflect"
     upsample: str = "bilinear"
     tail: str = "resize"
+    detail: str = "drawn"
     int8: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -84,6 +89,11 @@ class Architecture:
             return cls(layers=layers, **{**fields, "int8": tuple(fields.get("int8", ()))})
         except (TypeError, KeyError, AttributeError, RecursionError, json.JSONDecodeError) as error:
             raise ArchitectureError(f"not an architecture: {error}") from error
+
+
+def output_channels(arch: Architecture) -> int:
+    """Of the last convolution: three colours and a gate if there is one, four times as many before depth-to-space."""
+    return (4 if arch.detail == "gated" else 3) * (4 if arch.tail == "subpixel" else 1)
 
 
 FIRST, HALVING = "a0", "a1"  # the layers that a strided stem makes one of

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from anime_model.networks.architecture import Architecture
+from anime_model.networks.architecture import Architecture, output_channels
 
 # Picture side over map side, by block; the sub-pixel tail runs `e` and the output at half resolution.
 SCALE_IN = {"a": 1, "b": 2, "c": 4, "d": 2, "e": 1}
@@ -34,7 +34,7 @@ def conv_costs(arch: Architecture) -> Iterator[Conv]:
         yield from _layer_convs(arch, name, channels, scale)
         channels = layer.width
     subpixel = arch.tail == "subpixel"
-    outputs, bias = (12 if subpixel else 3), arch.norm == "none"
+    outputs, bias = output_channels(arch), arch.norm == "none"
     yield Conv("out", channels, outputs, 1, 1, 2 if subpixel else 1, outputs * (channels + bias))
 
 

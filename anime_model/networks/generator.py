@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from anime_model.networks.architecture import Architecture, Layer
+from anime_model.networks.architecture import Architecture, Layer, output_channels
 
 
 class ConvUnit(nn.Module):
@@ -87,7 +87,7 @@ class Generator(nn.Module):
         for name, layer in arch.layers.items():
             self.layers[name] = _layer(channels, layer, arch)
             channels = layer.width
-        self.out = nn.Conv2d(channels, 12 if arch.tail == "subpixel" else 3, 1, bias=arch.norm == "none")
+        self.out = nn.Conv2d(channels, output_channels(arch), 1, bias=arch.norm == "none")
 
     def features(self, photo: Tensor) -> dict[str, Tensor]:
         """Maps that leave the blocks `b`, `c` and `d`, and the picture as `anime`."""
@@ -101,6 +101,8 @@ class Generator(nn.Module):
             anime = self.out(self._block("e", self._upsample(d, photo)))
         if self.arch.tail == "subpixel" or self._fixed_factor():
             anime = anime[..., : photo.shape[-2], : photo.shape[-1]]
+        if self.arch.detail == "gated":
+            anime = anime[:, :3] + anime[:, 3:] * photo
         return {"b": b, "c": c, "d": d, "anime": torch.tanh(anime)}
 
     def forward(self, photo: Tensor) -> Tensor:
@@ -128,6 +130,18 @@ class Generator(nn.Module):
 def convolutions(generator: nn.Module) -> dict[str, nn.Conv2d]:
     """Every convolution of a network by its module name, in the order in which it was built."""
     return {name: module for name, module in generator.named_modules() if isinstance(module, nn.Conv2d)}
+
+
+@torch.no_grad()
+def with_gate(generator: Generator) -> Generator:
+    """An equal network whose detail is gated: the gate is closed until it has trained."""
+    gated = Generator(replace(generator.arch, detail="gated"))
+    state = gated.state_dict() | generator.state_dict()
+    for name, own in gated.out.named_parameters():
+        drawn = state[f"out.{name}"]
+        state[f"out.{name}"] = torch.cat([drawn, torch.zeros_like(own[len(drawn) :])])
+    gated.load_state_dict(state)
+    return gated.train(generator.training)
 
 
 def fold_batch_norm(generator: Generator) -> Generator:

@@ -50,6 +50,13 @@ class ReplaceSettings:
             "which is as published"
         ),
     ] = "subpixel"
+    detail: Annotated[
+        Literal[CHOICES["detail"]],
+        Field(
+            description="`gated` lets the network draw a fourth channel; the photo times this channel is added to what "
+            "is drawn, so that fine texture need not pass through the layers; `drawn` is as published"
+        ),
+    ] = "drawn"
     stem: Annotated[
         Literal["published", "strided"],
         Field(

@@ -42,7 +42,7 @@ def lite(photo) -> Generator:
     """As the stages make it: separable, with batch norms that have seen photos, sub-pixel tail."""
     torch.manual_seed(0)
     settings = ReplaceSettings(
-        layers=REPLACED, stem="strided", tail="subpixel", upsample="half_pixel", kernels={"e2": 3}
+        layers=REPLACED, stem="strided", tail="subpixel", detail="gated", upsample="half_pixel", kernels={"e2": 3}
     )
     student = replace_convs(Generator(animeganv2(0.125)), settings, photo)
     gather_statistics(student, [photo])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from anime_model.compression.separable import (
     replace_convs,
 )
 from anime_model.networks.architecture import animeganv2
-from anime_model.networks.generator import Generator, Separable
+from anime_model.networks.generator import Generator, Separable, with_gate
 from anime_model.recipes.replace_convs import ReplaceSettings
 
 SAME = {"norm": "group", "activation": "leaky_relu", "padding": "reflect", "tail": "resize"}
@@ -44,6 +46,20 @@ def test_surgery_is_on_a_copy_and_says_what_it_is(photo):
     assert student.arch.layers["e2"].kind == "separable"
     assert (student.arch.norm, student.arch.tail) == ("batch", "subpixel")
     assert torch.equal(teacher(photo), before)
+
+
+@pytest.mark.parametrize("tail", ["subpixel", "resize"])
+def test_a_gate_is_closed_at_first(photo, tail):
+    """So is that of a teacher which has none; one that it has is kept."""
+    teacher = Generator(animeganv2(0.25)).eval()
+    settings = ReplaceSettings(layers=("a2", "e2"), tail=tail)
+    plain, gated = (replace_convs(teacher, replace(settings, detail=detail)) for detail in ("drawn", "gated"))
+    torch.testing.assert_close(gated(photo), plain(photo))
+    opened = with_gate(teacher)
+    torch.nn.init.ones_(opened.out.weight[3:])
+    kept = replace_convs(opened, replace(settings, detail="gated"))
+    rows = 4 if tail == "subpixel" else 1
+    assert torch.equal(kept.out.weight[-rows:], torch.ones_like(kept.out.weight[-rows:]))
 
 
 @pytest.mark.parametrize("layers", [(), ("e2",)])

@@ -9,10 +9,13 @@ import pytest
 import torch
 from onnx import helper
 
+from anime_model.compression.export import export_onnx
 from anime_model.exporting.network import Levels, network_of, traced
 from anime_model.exporting.order import FormatError
 from anime_model.exporting.source import read_source
+from anime_model.networks.generator import Generator
 from tests.exporting.conftest import SHIPPED
+from tests.support import lite
 from tests.tiny_onnx import negative_model, reaching_model, save_model
 
 
@@ -32,6 +35,14 @@ def test_it_computes_what_the_file_computes(tmp_path, size):
     for path in (reaching_model(tmp_path / "tiny.onnx"), SHIPPED):
         made, wanted = both(path, size)
         assert np.abs(made - wanted).max() < 1e-4
+
+
+@pytest.mark.parametrize("tail", ["subpixel", "resize"])
+def test_a_gate_is_computed_as_in_the_file(tmp_path, tail):
+    network = Generator(lite(detail="gated", tail=tail, upsample="half_pixel")).eval()
+    export_onnx(network, tmp_path / "gated.onnx")
+    made, wanted = both(tmp_path / "gated.onnx", (64, 40))
+    assert np.abs(made - wanted).max() < 1e-4
 
 
 def test_constants_are_unfolded_and_nothing_else_is_lost():

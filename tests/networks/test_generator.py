@@ -9,7 +9,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import CheckpointError, load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters, receptive_radius
 from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
-from anime_model.networks.generator import Generator, convolutions, fold_batch_norm, unfold_batch_norm
+from anime_model.networks.generator import Generator, convolutions, fold_batch_norm, unfold_batch_norm, with_gate
 from anime_model.networks.importer import import_generator
 from anime_model.networks.perceptual import load_perceptual
 from tests.support import lite
@@ -137,6 +137,8 @@ def test_published_macs():
         lite(tail="resize"),
         lite(upsample="nearest"),
         lite(upsample="half_pixel"),
+        lite(detail="gated"),
+        lite(detail="gated", tail="resize", upsample="bilinear"),
     ],
 )
 def test_any_size_keeps_its_shape_and_range(arch, size):
@@ -146,9 +148,10 @@ def test_any_size_keeps_its_shape_and_range(arch, size):
     assert anime.abs().max() <= 1
 
 
-@pytest.mark.parametrize("tail", ["subpixel", "resize"])
-def test_a_tile_equals_the_whole_beyond_the_receptive_radius(tail):
-    generator, photo = Generator(lite(upsample="half_pixel", tail=tail)).eval(), torch.rand(1, 3, 288, 32) * 2 - 1
+@pytest.mark.parametrize(("tail", "detail"), [("subpixel", "drawn"), ("resize", "drawn"), ("subpixel", "gated")])
+def test_a_tile_equals_the_whole_beyond_the_receptive_radius(tail, detail):
+    arch, photo = lite(upsample="half_pixel", tail=tail, detail=detail), torch.rand(1, 3, 288, 32) * 2 - 1
+    generator = Generator(arch).eval()
     radius = receptive_radius(generator.arch)
     with torch.no_grad():
         whole, tile = generator(photo), generator(photo[:, :, 40:])
@@ -158,6 +161,22 @@ def test_a_tile_equals_the_whole_beyond_the_receptive_radius(tail):
         moved = (generator(photo) - whole).abs().amax((0, 1, 3)).nonzero().flatten()
     assert moved.min() >= 40 - radius
     assert moved.max() <= 40 + radius
+
+
+@pytest.mark.parametrize("tail", ["subpixel", "resize"])
+def test_a_gate_starts_closed_and_lets_the_photo_through_when_it_opens(photo, tail):
+    drawn = Generator(lite(tail=tail)).eval()
+    gated = with_gate(drawn)
+    folded = with_gate(fold_batch_norm(drawn))
+    with torch.no_grad():
+        torch.testing.assert_close(gated(photo), drawn(photo))
+        torch.testing.assert_close(folded(photo), drawn(photo), atol=1e-5, rtol=1e-5)
+        folded.out.bias[-len(folded.out.bias) // 4 :] = 0.7  # the gate's channels are the last quarter
+        made, wanted = folded(photo), torch.tanh(torch.atanh(drawn(photo).clamp(-0.99999, 0.99999)) + 0.7 * photo)
+        torch.testing.assert_close(made, wanted, atol=1e-3, rtol=0)
+        folded.out.bias[-len(folded.out.bias) // 4 :] = 1.0
+        folded.out.weight.zero_()
+        torch.testing.assert_close(folded(photo), torch.tanh(photo))
 
 
 def test_folded_batch_norm_gives_equal_pictures(student, photo):

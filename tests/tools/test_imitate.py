@@ -1,5 +1,6 @@
 """Each training of the tool on a few small photos and a tiny published network, to its end."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,10 @@ def test_teacher_then_lite_then_polish(monkeypatch: pytest.MonkeyPatch, given: d
     polished = load_generator(given["out"] / "polished.safetensors")
     assert polished.arch == lite.arch
     assert read_notes(given["out"] / "polished.safetensors")["learned_from"] == "net.onnx"
+    run(monkeypatch, given, "polish", given["out"] / "polished.safetensors", "--seconds", "1", "--gate")
+    gated = load_generator(given["out"] / "polished.safetensors")
+    assert gated.arch == replace(lite.arch, detail="gated")
+    assert gated.out.weight[12:].abs().max() > 0
     photo = torch.rand(1, 3, 32, 32) * 2 - 1
     with torch.no_grad():
         assert polished(photo).isfinite().all()

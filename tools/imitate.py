@@ -101,6 +101,8 @@ def train_teacher(room: Room) -> None:
     options = room.options
     teacher = load_generator(options.start)
     teacher.arch = replace(teacher.arch, upsample="half_pixel")
+    if options.gate and teacher.arch.detail != "gated":
+        teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
     draw = torch.compile(teacher) if options.compile else teacher
     pairs = _pairs(room)
@@ -116,7 +118,9 @@ def train_teacher(room: Room) -> None:
 def train_lite(room: Room) -> None:
     options = room.options
     teacher = load_generator(options.start)
-    settings = ReplaceSettings(layers=REPLACED, kernels=KERNELS, upsample="half_pixel", stem="strided")
+    settings = ReplaceSettings(
+        layers=REPLACED, kernels=KERNELS, upsample="half_pixel", detail=teacher.arch.detail, stem="strided"
+    )
     photos = room.fixed()
     student = replace_convs(teacher.to(room.device), settings, photos).to(room.device)
     gather_statistics(student, interleaved_batches(photos))
@@ -273,7 +277,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
     parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
-    parser.add_argument("--gate", action="store_true", help="polish: let the photo's own pixels through where it helps")
+    parser.add_argument(
+        "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
+    )
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )

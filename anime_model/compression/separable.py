@@ -33,7 +33,7 @@ def replace_convs(teacher: Generator, settings: ReplaceSettings, photos: Tensor 
     with torch.no_grad():
         for name in teacher.arch.layers:
             _copy_layer(teacher.layers[name], student.layers[name])
-        _copy_output(teacher.out, student.out)
+        _copy_output(teacher, student)
     return student.eval()
 
 
@@ -125,12 +125,12 @@ def _copy_norm(source: nn.Module, target: nn.Module) -> None:
     target.bias.copy_(source.bias)
 
 
-def _copy_output(source: nn.Conv2d, target: nn.Conv2d) -> None:
+def _copy_output(source: Generator, target: Generator) -> None:
     """The sub-pixel output starts as four equal copies: every 2x2 patch has the colour that the teacher gives it.
 
-    A gate that is new starts closed.
+    A gate that is new starts closed; one that the student has not is left out.
     """
-    copies = 4 if target.out_channels >= 4 * source.out_channels else 1
-    colours = source.weight.repeat_interleave(copies, dim=0)
-    target.weight.zero_()
-    target.weight[: len(colours)] = colours
+    before, after = (4 if network.arch.tail == "subpixel" else 1 for network in (source, target))
+    rows = source.out.weight.repeat_interleave(after // before, dim=0)[: target.out.out_channels]
+    target.out.weight.zero_()
+    target.out.weight[: len(rows)] = rows

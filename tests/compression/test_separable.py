@@ -60,6 +60,7 @@ def test_a_gate_is_closed_at_first(photo, tail):
     kept = replace_convs(opened, replace(settings, detail="gated"))
     rows = 4 if tail == "subpixel" else 1
     assert torch.equal(kept.out.weight[-rows:], torch.ones_like(kept.out.weight[-rows:]))
+    torch.testing.assert_close(replace_convs(opened, settings)(photo), plain(photo))
 
 
 @pytest.mark.parametrize("layers", [(), ("e2",)])

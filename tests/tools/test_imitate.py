@@ -12,6 +12,7 @@ from anime_model.networks.checkpoint import load_generator, read_notes, save_gen
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import write_picture
 from tests.networks.test_onnx_network import published_like
+from tests.support import lite
 from tools import imitate
 
 
@@ -38,17 +39,18 @@ def test_teacher_then_lite_then_polish(monkeypatch: pytest.MonkeyPatch, given: d
     taught = load_generator(given["out"] / "teacher.safetensors")
     assert taught.arch.upsample == "half_pixel"
     assert not torch.equal(taught.out.weight, load_generator(tmp_path / "teacher.safetensors").out.weight)
+    assert taught.arch.detail == "drawn"
+    run(monkeypatch, given, "teacher", given["out"] / "teacher.safetensors", "--seconds", "1", "--gate")
+    gated = load_generator(given["out"] / "teacher.safetensors")
+    assert gated.arch == replace(taught.arch, detail="gated")
+    assert gated.out.weight[3:].abs().max() > 0
     run(monkeypatch, given, "lite", given["out"] / "teacher.safetensors", "--seconds", "4")
     lite = load_generator(given["out"] / "distilled.safetensors")
-    assert lite.arch.tail == "subpixel"
+    assert (lite.arch.tail, lite.arch.detail) == ("subpixel", "gated")
     run(monkeypatch, given, "polish", given["out"] / "distilled.safetensors", "--seconds", "1")
     polished = load_generator(given["out"] / "polished.safetensors")
     assert polished.arch == lite.arch
     assert read_notes(given["out"] / "polished.safetensors")["learned_from"] == "net.onnx"
-    run(monkeypatch, given, "polish", given["out"] / "polished.safetensors", "--seconds", "1", "--gate")
-    gated = load_generator(given["out"] / "polished.safetensors")
-    assert gated.arch == replace(lite.arch, detail="gated")
-    assert gated.out.weight[12:].abs().max() > 0
     photo = torch.rand(1, 3, 32, 32) * 2 - 1
     with torch.no_grad():
         assert polished(photo).isfinite().all()
@@ -80,3 +82,13 @@ def test_a_missing_network_is_named(monkeypatch: pytest.MonkeyPatch, given: dict
             "--seconds",
             "1",
         )
+
+
+@pytest.mark.slow
+def test_a_lite_network_gets_a_gate(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path):
+    start = tmp_path / "lite.safetensors"
+    save_generator(start, Generator(lite()).eval())
+    run(monkeypatch, given, "polish", start, "--seconds", "1", "--gate")
+    gated = load_generator(given["out"] / "polished.safetensors")
+    assert gated.arch == lite(detail="gated")
+    assert gated.out.weight[12:].abs().max() > 0

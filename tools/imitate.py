@@ -42,7 +42,7 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
-from anime_model.training.imitation import Critic, Learner, Made, PictureLoss, pooled_pairs
+from anime_model.training.imitation import Critic, GateCost, Learner, Made, PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
@@ -181,24 +181,34 @@ def polish(room: Room) -> None:
         lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
     lite = lite.to(room.device, memory_format=torch.channels_last).train()
     lite.out.bias.requires_grad_(False)  # batch norm's network has none
-    pairs, critic = _pairs(room), None
-    if options.critic:
-        critic = Critic(options.critic, CRITIC_WIDTH, CRITIC_RATE, room.device)
+    judged = _judge(room)
+    pairs, gate = _pairs(room), GateCost(lite, options.gate_cost) if arch.detail == "gated" else None
 
     def step(done: float) -> Made:
         photo, wanted = pairs()
         with room.autocast():
-            made = lite(photo).float()
-            if critic is None:
-                return room.loss(made, wanted)
-            judged = critic.learn(made, wanted)
-            total, parts = critic.with_share(made, lambda picture: room.loss(picture, wanted))
-            return total, parts | {"critic": judged}
+            total, parts = judged(lite(photo).float(), wanted)
+            return gate.added(total, parts) if gate else (total, parts)
 
     def keep(average: Generator) -> None:
         save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), arch), options)
 
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
+
+
+def _judge(room: Room) -> Callable[[Tensor, Tensor], Made]:
+    """The loss of made and wanted pictures, with a discriminator that learns beside if there is to be one."""
+    options = room.options
+    if not options.critic:
+        return room.loss
+    critic = Critic(options.critic, CRITIC_WIDTH, CRITIC_RATE, room.device)
+
+    def judged(made: Tensor, wanted: Tensor) -> Made:
+        unsure = critic.learn(made, wanted)
+        total, parts = critic.with_share(made, lambda picture: room.loss(picture, wanted))
+        return total, parts | {"critic": unsure}
+
+    return judged
 
 
 def train_family(room: Room) -> None:
@@ -280,6 +290,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )
+    parser.add_argument("--gate-cost", type=float, default=0.3, help="polish: weight of what a gate lets through")
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )

@@ -2,9 +2,11 @@ import pytest
 import torch
 from torch import nn
 
+from anime_model.networks.generator import Generator, fold_batch_norm
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.training.imitation import Critic, Learner, Nearness, PictureLoss, Pool
+from anime_model.training.imitation import Critic, GateCost, Learner, Nearness, PictureLoss, Pool
 from anime_model.training.loop import TrainingError
+from tests.support import lite
 
 
 def test_equal_pictures_are_at_distance_nought_and_others_farther_by_every_part():
@@ -91,3 +93,19 @@ def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
     before = float(parts["adversarial"].detach())
     after = critic.with_share(picture - 0.3 * turn / turn.abs().max(), distance)[1]["adversarial"]
     assert float(after.detach()) < before
+
+
+def test_a_gate_costs_what_it_lets_through_and_training_closes_it():
+    torch.manual_seed(0)
+    network = fold_batch_norm(Generator(lite(detail="gated")).eval())
+    torch.nn.init.zeros_(network.out.weight)
+    with torch.no_grad():
+        network.out.bias[:12], network.out.bias[12:] = 3.0, -0.5
+    cost, photo = GateCost(network, 0.3), torch.rand(1, 3, 16, 20) * 2 - 1
+    network(photo)
+    total, parts = cost.added(torch.tensor(1.0), {"pixel": torch.tensor(2.0)})
+    assert float(total) == pytest.approx(1 + 0.3 * 0.5)
+    assert {name: float(part) for name, part in parts.items()} == {"pixel": 2.0, "gate": 0.5}
+    total.backward()
+    assert network.out.bias.grad[:12].abs().max() == 0  # the colours are free
+    assert network.out.bias.grad[12:].max() < 0  # a gate under nought rises

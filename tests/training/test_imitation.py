@@ -104,8 +104,8 @@ def test_a_gate_costs_what_it_lets_through_and_training_closes_it():
     cost, photo = GateCost(network, 0.3), torch.rand(1, 3, 16, 20) * 2 - 1
     network(photo)
     total, parts = cost.added(torch.tensor(1.0), {"pixel": torch.tensor(2.0)})
-    assert float(total) == pytest.approx(1 + 0.3 * 0.5)
-    assert {name: float(part) for name, part in parts.items()} == {"pixel": 2.0, "gate": 0.5}
+    assert total.item() == pytest.approx(1 + 0.3 * 0.5)
+    assert {name: part.item() for name, part in parts.items()} == {"pixel": 2.0, "gate": 0.5}
     total.backward()
     assert network.out.bias.grad[:12].abs().max() == 0  # the colours are free
     assert network.out.bias.grad[12:].max() < 0  # a gate under nought rises

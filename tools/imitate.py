@@ -31,7 +31,7 @@ from anime_model.compression.family_file import FAMILY, grow, open_family
 from anime_model.compression.family_training import RATE
 from anime_model.compression.family_training import train_family as learn_family
 from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
-from anime_model.compression.pruning import BUDGETS, cut, least_widths
+from anime_model.compression.pruning import BUDGETS, cut, least_widths, narrow
 from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
@@ -174,6 +174,8 @@ def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hint
 def polish(room: Room) -> None:
     options = room.options
     given = load_generator(options.start)
+    if options.narrow:
+        given = narrow(given.to(room.device), room.wanted, room.fixed(), _widths(options.narrow)).cpu()
     lite, arch = fold_batch_norm(given), given.arch
     if options.gate and arch.detail != "gated":
         lite, arch = with_gate(lite), replace(arch, detail="gated")
@@ -194,6 +196,14 @@ def polish(room: Room) -> None:
         save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), arch), options)
 
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
+
+
+def _widths(given: list[str]) -> dict[str, int]:
+    pairs = [word.partition("=") for word in given]
+    for name, _, width in pairs:
+        if not width.isdecimal():
+            raise ValueError(f"--narrow {name}: LAYER=CHANNELS is expected, such as a0=32")
+    return {name: int(width) for name, _, width in pairs}
 
 
 def _judge(room: Room) -> Callable[[Tensor, Tensor], Made]:
@@ -287,6 +297,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
     parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
+    parser.add_argument("--narrow", nargs="+", default=[], help="polish: layers with fewer channels, such as a0=32")
     parser.add_argument(
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )

@@ -174,6 +174,41 @@ def prune_to(
     return _rebuilt(pruned)
 
 
+def narrow(student: Generator, reference: nn.Module, photos: Tensor, widths: Mapping[str, int]) -> Generator:
+    """A copy of `student` whose layers have `widths`, by name, and no other channel less.
+
+    The channels that change the pictures of `photos` [N, 3, H, W] in [-1, 1] least leave, judged beside those of
+    `reference`, and the others make up for them. Layers that share their channels, such as those of a residual stream,
+    get narrower together. Raises `ValueError` for a layer that is not there or is no wider than that.
+    """
+    for name, width in widths.items():
+        layer = student.arch.layers.get(name)
+        if layer is None or not 0 < width < layer.width:
+            here = f"it has {layer.width}" if layer else f"choose among {', '.join(student.arch.layers)}"
+            raise ValueError(f"layer {name} cannot get {width} channels: {here}")
+        student = _narrow_one(student, reference, photos, name, width)
+    return student
+
+
+def _narrow_one(student: Generator, reference: nn.Module, photos: Tensor, name: str, width: int) -> Generator:
+    batches = interleaved_batches(photos)
+    recalibrate_batch_norm(student, batches)
+    statistics, groups = collect_statistics(student, reference, photos), channel_groups(student)
+    chosen = next(group for group in groups if _makes(group, student.arch, name))
+    least = {group.members[0]: len(group.importance) for group in groups}
+    least[chosen.members[0]] = width
+    narrower = _narrowed(student.arch, chosen, student.arch.layers[name].width - width)
+    narrowed = prune_to(student, "macs", count_macs(narrower), least, statistics, step=1).to(photos.device)
+    gather_statistics(narrowed, batches)
+    return narrowed
+
+
+def _makes(group: ChannelGroup, arch: Architecture, name: str) -> bool:
+    """Whether the group's channels are those that leave the layer `name`."""
+    last = {"standard": "conv", "separable": "pointwise.conv", "inverted": "project.conv"}[arch.layers[name].kind]
+    return f"layers.{name}.{last}" in group.members
+
+
 def channel_groups(generator: Generator, statistics: ChannelStatistics | None = None) -> list[ChannelGroup]:
     """Every group of prunable channels; the three colours at both ends stay."""
     network, graph = _graph_of(generator)

@@ -7,6 +7,7 @@ from anime_model.compression.norms import batch_norms, gather_statistics, interl
 from anime_model.compression.pruning import (
     channel_groups,
     least_widths,
+    narrow,
     prune,
     prune_to,
     prune_unstructured,
@@ -110,6 +111,26 @@ def test_coupled_channels_of_the_residual_trunk_are_one_group(separable):
 def test_an_impossible_budget_is_refused(separable):
     with pytest.raises(ValueError, match="cannot go below"):
         prune_to(separable, "parameters", 100)
+
+
+def test_one_layer_gets_narrower_and_no_other(student, photo):
+    """So do those that share its channels; the picture stays near, nearer than without what makes up for the loss."""
+    before = student.arch
+    reference = copy.deepcopy(student)
+    made = narrow(student, reference, photo, {"d0": 24, "c1": 48})
+    widths = {name: layer.width for name, layer in made.arch.layers.items()}
+    assert widths == {name: layer.width for name, layer in before.layers.items()} | {"d0": 24} | dict.fromkeys(
+        ("c1", "c2", "c3", "c4"), 48
+    )
+    hidden = {name: layer.hidden for name, layer in made.arch.layers.items()}
+    assert hidden == {name: layer.hidden for name, layer in before.layers.items()}
+    assert made(photo).shape == photo.shape
+
+
+@pytest.mark.parametrize("widths", [{"d0": 32}, {"d0": 0}, {"z9": 8}])
+def test_a_layer_that_cannot_get_narrower_is_named(student, photo, widths):
+    with pytest.raises(ValueError, match=next(iter(widths))):
+        narrow(student, student, photo, widths)
 
 
 def test_every_group_keeps_its_share(separable):

@@ -85,10 +85,21 @@ def test_a_missing_network_is_named(monkeypatch: pytest.MonkeyPatch, given: dict
 
 
 @pytest.mark.slow
-def test_a_lite_network_gets_a_gate(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path):
+def test_a_gate_and_narrower_layers(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path):
     start = tmp_path / "lite.safetensors"
     save_generator(start, Generator(lite()).eval())
-    run(monkeypatch, given, "polish", start, "--seconds", "1", "--gate")
+    run(monkeypatch, given, "polish", start, "--seconds", "1", "--gate", "--narrow", "a0=6")
     gated = load_generator(given["out"] / "polished.safetensors")
-    assert gated.arch == lite(detail="gated")
+    arch = lite(detail="gated")
+    assert gated.arch == arch.with_layers(a0=replace(arch.layers["a0"], width=6))
     assert gated.out.weight[12:].abs().max() > 0
+
+
+@pytest.mark.parametrize("words", [("a0",), ("a0=many",), ("z9=8",), ("a0=800",)])
+def test_a_width_that_no_layer_can_have_is_named(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, words: tuple[str, ...]
+):
+    start = tmp_path / "lite.safetensors"
+    save_generator(start, Generator(lite()).eval())
+    with pytest.raises(SystemExit, match=words[0].partition("=")[0]):
+        run(monkeypatch, given, "polish", start, "--seconds", "1", "--narrow", *words)

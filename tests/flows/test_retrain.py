@@ -214,3 +214,20 @@ def named(api: str, name: str) -> dict | None:
 
 def state_of(api: str, run: str) -> str:
     return post(api, "flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]["state_type"]
+
+
+def test_a_served_run_that_is_cancelled_leaves_a_line_and_no_traceback(project: Path, prefect_api: str):
+    """What its terminal, and that of a worker, shows: what people should know, and nothing about Prefect itself."""
+    served = start("flows.retrain", "--serve", PREFECT_API_URL=prefect_api, TOY="hang train_teacher@cel", **STORE)
+    try:
+        deployment = wait_for(lambda: named(prefect_api, "retrain/retrain"))
+        create = f"deployments/{deployment['id']}/create_flow_run"
+        one = post(prefect_api, create, {"state": {"type": "SCHEDULED"}})["id"]
+        pids = hanging(project, patience=120)
+        post(prefect_api, f"flow_runs/{one}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+        assert wait_for(lambda: state_of(prefect_api, one) == "CANCELLED")
+        assert wait_for(lambda: gone(pids))
+    finally:
+        served.terminate()
+        out, err = served.communicate(timeout=60)
+    assert "Traceback" not in out + err

@@ -51,7 +51,6 @@ def links(browser, address: str, project: Path) -> list[str]:
     offered = page.get_by_role("option").all_inner_texts()
     assert sorted(offered) == sorted(set(offered)), "each version once"
     assert len([name for name in offered if "int8" in name]) == 1
-    page.keyboard.press("Escape")
     for name in ("cel v1 · teacher", "cel v3 · pruned", "cel v5 · int8"):
         page.locator("#judge-versions input").first.fill(name)
         page.get_by_role("option", name=name).first.click()

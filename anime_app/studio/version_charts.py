@@ -94,8 +94,8 @@ def _name(text: str, place: Point, taken: list[Box]) -> str:
     width = LETTER * len(text)
     for end in (x > WIDTH - 110, x <= WIDTH - 110):
         left = x - 13 - width if end else x + 13
-        for up in (-9, 18, -24, 33, -39, 48):
-            box = left, v + up - 11, left + width, v + up + 3
+        for up in (-9, 20, -28, 39, -47, 58):
+            box = left, v + up - 14, left + width, v + up + 4
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)

@@ -10,6 +10,7 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import re
@@ -69,7 +70,8 @@ class JourneyError(ValueError):
 
 def main() -> int:
     options = _parser().parse_args()
-    sys.stdout.reconfigure(line_buffering=True)  # in a pipe too: what it starts writes there between its own lines
+    if isinstance(sys.stdout, io.TextIOWrapper):  # in a pipe too: what it starts writes there between its own lines
+        sys.stdout.reconfigure(line_buffering=True)
     return guarded(lambda: compress(options), (JourneyError, NetworkError, RecipeError, OSError), options.debug)
 
 

@@ -104,7 +104,7 @@ class Passing:
         self._shown, self._last, self._left = sys.stdout.isatty(), time.monotonic(), ""
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._left:
             print("" if self._shown else self._left, flush=True)
 

@@ -74,10 +74,10 @@ def arrived(page) -> None:
         page.locator(f".view[data-side={side}] img").wait_for()
 
 
-def rate(page, left: int, right: int, face: bool = True) -> None:
-    """One pair, by hand."""
+def rate(page, left: int, right: int, face: bool = True, again: bool = False) -> None:
+    """One pair, by hand; `again` where it has been rated before."""
     arrived(page)
-    assert page.locator(".next").is_disabled()
+    assert page.locator(".next").is_disabled() != again
     if not face:
         page.locator("[name=no-face]").check()
     for side, score in (("left", left), ("right", right)):
@@ -106,7 +106,7 @@ def test_a_whole_session_on_a_desktop_with_a_break(visit, links, project: Path):
     assert page.locator("[name=left-colour][value='1']").is_checked(), "what was said stands there"
     for number in range(1, 4):
         position(page, number)
-        rate(page, 4, 2, face=number != 2)
+        rate(page, 4, 2, face=number != 2, again=number == 1)
     position(page, 4)
     page.reload()
     page.locator("#judge").get_by_text("Go on", exact=True).wait_for()

@@ -13,7 +13,6 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from anime_model.recipes.reading import RecipeError
 from tests.flows.conftest import ROOT
 from tests.flows.pipeline.test_run_stage import gone, hanging
 
@@ -208,10 +207,3 @@ def test_an_unknown_target_is_one_line(toy: Path, prefect_api: str):
     done = compress("--targets", "nothing", PREFECT_API_URL=prefect_api)
     assert done.returncode == 1
     assert errors(done)[0].startswith("error: no stage 'nothing' in dvc.yaml: choose from ")
-
-
-def test_a_schedule_that_nobody_stays_for_is_refused():
-    from flows import retrain
-
-    with pytest.raises(RecipeError, match=r"^--cron says when, --serve that it stays: give both"):
-        retrain._main(retrain._parser().parse_args(["--cron", "0 3 * * 1"]))

@@ -15,6 +15,7 @@ import mlflow
 import pytest
 
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, holder
+from flows.runs.console import DROPPED
 from tests.flows.pipeline.test_run_stage import gone, hanging
 from tests.flows.promoting import draw_pictures, make_retrainable, run, start
 from tests.flows.test_compress import last_run, post, trace
@@ -231,3 +232,10 @@ def test_a_served_run_that_is_cancelled_leaves_a_line_and_no_traceback(project: 
         served.terminate()
         out, err = served.communicate(timeout=60)
     assert "Traceback" not in out + err
+    assert "RuntimeWarning" not in err
+    assert [words for words in DROPPED if words in err] == []
+    assert f"Cancelled flow run 'params · cel+ink · {git_head(project)[:7]}'" in err
+
+
+def git_head(root: Path) -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout

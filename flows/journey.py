@@ -10,6 +10,7 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import re
@@ -35,7 +36,7 @@ from anime_model.reference.names import LAYOUTS, ORDERS, RANGES
 from anime_model.reference.network import PublishedNetwork
 from anime_model.reference.opening import NetworkError, file_md5
 from anime_model.reference.probe import open_reference
-from flows.runs.console import guarded
+from flows.runs.console import Passing, guarded
 
 FEWEST = 8  # photos
 STAND_INS = 40  # of the network's own pictures, where there are no frames
@@ -69,6 +70,8 @@ class JourneyError(ValueError):
 
 def main() -> int:
     options = _parser().parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # in a pipe too: what it starts writes there between its own lines
+        sys.stdout.reconfigure(line_buffering=True)
     return guarded(lambda: compress(options), (JourneyError, NetworkError, RecipeError, OSError), options.debug)
 
 
@@ -145,11 +148,11 @@ def place_frames(source: Path | None, reference: PublishedNetwork, photos: Path,
     wanted = {target / f"{pin}-{photo_md5(file)[:8]}.jpg": file for file in chosen}
     for path in set(picture_files(target)) - set(wanted):
         path.unlink()
-    for index, (path, file) in enumerate(wanted.items(), start=1):
-        if not path.exists():
-            write_picture(path, reference(read_picture(file)))
-            print(f"\rframes: {index} of {len(wanted)} drawn by the network itself", end="", flush=True)
-    print()
+    with Passing() as passing:
+        for index, (path, file) in enumerate(wanted.items(), start=1):
+            if not path.exists():
+                write_picture(path, reference(read_picture(file)))
+                passing.say(f"frames: {index} of {len(wanted)} drawn by the network itself")
 
 
 def photo_md5(file: Path) -> str:

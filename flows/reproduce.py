@@ -39,8 +39,10 @@ from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_e
 from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
-# Measured times stand in these, between the figures.
-WITH_TIMES = re.compile(r"/quantized/sensitivity\.csv$|/evaluation(/(\w+\.json|metrics\.csv))?$")
+# Measured times stand in these, between the figures: they are what `evaluate` is for.
+WITH_TIMES = re.compile(r"/evaluation(/(\w+\.json|metrics\.csv))?$")
+# Why a layer stays float: the recorded choice, where it was a measured one then.
+WITH_REASONS = re.compile(r"/quantized/sensitivity\.csv$")
 SAME, NEAR, OTHER = "bit for bit", "within tolerance", "differs"
 
 
@@ -190,10 +192,12 @@ def _told_outs(now: Mapping[str, str], then: Mapping[str, str]) -> str:
     other = [path for path in now if now[path] != then.get(path)]
     if not other:
         return "the recorded files"
-    timed = [path for path in other if WITH_TIMES.search(path)]
-    if len(timed) == len(other):
-        return "the recorded files but for times"
-    return f"other files ({', '.join(Path(path).name for path in other if path not in timed)})"
+    known = {"times": WITH_TIMES, "why layers stay float": WITH_REASONS}
+    left = [path for path in other if not any(pattern.search(path) for pattern in known.values())]
+    if left:
+        return f"other files ({', '.join(Path(path).name for path in left)})"
+    found = [word for word, pattern in known.items() if any(pattern.search(path) for path in other)]
+    return f"the recorded files but for {', '.join(found)}"
 
 
 def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, str], list[str]]:

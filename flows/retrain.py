@@ -10,7 +10,9 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 
 import argparse
 import multiprocessing
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -35,7 +37,7 @@ from flows.promote import Wish, decide
 from flows.registry import surveys
 from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
-from flows.runs.console import guarded, hours, quiet, say
+from flows.runs.console import QUIET, guarded, hours, quiet, say
 from flows.runs.naming import introduce
 from flows.runs.notify import tell
 from flows.runs.own_run import own_run
@@ -185,6 +187,9 @@ def serve(arguments: argparse.Namespace) -> None:
     A run that is under way ends with it: Prefect leaves it to itself, and would wait for its end.
     """
     schedule = Cron(arguments.cron, timezone=arguments.timezone) if arguments.cron else None
+    if not arguments.debug:
+        os.environ[QUIET] = "1"
+        warnings.filterwarnings("ignore", "coroutine 'Runner.astop' was never awaited")  # Prefect's, at SIGTERM
     try:
         retrain.serve(
             name="retrain",

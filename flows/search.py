@@ -45,7 +45,7 @@ def search(arguments: argparse.Namespace) -> int:
         print(picking.pick(place, study.opened(place, arguments.storage, arguments.study), arguments.pick))
         return 0
     begin = time.monotonic()
-    bench = workshop.prepared(place, recipe, arguments.reference, 3600 * arguments.train_hours)
+    bench = workshop.prepared(place, recipe, arguments.reference, 3600 * arguments.train_hours, arguments.least)
     shared = workshop.identity(place, recipe, arguments.reference)
     measured = partial(workshop.timed, place, recipe, bench.family.space)
     found = study.joined(place, arguments.storage, arguments.study, shared, measured)
@@ -61,6 +61,15 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 1,000,000")
 
 
+def _width(text: str) -> float:
+    try:
+        if 0.05 <= (found := float(text)) <= 1:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no share from 0.05 to 1")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flows.search", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -70,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hours", type=hours, help="end after so long, the trials done or not")
     parser.add_argument(
         "--train-hours", type=hours, default=1.0, help="how long the family trains where there is none (1)"
+    )
+    parser.add_argument(
+        "--least",
+        type=_width,
+        metavar="SHARE",
+        help="the smallest member's widths, times the distilled network's (0.4)",
     )
     parser.add_argument(
         "--reference", type=Path, metavar="FILE.onnx", help="judge and train by a published network, not by the teacher"

@@ -19,6 +19,7 @@ from anime_app.terminal import one_line, say
 from anime_model.pictures import images
 from anime_model.pictures.cores import cores_here
 from anime_model.runtime.session import ModelError
+from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Look, Stylizer
 from anime_model.runtime.video import stylize_video
 
@@ -76,7 +77,7 @@ def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
     result.there = len(found.jobs) - len(open_jobs)
     pictures = [job for job in open_jobs if not job.is_video]
     threads, workers = _shares(options, len(pictures))
-    stylizer = stylizer_of(options, threads)
+    stylizer = stylizer_of(options, threads, workers)
     try:
         _pictures(pictures, stylizer, order, workers, result)
         for job in (job for job in open_jobs if job.is_video):
@@ -87,8 +88,9 @@ def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
     return result
 
 
-def stylizer_of(options: argparse.Namespace, threads: int) -> Stylizer:
-    return Stylizer(options.style, threads, max_pixels=options.max_pixels, stroke=options.stroke).fixed()
+def stylizer_of(options: argparse.Namespace, threads: int, workers: int = 1) -> Stylizer:
+    """For so many pictures at once in this process."""
+    return Stylizer(options.style, threads, memory_of(workers), options.max_pixels, options.stroke).fixed()
 
 
 def _shares(options: argparse.Namespace, pictures: int) -> tuple[int, int]:
@@ -130,7 +132,7 @@ def _pictures(jobs: list[Job], stylizer: Stylizer, order: Order, workers: int, r
 
 def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> None:
     workers = options.workers or cores_here()
-    stylizer = stylizer_of(options, options.threads or 1)
+    stylizer = stylizer_of(options, options.threads or 1, workers)
     progress = Progress(1, f"frames of {one_line(job.source.name)}")
 
     def draw(photo: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from anime_model.pictures import images
 from anime_model.pictures.arrays import PictureError
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
 from anime_model.runtime.palettes import PALETTES, check_palette
+from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Look, Stylizer
 
 KINDS = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "avif": "AVIF", "gif": "GIF", "tiff": "TIFF"}
@@ -75,7 +76,8 @@ class Painter:
     def __init__(self, service: Service) -> None:
         """Raises `FileNotFoundError`, `ModelError`."""
         self.max_pixels = service.max_pixels
-        made = [Stylizer(style, service.threads, max_pixels=service.max_pixels) for style in service.styles]
+        memory = memory_of(service.workers)
+        made = [Stylizer(style, service.threads, memory, service.max_pixels) for style in service.styles]
         self.stylizers = {stylizer.style: stylizer for stylizer in made}
 
     @property

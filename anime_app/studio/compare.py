@@ -103,14 +103,14 @@ def _components(studio: Studio, desk: Desk) -> Parts:
     _head("compare_figures")
     table = _part("compare-table")
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
+        with gr.Column(scale=5, min_width=440):  # narrower, and the words in it are too small to read
             _head("compare_front")
             axis = gr.Radio(
                 [(label(f"compare_{axis}"), axis) for axis in ("lpips", "fid")], value="lpips", show_label=False,
                 label=label("compare_front"), container=False, elem_id="compare-axis",
             )  # fmt: skip
             pareto = _part("compare-pareto", "press")
-        with gr.Column(scale=5, min_width=320):
+        with gr.Column(scale=5, min_width=440):
             _head("compare_trends")
             trends = _part("compare-trends")
     number = _promotion(studio, desk, style)
@@ -281,7 +281,7 @@ def _promotion(studio: Studio, desk: Desk, style: gr.Radio) -> gr.Dropdown:
     if not open_:
         gr.HTML(sheet.say(_closed(studio)), elem_classes="compare-part")
     with gr.Row(equal_height=True, visible=open_):
-        number = gr.Dropdown([], label=label("promote_version"), elem_id="promote-version", scale=3, min_width=240)
+        number = gr.Dropdown([], label=label("promote_version"), elem_id="promote-version", scale=3, min_width=360)
         why = gr.Textbox(
             label=label("promote_reason"),
             max_lines=1,

@@ -33,7 +33,7 @@ KINDS = ("full", "pair", "gif")
 
 
 def workshop_of(studio: Studio) -> Workshop:
-    painter = Painter(studio.threads, min(studio.max_pixels, MAX_PIXELS))
+    painter = Painter(studio.threads, min(studio.max_pixels, MAX_PIXELS), studio.concurrency)
     return Workshop(Path(get_upload_folder(), "photos"), painter)
 
 

@@ -108,7 +108,7 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
             label=label("admin_files"),
             file_count="multiple",
             file_types=list(SUFFIXES),
-            height=120,
+            height=170,
             elem_id="judge-files",
         )
         pairs = gr.Slider(2, MOST_PAIRS, PAIRS, step=1, label=label("admin_pairs"), elem_id="judge-pairs")

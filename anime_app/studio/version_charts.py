@@ -11,7 +11,8 @@ from anime_app.studio.versions import STEPS, Version
 COLOURS = {"teacher": "#7a6f9b", "separable": "#5b9bd5", "pruned": "#3fa796", "distilled": "#e09f3e", "int8": "#e2557f"}
 OTHER = "#b5a3ad"  # trials
 WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 16, 46
+LEFT, RIGHT, TOP, BOTTOM = 58, 18, 16, 54
+BELOW = 26  # from the axis down to its numbers: a ringed point on the axis stands above them
 SMALL = (300, 150)  # a trend
 FIGURES = {  # name in the evaluation: key of its title, unit, factor, digits
     "bytes": ("column_bytes", "MB", 1e-6, 2),
@@ -93,8 +94,8 @@ def _name(text: str, place: Point, taken: list[Box]) -> str:
     width = LETTER * len(text)
     for end in (x > WIDTH - 110, x <= WIDTH - 110):
         left = x - 13 - width if end else x + 13
-        for up in (-9, 18, -24, 33, -39, 48):
-            box = left, v + up - 11, left + width, v + up + 3
+        for up in (-9, 20, -28, 39, -47, 58):
+            box = left, v + up - 14, left + width, v + up + 4
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
@@ -113,7 +114,7 @@ def _grid(low: float, high: float, low_y: float, top: float, place) -> str:
     for x in _decades(low, high):
         at = place((x, low_y))[0]
         parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x:g}</text>')
+        parts.append(f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + BELOW}" text-anchor="middle">{x:g}</text>')
     for y in ticks(low_y, top):
         at = place((low, y))[1]
         parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
@@ -168,7 +169,7 @@ def _trend(versions: Sequence[Version], key: str) -> str:
 
     def place(number: int, value: float) -> Point:
         x = 40 + (number - first + 0.5) / (last - first + 1) * (width - 50)
-        return x, 26 + (top - value) / (top - low) * (height - 48)
+        return x, 26 + (top - value) / (top - low) * (height - 52)
 
     parts = []
     for tick in ticks(low, top, 3):

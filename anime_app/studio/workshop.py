@@ -29,6 +29,7 @@ from anime_model.pictures.atomic import whole_file
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
+from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Look, Stylizer
 
 SIDE = 1600  # pixels of the longer side of what the page shows
@@ -46,8 +47,9 @@ class Gone(ValueError):
 class Painter:
     """The networks that ship. One is opened with the first picture that asks for it, and shared by every request."""
 
-    def __init__(self, threads: int, max_pixels: int) -> None:
-        self.threads, self.max_pixels = threads, max_pixels
+    def __init__(self, threads: int, max_pixels: int, workers: int = 1) -> None:
+        """For so many `workers` at once."""
+        self.threads, self.max_pixels, self.workers = threads, max_pixels, workers
         self.opened: dict[str, Stylizer] = {}
         self.opening = Lock()
 
@@ -57,7 +59,7 @@ class Painter:
             if network not in self.opened:
                 if network not in styles():
                     raise ModelError(f"no network {network!r}: there is {', '.join(styles())}")
-                self.opened[network] = Stylizer(network, self.threads, max_pixels=self.max_pixels)
+                self.opened[network] = Stylizer(network, self.threads, memory_of(self.workers), self.max_pixels)
             return self.opened[network]
 
 

@@ -20,11 +20,11 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
 from anime_model.pictures.atomic import whole_path
+from anime_model.recipes.int8 import INT8_PSNR
 
 OPSET = 18
 SIZES = ((64, 64), (52, 100), (61, 83))  # square, not square, not even divisible by 2
 TOLERANCE = 2e-3  # largest difference of any value in [-1, 1]; 8-bit pictures step by 7.8e-3
-INT8_PSNR = 28.0  # dB under which an INT8 file is taken to be broken
 
 
 class ExportError(ValueError):

@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.ao.quantization import QConfigMapping, get_default_qconfig
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
-from anime_model.compression.export import INT8_PSNR, ExportError, deployable, verify
+from anime_model.compression.export import ExportError, deployable, verify
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
 from anime_model.pictures.atomic import whole_path
+from anime_model.recipes.int8 import INT8_PSNR
 
 OF_THE_WRITER = ("version", "byteorder", ".data/serialization_id")  # records that a writer makes by itself
 ENGINES = ("fbgemm", "x86", "qnnpack")  # in the order of choice: x86 processors have the first two, ARM has the last

@@ -45,8 +45,9 @@ def generate_demo(
 
     `photos`, `frames` and `test` (for each test set) count pictures, `size` is a photo's short side in pixels; frames
     are 1.6 times as high. Half of the photos and of the frames show faces. The test scenes end with the real photos
-    that scikit-learn ships, where it is installed: a first look at what the model makes of reality.
+    that scikit-learn ships: a first look at what the model makes of reality. Raises `ValueError` without them.
     """
+    real = real_photos()[:test]
     plan = []
     for odd, subject in enumerate(SUBJECTS):
         plan += [(out / "photos/train", PHOTO, TRAIN, subject, i) for i in range(odd, photos, 2)]
@@ -57,15 +58,23 @@ def generate_demo(
         picture = render(seed * 1_000_000 + first + i, shape, subject, style)
         write_picture(folder / f"{subject}-{i:04d}.{'png' if style == CEL else 'jpg'}", picture)
         on_step(step, len(plan), {})
-    for path in real_photos()[:test]:
+    for path in real:
         write_picture(out / "photos/test/scenes" / f"real-{path.name}", _shrink(read_picture(path), size))
 
 
 def real_photos() -> list[Path]:
-    """The two photos inside scikit-learn's wheel, or none."""
+    """The two photos inside scikit-learn's wheel. Raises `ValueError`, one line, where they are not there.
+
+    To leave them out then would be another demo by the same recipe, and DVC would take one for the other.
+    """
     package = find_spec("sklearn")
-    folder = Path(package.submodule_search_locations[0]) / "datasets/images" if package else None
-    return [folder / name for name in ("china.jpg", "flower.jpg") if (folder / name).is_file()] if folder else []
+    folder = Path(package.submodule_search_locations[0] if package else "", "datasets/images")
+    found = [folder / name for name in ("china.jpg", "flower.jpg") if (folder / name).is_file()]
+    if len(found) < 2:
+        raise ValueError(
+            "the demo's test set has two photos of scikit-learn, which is not there: pip install scikit-learn"
+        )
+    return found
 
 
 def _shrink(picture: np.ndarray, short: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 CGROUP = Path("/proc/self/cgroup")
@@ -16,23 +17,27 @@ def cores_here() -> int:
 
 
 def quota_here(cgroup: Path = CGROUP, mount: Path = MOUNT) -> float | None:
-    """The smallest quota of the control groups (version 1 and 2) that the process is in, in cores; None without one.
+    """The smallest quota of the control groups (version 1 and 2) that the process is in, in cores; None without one."""
+    found = map(_quota, groups("cpu", cgroup, mount))
+    return min((quota for quota in found if quota is not None), default=None)
+
+
+def groups(controller: str, cgroup: Path = CGROUP, mount: Path = MOUNT) -> Iterator[Path]:
+    """Folders of the control groups, of either version, that say what this process may use of `cpu` or `memory`.
 
     Inside a container the group's path is often that of the host and leads nowhere: the mount itself is looked at too.
     """
     try:
         lines = cgroup.read_text().splitlines()
     except OSError:
-        return None
-    found = []
+        return
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        for root in (mount, mount / "unified") if not controllers else (mount / controllers, mount / "cpu"):
+        for root in (mount, mount / "unified") if not controllers else (mount / controllers, mount / controller):
             inside = Path(path.lstrip("/"))
-            found += [_quota(root / place) for place in (inside, *inside.parents)]
-    return min((quota for quota in found if quota is not None), default=None)
+            yield from (root / place for place in (inside, *inside.parents))
 
 
 def _quota(folder: Path) -> float | None:

@@ -14,6 +14,7 @@ from anime_model.recipes.distill import FullDistillSettings
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.recipes.fields import Seed, section
+from anime_model.recipes.int8 import INT8_PSNR
 from anime_model.recipes.promote import PromoteSettings
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.quantize import QuantizeSettings
@@ -22,7 +23,6 @@ from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.recipes.teacher import TEACHER_LOSSES, TeacherSettings
 from anime_model.recipes.training import Perceptual, TrainingSettings
 
-LEAST_INT8 = 28.0  # dB: `INT8_PSNR` of anime_model/compression/export.py, which imports torch
 BY_STYLE = {  # keys whose values stand by style
     "teacher": ("import_file", "import_md5", "reference", "reference_md5", "reference_hints"),
     "prune": ("import_file", "import_md5"),
@@ -113,9 +113,9 @@ def _check(recipe: Recipe) -> None:
     _check_perceptual_layers(recipe)
     _check_layers(recipe.replace_convs)
     _check_float_layers(recipe.quantize)
-    if recipe.quantize.keep_float is None and recipe.quantize.psnr < LEAST_INT8:
+    if recipe.quantize.keep_float is None and recipe.quantize.psnr < INT8_PSNR:
         raise RecipeError(
-            f"quantize.psnr: {recipe.quantize.psnr:g} is below {LEAST_INT8:g} dB, under which no INT8 file is exported"
+            f"quantize.psnr: {recipe.quantize.psnr:g} is below {INT8_PSNR:g} dB, under which no INT8 file is exported"
         )
     _check_crops(recipe)
 

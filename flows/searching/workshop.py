@@ -38,7 +38,7 @@ MEMBERS = 32  # whose layers are timed
 POOL, BATCH = 300, 3  # drawn views kept while the family trains, and parts of them in a step
 ORDERING = 32  # photos by which the channels are ordered
 MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-SECONDS = "seconds"  # note of a family: how long it has trained
+SECONDS, SMALLEST = "seconds", "least"  # notes of a family: how long it has trained, and how small its members get
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,13 @@ class Bench:
         return Judge(self.family, self.photos, self.wanted, load_distance(net), LatencyTable(rows))
 
 
-def prepared(place: Place, recipe: Recipe, reference: Path | None, train_seconds: float) -> Bench:
-    """Raises `SearchError`, `CheckpointError` and `EvaluationError`."""
+def prepared(
+    place: Place, recipe: Recipe, reference: Path | None, train_seconds: float, least: float | None = None
+) -> Bench:
+    """`least`: widths of the smallest member, times the distilled network's; None where a family's own will do.
+
+    Raises `SearchError`, `CheckpointError` and `EvaluationError`.
+    """
     random.seed(recipe.seed)
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.training.threads)
@@ -63,7 +68,8 @@ def prepared(place: Place, recipe: Recipe, reference: Path | None, train_seconds
         raise SearchError(f"{place.artifacts / 'data/photos/train'}: too few photos to keep some apart; at least 4")
     wanted = _wanted(place, reference)
     if not place.family.exists():
-        train_first(place, recipe, train, wanted, train_seconds)
+        train_first(place, recipe, train, wanted, train_seconds, least)
+    _check_least(place.family, least)
     return Bench(open_family(place.family), squares(apart), wanted)
 
 
@@ -100,14 +106,23 @@ def squares(files: list[Path]) -> Tensor:
 
 
 def train_first(
-    place: Place, recipe: Recipe, files: list[Path], wanted: Callable[[Tensor], Tensor], seconds: float
+    place: Place,
+    recipe: Recipe,
+    files: list[Path],
+    wanted: Callable[[Tensor], Tensor],
+    seconds: float,
+    least: float | None = None,
 ) -> None:
-    """Writes the family. One that was broken off goes on for the time that was left."""
+    """Writes the family. One that was broken off goes on for the time that was left. Raises `SearchError`."""
     part = place.family.with_name("family.part.safetensors")
     family, done = _begun(part)
     if family is None:
         lite = load_generator(place.made("distilled/distilled.safetensors"))
-        family = grow(lite, wanted, squares(files[:ORDERING]), LEAST, MOST)
+        family = grow(lite, wanted, squares(files[:ORDERING]), least or LEAST, MOST)
+    else:
+        _check_least(part, least)
+        least = _least(part)
+    notes = {SMALLEST: least or LEAST}
     place.folder.mkdir(parents=True, exist_ok=True)
     views = Views([torch.from_numpy(read_picture(file)).permute(2, 0, 1) for file in files])
     crop = min(recipe.distill.fine_tune.crop, int(views.sizes.min()) // 16 * 16)
@@ -115,15 +130,27 @@ def train_first(
     begin = time.monotonic()
 
     def keep(average: Family) -> None:
-        save_family(part, average, **{SECONDS: done + time.monotonic() - begin})
+        save_family(part, average, **notes | {SECONDS: done + time.monotonic() - begin})
 
     print(f"training a family around {place.style}'s distilled network for {(seconds - done) / 60:.0f} minutes")
     pairs = pooled_pairs(views, wanted, min(POOL, 4 * len(files)), BATCH, crop)
     bf16 = learning.precision(recipe.training) == "bf16-mixed"
     more = {"on_row": _training, "on_save": keep, "log_every": 25}
     trained = train_family(family, pairs, loss, max(1.0, seconds - done), recipe.seed, bf16, **more)
-    save_family(place.family, trained, **{SECONDS: seconds})
+    save_family(place.family, trained, **notes | {SECONDS: seconds})
     part.unlink(missing_ok=True)
+
+
+def _least(file: Path) -> float:
+    return float(read_notes(file).get(SMALLEST, LEAST))
+
+
+def _check_least(file: Path, least: float | None) -> None:
+    """Raises `SearchError` where a family is there whose smallest member is another than the one that is wanted."""
+    if least is not None and _least(file) != least:
+        raise SearchError(
+            f"--least {least:g}: {file.parent.name}/{file.name} was trained with {_least(file):g}; move it away first"
+        )
 
 
 def _begun(part: Path) -> tuple[Family | None, float]:

@@ -1,5 +1,7 @@
 """The generated pictures: the same from the same seed; photos have grain, drawings flat colour, and both one scene."""
 
+from importlib.machinery import ModuleSpec
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,10 +72,18 @@ def test_the_demo_set(tmp_path):
     assert all((tmp_path / path).read_bytes() == (tmp_path / "again" / path).read_bytes() for path in pictures)
 
 
-def test_without_scikit_learn_the_test_set_is_generated_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenes, "find_spec", lambda name: None)
-    generate_demo(tmp_path, photos=0, frames=0, test=1, size=16, seed=0)
-    assert [path.name for path in picture_files(tmp_path)] == ["faces-0000.jpg", "scenes-0000.jpg"]
+@pytest.mark.parametrize("found", [lambda name: None, lambda name: ModuleSpec(name, None, is_package=True)])
+def test_without_scikit_learn_nothing_is_drawn_that_would_be_another_demo(tmp_path, monkeypatch, found):
+    def spec(name: str):
+        made = found(name)
+        if made:
+            made.submodule_search_locations.append(str(tmp_path))
+        return made
+
+    monkeypatch.setattr(scenes, "find_spec", spec)
+    with pytest.raises(ValueError, match="two photos of scikit-learn, which is not there: pip install scikit-learn"):
+        generate_demo(tmp_path, photos=1, frames=0, test=1, size=16, seed=0)
+    assert picture_files(tmp_path) == []
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The daily way of docs/operations.md: change data, make, push, pull in a second clone, go back."""
 
+import csv
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +49,18 @@ def test_data_change_are_shared_and_gone_back_from(
     done = run("flows.compress", **options)
     assert (done.returncode, trace(clone)) == (0, []), done.stderr
     assert len(list(Path("photos").rglob("*.png"))) == 24
+
+
+def test_a_trial_beside_the_workspace_has_the_data_that_dvc_tracks(tracked: Path, monkeypatch: pytest.MonkeyPatch):
+    """`dvc exp run --temp`: a person's own photos come along, and the workspace stays as it is."""
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "toy")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "toy@example.org")
+    before = {name: (tracked / name).read_bytes() for name in ("dvc.lock", "params.yaml", "photos.dvc")}
+    dvc("exp", "run", "--temp", "-S", "prune.rounds=2")
+    assert {name: (tracked / name).read_bytes() for name in before} == before
+    shown = subprocess.run(
+        [sys.executable, "-m", "dvc", "exp", "show", "--csv"], capture_output=True, text=True, check=True
+    )
+    trials = [row for row in csv.DictReader(shown.stdout.splitlines()) if row["typ"] == "branch_base"]
+    assert [row["prune.rounds"] for row in trials] == ["2"]

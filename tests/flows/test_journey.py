@@ -40,11 +40,13 @@ def test_photos_are_shared_out_and_none_is_on_both_sides(photos, tmp_path):
         journey.share_photos(photos, tmp_path / "data")
 
 
-def test_without_frames_the_networks_own_pictures_stand_in(photos, tmp_path):
+def test_without_frames_the_networks_own_pictures_stand_in(photos, tmp_path, capsys):
     network = open_reference(foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])]))
     journey.place_frames(None, network, photos, tmp_path / "frames")
     drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "frames").glob("*.jpg")}
     assert len(drawn) == 20
+    lines = capsys.readouterr().out.splitlines(keepends=True)
+    assert lines[-1] == "frames: 20 of 20 drawn by the network itself\n", "a whole line where there is no terminal"
     journey.place_frames(None, network, photos, tmp_path / "frames")
     assert all(path.stat().st_mtime_ns == when for path, when in drawn.items()), "a second run draws none again"
     journey.place_frames(photos, network, photos, tmp_path / "frames")
@@ -118,3 +120,25 @@ def test_the_command_hands_its_options_on(tmp_path, monkeypatch):
     assert started == ["--photos=p", "--minutes=5.0", "--values=-1..1", "--", "x.onnx"]
     parsed = journey._parser().parse_args(started)
     assert (parsed.network, parsed.values, parsed.minutes) == ("x.onnx", "-1..1", 5.0)
+
+
+TOLD = """
+import subprocess, sys
+from flows import journey
+
+def compress(options):
+    print("before")
+    subprocess.run([sys.executable, "-c", "print('the flow')"])
+    print("after")
+    return 0
+
+journey.compress = compress
+sys.exit(journey.main())
+"""
+
+
+@pytest.mark.slow
+def test_its_lines_and_those_of_the_flow_come_in_order_into_a_pipe():
+    command = [sys.executable, "-c", TOLD, "net.onnx", "--photos", "photos"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["before", "the flow", "after"]

@@ -11,6 +11,7 @@ from prefect.states import Completed
 
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
+from flows import retrain
 from flows.compress import of_styles, run_stages, stages_at_once
 from flows.machine.gpus import some_gpus
 from flows.pipeline.graph import Stage
@@ -141,3 +142,8 @@ def test_a_workspace_keeps_its_id_where_it_is_moved_and_a_copy_gets_another(tmp_
     assert workspace_id(moved) == known
     shutil.copytree(moved, tmp_path / "copy")
     assert workspace_id(tmp_path / "copy") != known
+
+
+def test_a_schedule_that_nobody_stays_for_is_refused():
+    with pytest.raises(RecipeError, match=r"^--cron says when, --serve that it stays: give both"):
+        retrain._main(retrain._parser().parse_args(["--cron", "0 3 * * 1"]))

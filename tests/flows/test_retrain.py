@@ -15,6 +15,7 @@ import mlflow
 import pytest
 
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, holder
+from flows.runs.console import DROPPED
 from tests.flows.pipeline.test_run_stage import gone, hanging
 from tests.flows.promoting import draw_pictures, make_retrainable, run, start
 from tests.flows.test_compress import last_run, post, trace
@@ -214,3 +215,27 @@ def named(api: str, name: str) -> dict | None:
 
 def state_of(api: str, run: str) -> str:
     return post(api, "flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]["state_type"]
+
+
+def test_a_served_run_that_is_cancelled_leaves_a_line_and_no_traceback(project: Path, prefect_api: str):
+    """What its terminal, and that of a worker, shows: what people should know, and nothing about Prefect itself."""
+    served = start("flows.retrain", "--serve", PREFECT_API_URL=prefect_api, TOY="hang train_teacher@cel", **STORE)
+    try:
+        deployment = wait_for(lambda: named(prefect_api, "retrain/retrain"))
+        create = f"deployments/{deployment['id']}/create_flow_run"
+        one = post(prefect_api, create, {"state": {"type": "SCHEDULED"}})["id"]
+        pids = hanging(project, patience=120)
+        post(prefect_api, f"flow_runs/{one}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+        assert wait_for(lambda: state_of(prefect_api, one) == "CANCELLED")
+        assert wait_for(lambda: gone(pids))
+    finally:
+        served.terminate()
+        out, err = served.communicate(timeout=60)
+    assert "Traceback" not in out + err
+    assert "RuntimeWarning" not in err
+    assert [words for words in DROPPED if words in err] == []
+    assert f"Cancelled flow run 'params · cel+ink · {git_head(project)[:7]}'" in err
+
+
+def git_head(root: Path) -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout

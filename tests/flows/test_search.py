@@ -246,3 +246,23 @@ def test_a_killed_workers_member_is_judged_by_another(place: Place, monkeypatch:
     states = {state: [t.params["a0"] for t in found.trials if t.state == state] for state in TrialState}
     assert states[TrialState.FAIL] == [16]
     assert 16 in states[TrialState.COMPLETE], "taken up again with what it had chosen"
+
+
+@pytest.mark.slow
+def test_the_smallest_members_are_as_small_as_is_asked_for(place: Place):
+    recipe = load_recipe(place.root / "params.yaml")
+    wide = workshop.prepared(place, recipe, None, 1.0, 1.0).family.space.choices
+    workshop.prepared(place, recipe, None, 1.0, 1.0)  # the same command goes on with what is there
+    place.family.unlink()
+    narrow = workshop.prepared(place, recipe, None, 1.0).family.space.choices
+    assert all(narrow[key][0] <= wide[key][0] for key in wide)
+    assert any(narrow[key][0] < wide[key][0] for key in wide)
+    with pytest.raises(SearchError, match=r"^--least 0.3: search/family.safetensors was trained with 0.4; move"):
+        workshop.prepared(place, recipe, None, 1.0, 0.3)
+
+
+@pytest.mark.parametrize("least", ["0", "nan", "1.5", "small"])
+def test_a_width_that_is_none_is_a_wrong_command(least: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        search._parser().parse_args(["cel", "--least", least])
+    assert f"{least!r} is no share from 0.05 to 1" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from anime_model.recipes.evaluate import EvaluateStage
 from anime_model.recipes.prune import PruneStage
 from anime_model.recipes.quantize import QuantizeStage
 from anime_model.recipes.reading import RecipeError, parse
-from anime_model.recipes.recipe import LEAST_INT8, for_style, load_recipe, parse_recipe
+from anime_model.recipes.recipe import for_style, load_recipe, parse_recipe
 from anime_model.recipes.replace_convs import ReplaceStage
 from anime_model.recipes.teacher import ReferenceStage, TeacherStage
 from tools import recipe_keys
@@ -179,12 +179,6 @@ def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
     (tmp_path / "twice.yaml").write_text(text.replace("  steps: 60\n", "  steps: 60\n  steps: 90\n"))
     with pytest.raises(RecipeError, match=r"twice\.yaml: teacher\.steps: stands twice, in lines \d+ and \d+; keep one"):
         load_recipe(tmp_path / "twice.yaml")
-
-
-def test_the_least_int8_picture_of_the_recipe_is_that_of_the_export():
-    from anime_model.compression.export import INT8_PSNR
-
-    assert LEAST_INT8 == INT8_PSNR
 
 
 def test_numbers_may_be_written_as_people_write_them():

@@ -2,13 +2,17 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.studio.conftest import TOKEN
+from anime_app.studio.sheet import COLUMNS, figures_table
+from anime_app.studio.versions import Version
+from benchmarks.browser import PHONE
+from tests.studio.conftest import DESKTOP, TOKEN
 from tests.studio.project import STEPS, photo
 
 pytestmark = pytest.mark.long
@@ -137,7 +141,9 @@ def test_promote_and_roll_back_by_the_flow_only_with_the_token(page, project: Pa
 
     page.locator("#promote-token input").fill(TOKEN)
     page.locator("#promote-check").click()
+    said.locator(".going", has_text=re.compile("[1-9] s")).wait_for()
     said.get_by_text("would promote").wait_for()
+    assert said.locator("tbody tr").first.inner_text().split("\t")[1:3] == ["432,461", "500,000"]
     assert said.locator("tbody tr").nth(1).inner_text().split("\t") == ["LPIPS <b>", "0.126", "0.06", "passed"]
     page.locator("#promote").click()
     said.get_by_text("promoted", exact=True).wait_for()
@@ -163,3 +169,80 @@ def test_a_refusal_shows_the_gate(page):
     said.get_by_text("refused").wait_for()
     assert "lpips failed: 0.126, at most 0.06" in said.inner_text()
     assert "not passed" in said.locator("tbody tr").nth(1).inner_text()
+
+
+WIDTHS = {
+    "phone": PHONE,
+    "tablet": {"viewport": {"width": 800, "height": 1000}},
+    "laptop": DESKTOP,
+    "screen": {"viewport": {"width": 1920, "height": 1080}},
+    "chinese, dark": {"viewport": {"width": 1280, "height": 900}, "locale": "zh-CN", "color_scheme": "dark"},
+}
+CUT = """() => [
+    ...document.querySelectorAll('#views button:not(.label-wrap), #views label > span, #views input')
+].filter(
+    one => one.offsetParent && one.clientWidth > 20 && !['range', 'password'].includes(one.type)
+        && one.scrollWidth > one.clientWidth + 1
+).map(one => one.outerHTML.slice(0, 120))"""
+OVERLAPS = """() => [...document.querySelectorAll('.chart svg')].flatMap(chart => {
+    const words = [...chart.querySelectorAll('text')].map(one => [one.textContent, one.getBoundingClientRect()]);
+    return words.flatMap(([text, box], index) => words.slice(index + 1).filter(([, other]) =>
+        box.left < other.right - 1 && other.left < box.right - 1
+        && box.top < other.bottom - 2 && other.top < box.bottom - 2
+    ).map(([other]) => `${text} on ${other}`));
+})"""
+
+
+@pytest.mark.parametrize("device", WIDTHS.values(), ids=WIDTHS)
+def test_compare_and_judge_fit_every_screen(visit, device):
+    page = visit(**device)
+    page.locator("#views [role=tab][data-tab-id=compare]").click()
+    drawn(page, 6)
+    page.locator("#compare-pareto svg").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(CUT) == []
+    scale = page.locator("#compare-pareto svg").evaluate("one => one.getBoundingClientRect().width / 640")
+    assert scale > 0.75, "words of 13 px in a chart of 640"
+    assert page.evaluate(OVERLAPS) == []
+    page.locator("#views [role=tab][data-tab-id=judge]").click()
+    page.locator("#judge-token input").fill(TOKEN)
+    page.locator("#judge-token input").press("Enter")
+    page.locator("#judge-new button").first.click()
+    page.locator("#judge-make").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(CUT) == []
+
+
+def whole_table() -> str:
+    """The release's longest figures in every column that there is."""
+    figures = {
+        "parameters": 2_143_552,
+        "bytes": 8_900_000,
+        "latency_p50_ms": 2290,
+        "peak_memory_mb": 1152,
+        "fid": 101.23,
+    }
+    figures = dict.fromkeys((key for key, *_ in COLUMNS), 0.123) | figures
+    marks = ("champion", "challenger")
+    return figures_table(
+        [Version(f"run/shinkai/{step}", f"shinkai · {step}", "shinkai", step, figures, number=12, aliases=marks)
+         for step in STEPS]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_every_figure_is_in_view_on_a_laptop_and_names_stay_on_what_is_smaller(visit, language):
+    def table(width: int):
+        page = visit(viewport={"width": width, "height": 900}, locale=language)
+        page.locator("#views [role=tab][data-tab-id=compare]").click()
+        page.locator("#compare-table .sheet").wait_for()
+        page.locator("#compare-table .sheet").evaluate("(one, table) => { one.outerHTML = table; }", whole_table())
+        return page.locator("#compare-table .sheet").first
+
+    laptop, tablet = table(1280), table(800)
+    assert laptop.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+    assert laptop.locator("thead th").count() == 1 + len(COLUMNS)
+    name, figure = (tablet.locator("tbody td").nth(place) for place in (0, 1))
+    before = name.bounding_box()["x"], figure.bounding_box()["x"]
+    assert tablet.evaluate("one => { one.scrollLeft = 100; return one.scrollLeft; }") == 100
+    assert (name.bounding_box()["x"], figure.bounding_box()["x"]) == (before[0], before[1] - 100)

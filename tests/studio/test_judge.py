@@ -19,6 +19,19 @@ pytestmark = pytest.mark.long
 PAIRS = 6  # three versions on two photos
 NAMES = ("teacher", "separable", "pruned", "distilled", "int8", "cel", "animegan", "onnx", "photo.jpg", "ada", "pond")
 
+# Counts how many of Gradio's loading bars are seen at once, at most.
+WATCH = """() => {
+    window.mostBars = 0;
+    const look = () => {
+        const bars = [...document.querySelectorAll('[data-testid="status-tracker"]')].filter(
+            one => one.checkVisibility({ opacityProperty: true }) && one.getBoundingClientRect().height > 0
+                && !one.classList.contains('hide'));
+        window.mostBars = Math.max(window.mostBars, bars.length);
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
 
 @pytest.fixture(scope="module")
 def links(browser, address: str, project: Path) -> list[str]:
@@ -34,12 +47,19 @@ def links(browser, address: str, project: Path) -> list[str]:
     page.locator("#judge-token input").fill(TOKEN)
     page.locator("#judge-token input").press("Enter")
     page.locator("#judge-new button").first.click()
+    page.locator("#judge-versions input").first.click()
+    offered = page.get_by_role("option").all_inner_texts()
+    assert sorted(offered) == sorted(set(offered)), "each version once"
+    assert len([name for name in offered if "int8" in name]) == 1
     for name in ("cel v1 · teacher", "cel v3 · pruned", "cel v5 · int8"):
         page.locator("#judge-versions input").first.fill(name)
         page.get_by_role("option", name=name).first.click()
     page.locator("#judge-raters textarea").fill("Ada\nBob\nEve")
+    page.evaluate(WATCH)
     page.locator("#judge-make").click()
     page.locator("#judge-links a").nth(2).wait_for()
+    assert page.evaluate("mostBars") == 1, "loading bars at once"
+    page.locator("#judge-links .local", has_text="on this computer only").wait_for()
     found = [link.get_attribute("href") for link in page.locator("#judge-links a").all()]
     page.close()
     return found
@@ -54,10 +74,10 @@ def arrived(page) -> None:
         page.locator(f".view[data-side={side}] img").wait_for()
 
 
-def rate(page, left: int, right: int, face: bool = True) -> None:
-    """One pair, by hand."""
+def rate(page, left: int, right: int, face: bool = True, again: bool = False) -> None:
+    """One pair, by hand; `again` where it has been rated before."""
     arrived(page)
-    assert page.locator(".next").is_disabled()
+    assert page.locator(".next").is_disabled() != again
     if not face:
         page.locator("[name=no-face]").check()
     for side, score in (("left", left), ("right", right)):
@@ -76,9 +96,17 @@ def test_a_whole_session_on_a_desktop_with_a_break(visit, links, project: Path):
     assert not page.get_by_role("tab", name="Compare").is_visible()
     assert not page.locator("#judge-admin").is_visible()
     start(page)
+    position(page, 1)
+    assert page.locator("#judge form .back").is_disabled()
+    rate(page, 1, 5)
+    position(page, 2)
+    arrived(page)
+    page.locator("#judge form .back").click()
+    position(page, 1)
+    assert page.locator("[name=left-colour][value='1']").is_checked(), "what was said stands there"
     for number in range(1, 4):
         position(page, number)
-        rate(page, 4, 2, face=number != 2)
+        rate(page, 4, 2, face=number != 2, again=number == 1)
     position(page, 4)
     page.reload()
     page.locator("#judge").get_by_text("Go on", exact=True).wait_for()
@@ -177,7 +205,14 @@ def test_results_are_shown_kept_as_csv_and_written_to_mlflow(visit, links, proje
     assert given == [3] * 4
     page.locator("#judge-log").click()
     page.get_by_text("written to animegan-cel v5").wait_for()
-    assert_written(project, float(scores["cel v5 · int8"]["overall"]))
+    overall = float(scores["cel v5 · int8"]["overall"])
+    assert_written(project, overall)
+    page.get_by_role("tab", name="Compare").click()
+    heads = page.locator("#compare-table th", has_text="panel")
+    heads.first.wait_for()
+    place = page.locator("#compare-table th").all_inner_texts().index("panel")
+    row = page.locator("#compare-table tbody tr", has_text="int8")
+    assert row.locator("td").nth(place).inner_text() == f"{overall:.2f}", "what raters said stands in Compare"
 
 
 def file_of(page, name: str) -> str:

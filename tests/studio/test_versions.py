@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -111,6 +112,30 @@ def test_charts_without_figures_say_so_and_one_version_is_enough(root: Path):
     assert ">No version has both a latency and LPIPS yet.<" in charts.pareto([bare], [])
     assert "data-key" in charts.pareto(run_versions(root)[:1], [])
     assert "No registered versions" in charts.trends([])
+
+
+def test_no_point_stands_on_the_numbers_of_an_axis():
+    """A teacher is at no distance from itself: its point lies on the axis."""
+    versions = [
+        Version(
+            f"run/cel/{name}",
+            name,
+            "cel",
+            name,
+            {"latency_p50_ms": ms, "lpips": lpips},
+            number=number,
+            aliases=("champion",),
+        )
+        for number, (name, ms, lpips) in enumerate((("teacher", 1000, 0.0), ("int8", 46, 0.1)), start=1)
+    ]
+    for drawing in (charts.pareto(versions, ["run/cel/teacher"]), charts.trends(versions)):
+        for svg in re.findall(r"<svg.*?</svg>", drawing):
+            drawn = ElementTree.fromstring(svg)
+            rings = [one for one in drawn.iter("circle") if one.get("class") != "touch"]
+            for tick in (one for one in drawn.iter("text") if one.get("text-anchor") == "middle"):
+                x, top = float(tick.get("x")), float(tick.get("y")) - 10
+                beside = [one for one in rings if abs(float(one.get("cx")) - x) < 20]
+                assert all(float(one.get("cy")) + float(one.get("r")) < top for one in beside), tick.text
 
 
 def test_nothing_from_outside_becomes_markup(root: Path):

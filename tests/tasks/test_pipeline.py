@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,17 @@ def test_every_stage_leaves_what_it_declares(project):
 def test_a_second_run_has_nothing_to_do(project):
     """No stage writes into what another has made, and none depends on what changes by itself."""
     assert json.loads(dvc(project, "status", "--json")) == {}
+
+
+def test_outputs_hold_neither_times_nor_folders(project):
+    """But for the evaluation's, whose figures are times: the same work would leave other files."""
+    files = [file for file in (project / "artifacts").rglob("*") if file.is_file()]
+    assert len(files) > 40
+    for file in files:
+        assert str(project).encode() not in file.read_bytes(), file
+        if file.suffix in (".csv", ".json") and "evaluation" not in file.parts:
+            names = re.findall(r"[\w.]+", file.read_text())
+            assert not [name for name in names if re.search(r"_ms$|_seconds$|^seconds$|latency_p", name)], file
 
 
 def test_every_variant_is_exported_and_measured(project):

@@ -22,8 +22,7 @@ STAGES = {
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
-    return {name: content for name, content in files.items() if name != "sensitivity.csv"}  # it holds times
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 def run(process) -> None:

@@ -14,6 +14,7 @@ from flows.machine.group import end_group, start_group
 from flows.registry.champion import CHAMPION, holder
 from flows.runs.server import answers, free_port
 from tests.flows.conftest import ROOT
+from tests.flows.pipeline.test_run_stage import gone, hanging
 from tests.flows.promoting import make_retrainable
 from tests.flows.test_compress import post
 from tests.flows.test_retrain import named, state_of, wait_for
@@ -138,3 +139,41 @@ def healthy(address: str) -> bool:
             return answer.status == 200
     except OSError:
         return False
+
+
+ENDS = {  # how a run ends: what the toy does, what is done to it, its last state, a line of the log
+    "cancelled": ("hang", True, "CANCELLED", "Cancelled flow run"),
+    "failed": ("fail", False, "FAILED", "train_teacher@cel: ValueError: the toy breaks"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_run_that_does_not_complete_leaves_no_traceback_in_the_workers_log(
+    toy: Path, empty_store: Path, prefect_api: str, end: str
+):
+    """The log says in lines what happened; a stage that hung is gone with its children."""
+    trouble, cancel, state, said = ENDS[end]
+    make_retrainable(toy)
+    shutil.copy(empty_store, toy / "mlflow.db")
+    settings = {"PREFECT_API_URL": prefect_api, "PWD": str(toy), "PYTHONPATH": str(ROOT)}
+    settings |= {"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db", "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (settings | {"TOY": f"{trouble} train_teacher@cel"}).items():
+            patch.setenv(name, value)
+        prefect = [sys.executable, "-m", "prefect"]
+        (toy / "prefect.yaml").write_text((DEPLOYMENT % ROOT).replace("toy", end))
+        for command in (["work-pool", "create", end, "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+            subprocess.run([*prefect, *command], check=True, capture_output=True)
+        worker = logged([*prefect, "worker", "start", "--pool", end, "--type", "process"], toy, "worker.log")
+        try:
+            create = f"deployments/{named(prefect_api, 'retrain/retrain')['id']}/create_flow_run"
+            run = post(prefect_api, create, {"state": {"type": "SCHEDULED"}})["id"]
+            if cancel:
+                pids = hanging(toy, patience=180)
+                post(prefect_api, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+            assert wait_for(lambda: state_of(prefect_api, run) == state, 240)
+            assert wait_for(lambda: said in (toy / "worker.log").read_text(), 60), (toy / "worker.log").read_text()
+            assert not cancel or wait_for(lambda: gone(pids))
+        finally:
+            end_group(worker)
+    assert "Traceback" not in (toy / "worker.log").read_text()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from anime_model.figures.text import megabytes, text
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.baselines import BASELINES, FILTER, PHOTO, REFERENCE
 from anime_model.report.figures import bias
@@ -74,7 +75,7 @@ def summary(rows: Sequence[Metrics]) -> str:
     slowest = max(lite, key=lambda row: row["latency_p50_ms"])
     teacher = by_style(rows)[str(slowest["style"])][0]
     lines = [
-        f"A lite network is a file of **{max(row['bytes'] for row in lite) / 1e6:.2f} MB** and draws a "
+        f"A lite network is a file of **{megabytes(max(row['bytes'] for row in lite))}** and draws a "
         f"{slowest['latency_size']}x{slowest['latency_size']} picture in **{slowest['latency_p50_ms']:.0f} ms** on "
         f"{slowest['latency_threads']} threads of a CPU ({slowest['instruction_set']}), "
         f"{_times(slowest, teacher).removesuffix('x')} times as fast as the AnimeGANv2 network that it learned from"
@@ -133,9 +134,9 @@ def _line(row: Metrics, teacher: Metrics) -> str:
         _fid(row),
         _kid(row),
     ]
-    cells += ["-" if name == REFERENCE else _number(row.get("lpips_reference"), ".3f")]
-    cells += ["-" if name == "teacher" else _number(row.get("lpips"), ".3f")]
-    cells += ["-" if name == PHOTO else _number(row.get("lpips_photo"), ".3f")]
+    cells += ["-" if name == REFERENCE else text("lpips_reference", row.get("lpips_reference"))]
+    cells += ["-" if name == "teacher" else text("lpips", row.get("lpips"))]
+    cells += ["-" if name == PHOTO else text("lpips_photo", row.get("lpips_photo"))]
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
@@ -144,8 +145,7 @@ def _name(row: Metrics) -> str:
 
 
 def _weight(row: Metrics) -> list[str]:
-    size = f"{row['bytes'] / 1e6:.2f} MB" if "bytes" in row else "-"
-    return [size, f"{row['latency_p50_ms']:.0f} ms" if "latency_p50_ms" in row else "-"]
+    return [text("bytes", row.get("bytes")), f"{row['latency_p50_ms']:.0f} ms" if "latency_p50_ms" in row else "-"]
 
 
 def _times(row: Metrics, teacher: Metrics) -> str:

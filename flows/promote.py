@@ -26,6 +26,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
+from anime_model.figures.text import interval, number
 from anime_model.recipes.fields import NAME
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
@@ -252,24 +253,16 @@ def publish(outcome: Outcome) -> None:
 
 
 def gate_rows(outcome: Outcome) -> list[dict[str, str]]:
-    def text(value: float | None) -> str:
-        return "-" if value is None else f"{value:.6g}"
-
     return [
         {
             "gate": gate["name"],
-            "champion": text(gate["champion"]),
-            "challenger": text(gate["figure"]) + _interval(gate),
-            "bound": f"{gate['rule']} {text(gate['bound'])}",
+            "champion": number(gate["champion"]),
+            "challenger": number(gate["figure"]) + interval(gate.get("low"), gate.get("high")),
+            "bound": f"{gate['rule']} {number(gate['bound'])}",
             "verdict": "passed" if gate["passed"] else "overridden" if gate["overridden"] else "failed",
         }
         for gate in outcome.gates
     ]
-
-
-def _interval(gate: dict[str, Any]) -> str:
-    low, high = gate.get("low"), gate.get("high")
-    return "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
 
 
 def rollback(style: str, reason: str) -> Outcome:

@@ -26,6 +26,7 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from anime_model.figures.text import number
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import for_style, load_recipe
 from flows.machine import git
@@ -95,10 +96,10 @@ def find_version(name: str) -> ModelVersion:
     found = re.fullmatch(r"(?:models:/)?([\w-]+)(?:/(\d+)|@([\w-]+))", name)
     if not found:
         raise ReproductionError(f"{name!r} names no version: write animegan-shinkai/7 or animegan-shinkai@champion")
-    model, number, alias = found.groups()
+    model, named, alias = found.groups()
     client = mlflow.MlflowClient()
     try:
-        version = client.get_model_version(model, number) if number else holder(client, model, alias)
+        version = client.get_model_version(model, named) if named else holder(client, model, alias)
     except MlflowException as error:
         if error.error_code not in NO_ALIAS:
             raise registry_error(error) from error
@@ -257,7 +258,7 @@ def told(report: Reproduction, tolerance: float) -> str:
         return "equal" if then == now else NEAR if isclose(then, now, rel_tol=tolerance, abs_tol=1e-9) else OTHER
 
     rows = [
-        {"figure": name, "recorded": f"{then:.6g}", "now": f"{now:.6g}", "verdict": verdict(name, then, now)}
+        {"figure": name, "recorded": number(then), "now": number(now), "verdict": verdict(name, then, now)}
         for name, then, now in report.figures
     ]
     stages = [f"{name}: {said}" for name, said in report.stages.items()]

@@ -6,6 +6,7 @@ from statistics import median
 
 import numpy as np
 
+from anime_model.figures.text import number
 from anime_model.runtime.models import card, find_model, styles
 from anime_model.runtime.onnx_layers import OnnxConv, read_graph
 from anime_model.runtime.palettes import PALETTES
@@ -22,7 +23,7 @@ def list_styles() -> int:
     for name, path in styles().items():
         graph = read_graph(path)
         figures = card(graph.metadata)
-        shown = [_figure(figures.get(key)) for key in ("fid", "lpips")]
+        shown = [number(figures.get(key), 4) for key in ("fid", "lpips")]
         rows.append((name, f"{graph.parameters:,}", f"{graph.bytes / 1000:,.0f}", *shown))
     print(table(rows) if len(rows) > 1 else "no style is shipped with this package")
     print()
@@ -40,7 +41,7 @@ def info(model: str) -> int:
     about += [("operators", ", ".join(f"{count} {name}" for name, count in graph.operators.most_common()))]
     radius = graph.metadata.get("receptive_radius")
     about += [("tiles", f"overlap by {radius} pixels" if radius else "no: the picture goes through whole")]
-    about += [(key.replace("_", " "), _figure(value)) for key, value in card(graph.metadata).items()]
+    about += [(key.replace("_", " "), number(value, 4)) for key, value in card(graph.metadata).items()]
     print(table(about))
     print()
     rows = [("convolution", "kernel", "stride", "channels", "numbers", "parameters")]
@@ -82,12 +83,6 @@ def _row(index: int, conv: OnnxConv) -> tuple[str, ...]:
     )
     channels = f"{inputs * conv.groups} to {outputs}"
     return f"{index} {kind}", f"{height} x {width}", str(conv.strides), channels, conv.kind, f"{conv.parameters:,}"
-
-
-def _figure(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else "-" if value is None else str(value)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

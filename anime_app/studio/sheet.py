@@ -1,28 +1,29 @@
 """HTML of the engineers' view: the table of figures, the panes, the gates. Everything from outside is escaped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from anime_app.studio.engineer_texts import TEXTS, gate, said, told
 from anime_app.studio.promotion import Verdict
 from anime_app.studio.version_charts import COLOURS, OTHER
 from anime_app.studio.versions import BASELINES, Version
+from anime_model.figures.text import NONE, number, text
 
-# Column: key, how it is written, and whether less is better (None: no winner).
-COLUMNS: tuple[tuple[str, Callable[[float], str], bool | None], ...] = (
-    ("parameters", lambda v: f"{v:,.0f}", None),
-    ("bytes", lambda v: f"{v / 1e6:.2f} MB", True),
-    ("latency_p50_ms", lambda v: f"{v:.0f} ms", True),
-    ("panel_overall", lambda v: f"{v:.2f}", False),
-    ("peak_memory_mb", lambda v: f"{v:.0f} MB", True),
-    ("fid", lambda v: f"{v:.2f}", True),
-    ("fid_share", lambda v: f"{v:.2f}", True),
-    ("kid", lambda v: f"{v:.3g}", True),
-    ("lpips", lambda v: f"{v:.3f}", True),
-    ("lpips_photo", lambda v: f"{v:.3f}", None),
-    ("lpips_reference", lambda v: f"{v:.3f}", True),
-    ("psnr", lambda v: f"{v:.1f} dB", False),
-    ("ssim", lambda v: f"{v:.3f}", False),
+# Column: key, and whether less is better (None: no winner).
+COLUMNS: tuple[tuple[str, bool | None], ...] = (
+    ("parameters", None),
+    ("bytes", True),
+    ("latency_p50_ms", True),
+    ("panel_overall", False),
+    ("peak_memory_mb", True),
+    ("fid", True),
+    ("fid_share", True),
+    ("kid", True),
+    ("lpips", True),
+    ("lpips_photo", None),
+    ("lpips_reference", True),
+    ("psnr", False),
+    ("ssim", False),
 )
 TEACHER_WINS = ("lpips", "psnr", "ssim")  # by definition: they are measured against its own pictures
 
@@ -35,9 +36,7 @@ def figures_table(versions: Sequence[Version]) -> str:
     if not versions:
         return empty("compare_nothing")
     best = {
-        key: _best(versions, key, less)
-        for key, _, less in COLUMNS
-        if any(key in version.figures for version in versions)
+        key: _best(versions, key, less) for key, less in COLUMNS if any(key in version.figures for version in versions)
     }
     head = "".join(f"<th>{said(f'column_{key}')}</th>" for key in ("version", *best))
     rows = "".join(_row(version, best) for version in versions)
@@ -57,7 +56,7 @@ def _best(versions: Sequence[Version], key: str, less: bool | None) -> float | N
 
 
 def _row(version: Version, best: dict[str, float | None]) -> str:
-    number = f'<span class="chip">v{version.number}</span>' if version.key.startswith("run/") and version.number else ""
+    chip = f'<span class="chip">v{version.number}</span>' if version.key.startswith("run/") and version.number else ""
     marks = "".join(f'<span class="chip">{escape(alias)}</span>' for alias in version.aliases)
     dot = f'<i style="background:{COLOURS.get(version.variant, OTHER)}"></i>'
     label = told(version.label.split(" · champion")[0] if marks else version.label)
@@ -65,13 +64,13 @@ def _row(version: Version, best: dict[str, float | None]) -> str:
     if beside:
         label = said(f"baseline_{version.variant}")
     cells = []
-    for key, written, _ in (column for column in COLUMNS if column[0] in best):
+    for key, _ in (column for column in COLUMNS if column[0] in best):
         value = version.figures.get(key)
         own = version.variant == "teacher" and key in TEACHER_WINS
         mark = ' class="best"' if value is not None and value == best[key] and not own and not beside else ""
-        cells.append(f"<td{mark}>{'–' if value is None or own else written(value)}</td>")
+        cells.append(f"<td{mark}>{NONE if own else text(key, value)}</td>")
     kind = ' class="beside"' if beside else ""
-    return f"<tr{kind}><td>{dot}{label}{number}{marks}</td>{''.join(cells)}</tr>"
+    return f"<tr{kind}><td>{dot}{label}{chip}{marks}</td>{''.join(cells)}</tr>"
 
 
 def _protocols(versions: Sequence[Version]) -> list[str]:
@@ -127,8 +126,8 @@ def panes(inside: Sequence[str]) -> str:
 
 def about(version: Version) -> str:
     """Size and latency, for a pane's caption."""
-    shown = (COLUMNS[1], COLUMNS[2])
-    return " · ".join(written(version.figures[key]) for key, written, _ in shown if key in version.figures)
+    shown = ("bytes", "latency_p50_ms")
+    return " · ".join(text(key, version.figures[key]) for key in shown if key in version.figures)
 
 
 def verdict(found: Verdict, style: str) -> str:
@@ -147,21 +146,13 @@ def _gates(found: Verdict) -> str:
     if not found.gates:
         return ""
     rows = "".join(
-        f'<tr><td class="left">{gate(str(row.get("name", "?")))}</td><td>{_number(row.get("figure"))}</td>'
-        f"<td>{_number(row.get('bound'))}</td><td>{_passed(row.get('passed'))}</td></tr>"
+        f'<tr><td class="left">{gate(str(row.get("name", "?")))}</td><td>{escape(number(row.get("figure")))}</td>'
+        f"<td>{escape(number(row.get('bound')))}</td><td>{_passed(row.get('passed'))}</td></tr>"
         for row in found.gates
     )
     heads = "".join(f"<th>{said(key)}</th>" for key in ("gate_figure", "gate_bound"))
     head = f'<tr><th class="left">{said("gate_gate")}</th>{heads}<th></th></tr>'
     return f'<div class="sheet"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
-
-
-def _number(value: object) -> str:
-    if value is None:
-        return "–"
-    if not isinstance(value, int | float):
-        return escape(f"{value}")
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1e4 else f"{value:.4g}"
 
 
 def _passed(passed: object) -> str:

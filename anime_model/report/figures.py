@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from anime_model.figures.text import TEXTS, fixed, short, three_digits
+
 Metrics = Mapping[str, float | int | str]
 
 PUBLISHED = "inception-2048"  # the features of published FID figures
@@ -28,89 +30,68 @@ class Figure:
     of_pictures: bool = False
 
 
-def megabytes(value: float) -> str:
-    return f"{value / 1e6:.2f} MB" if value < 1e7 else f"{value / 1e6:.0f} MB"
-
-
-def short(value: float) -> str:
-    """Large counts with three digits: 105 G, 2.14 M, 640."""
-    for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
-
-
-def three_digits(value: float) -> str:
-    """FID and KID have no natural scale: theirs is that of the features."""
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-
-
-def milliseconds(value: float) -> str:
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
-
-
 FIGURES = (
     Figure(
         "parameters", "Parameters", short, "counts", True,
         "Numbers that the network has learned. They decide how large its file is.",
     ),
     Figure(
-        "macs_512", "MACs", short, "counts", True,
+        "macs_512", "MACs", TEXTS["macs_512"], "counts", True,
         "Multiplications for one picture of 512 × 512 pixels: the work, whatever machine does it.",
     ),
-    Figure("bytes", "File", megabytes, "", True, "What a person downloads."),
+    Figure("bytes", "File", TEXTS["bytes"], "", True, "What a person downloads."),
     Figure(
-        "latency_p50_ms", "Latency", milliseconds, "latency", True,
+        "latency_p50_ms", "Latency", TEXTS["latency_p50_ms"], "latency", True,
         "The time that one picture takes: half of the runs took no longer, and 95 of 100 no longer than p95.",
         ("p95", "latency_p95_ms"),
     ),
     Figure(
-        "speed_up", "Speed-up", lambda value: f"{value:.1f}×", "latency", False,
+        "speed_up", "Speed-up", TEXTS["speed_up"], "latency", False,
         "How many times faster than the teacher it is.",
     ),
     Figure(
-        "latency_reference_ratio", "Speed-up", lambda value: f"{value:.1f}×", "latency", False,
+        "latency_reference_ratio", "Speed-up", TEXTS["latency_reference_ratio"], "latency", False,
         "How many times faster than the published network it is, in the same run.",
     ),
     Figure(
-        "peak_memory_mb", "Memory", lambda value: f"{value:.0f} MB", "memory", True,
+        "peak_memory_mb", "Memory", TEXTS["peak_memory_mb"], "memory", True,
         "The most memory that a small program needs to turn one picture.",
     ),
     Figure(
-        "fid", "FID", three_digits, "features", False,
+        "fid", "FID", TEXTS["fid"], "features", False,
         "How far the collection of pictures is from the collection of style frames, in the eyes of a network. "
         "Lower is nearer to the style.", interval=True, of_pictures=True,
     ),
     Figure(
-        "fid_share", "FID share", lambda value: f"{value:.2f}", "features", False,
+        "fid_share", "FID share", TEXTS["fid_share"], "features", False,
         "FID over that of the untouched photos. At 1 a network might as well have done nothing; below, its pictures "
         "are nearer to the style than the photos are.", interval=True, of_pictures=True,
     ),
     Figure(
-        "kid", "KID", three_digits, "features", False,
+        "kid", "KID", TEXTS["kid"], "features", False,
         "The same question by a formula that is fair to small collections. Lower is nearer.",
         ("±", "kid_deviation"), of_pictures=True,
     ),
     Figure(
-        "lpips", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
+        "lpips", "LPIPS", TEXTS["lpips"], "lpips", False,
         "How different a picture looks from the teacher's of the same photo, in the eyes of a network that was taught "
         "by people's judgement. 0 is no difference.", of_pictures=True,
     ),
     Figure(
-        "lpips_photo", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
+        "lpips_photo", "LPIPS", TEXTS["lpips_photo"], "lpips", False,
         "How different a picture looks from the photo itself. Near 0 it is still a photo, however near to its teacher.",
         of_pictures=True,
     ),
     Figure(
-        "lpips_reference", "LPIPS", lambda value: f"{value:.3f}", "lpips", False,
+        "lpips_reference", "LPIPS", TEXTS["lpips_reference"], "lpips", False,
         "How different a picture looks from what the published network makes of the same photo.", of_pictures=True,
     ),
     Figure(
-        "psnr", "PSNR", lambda value: f"{value:.1f}", "fidelity", False,
+        "psnr", "PSNR", fixed(1), "fidelity", False,
         "How near the pixels are to the teacher's. Higher is nearer; 6 dB more is half the error.", of_pictures=True,
     ),
     Figure(
-        "ssim", "SSIM", lambda value: f"{value:.3f}", "fidelity", False,
+        "ssim", "SSIM", TEXTS["ssim"], "fidelity", False,
         "How near edges and texture are to the teacher's. 1 is equal.", of_pictures=True,
     ),
 )  # fmt: skip

@@ -11,17 +11,15 @@ from typing import Any
 import jinja2
 from PIL import Image
 
+from anime_model.figures.text import megabytes, milliseconds, short
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture
 from anime_model.report import charts
 from anime_model.report.figures import (
     FIGURES,
     Figure,
     Metrics,
-    megabytes,
-    milliseconds,
     named,
     protocol,
-    short,
     unit,
 )
 

@@ -5,23 +5,22 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from anime_model.figures.text import NONE, text
+
 Metrics = dict[str, str | float | int | None]
 
-# Column heads, and the text of one variant's cell.
-COLUMNS = {
-    "style": lambda m: m["style"],
-    "variant": lambda m: m["variant"],
-    "parameters": lambda m: f"{m['parameters']:,}",
-    "size": lambda m: f"{m['bytes'] / 1e6:.2f} MB",
-    "latency p50": lambda m: f"{m['latency_p50_ms']:.3g} ms",
-    "FID": lambda m: f"{m['fid']:.3g}",
-    "of photos'": lambda m: f"{m['fid_share']:.2f}",
-    "KID": lambda m: f"{m['kid']:.3g} ± {m['kid_deviation']:.1g}",
-    "LPIPS": lambda m: f"{m['lpips']:.3f}",
-    "to photo": lambda m: f"{m['lpips_photo']:.3f}",
-    "PSNR": lambda m: f"{m['psnr']:.1f} dB",
+# Column heads, and the figure of each.
+FIGURES = {
+    "parameters": "parameters",
+    "size": "bytes",
+    "latency p50": "latency_p50_ms",
+    "FID": "fid",
+    "of photos'": "fid_share",
+    "KID": "kid",
+    "LPIPS": "lpips",
+    "to photo": "lpips_photo",
+    "PSNR": "psnr",
 }
-RIGHT = ("parameters", "size", "latency p50", "FID", "of photos'", "KID", "LPIPS", "to photo", "PSNR")
 
 
 def evaluation_folder(root: Path, style: str) -> Path:
@@ -49,12 +48,16 @@ def read_baselines(root: Path, style: str) -> list[Metrics]:
 
 def table(variants: Iterable[Metrics]) -> list[dict[str, str]]:
     """One row of text for each variant; a dash where a figure does not exist (the teacher's PSNR to itself)."""
-    return [{head: _cell(cell, metrics) for head, cell in COLUMNS.items()} for metrics in variants]
+    return [
+        {"style": str(metrics["style"]), "variant": str(metrics["variant"])}
+        | {head: _cell(key, metrics) for head, key in FIGURES.items()}
+        for metrics in variants
+    ]
 
 
 def aligned(rows: Sequence[dict[str, str]]) -> str:
     """The table as plain text, figures to the right."""
-    return aligned_text(rows, RIGHT)
+    return aligned_text(rows, tuple(FIGURES))
 
 
 def aligned_text(rows: Sequence[dict[str, str]], right: Sequence[str] = ()) -> str:
@@ -88,9 +91,7 @@ def protocols(variants: Iterable[Metrics]) -> str:
     return "\n".join(f"{', '.join(styles)}: {how}" if len(ways) > 1 else how for how, styles in ways.items())
 
 
-def _cell(cell, metrics: Metrics) -> str:
-    try:
-        text = cell(metrics)
-    except (KeyError, TypeError):
-        return "-"
-    return "-" if "inf" in text or "nan" in text else text
+def _cell(key: str, metrics: Metrics) -> str:
+    deviation = metrics.get(f"{key}_deviation")
+    written = text(key, metrics.get(key))
+    return f"{written} ± {deviation:.1g}" if isinstance(deviation, int | float) and written != NONE else written

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import inf, isfinite, nan
 
+from anime_model.figures.text import interval, number
 from anime_model.recipes.promote import PromoteSettings
 
 NAMES = (
@@ -45,13 +46,12 @@ class Gate:
     @property
     def measured(self) -> str:
         """The figure with its interval, as people read it."""
-        interval = f" ({self.low:.4g} to {self.high:.4g})" if isfinite(self.low) and isfinite(self.high) else ""
-        return f"{self.figure:.6g}{interval}"
+        return number(self.figure) + interval(self.low, self.high)
 
     @property
     def said(self) -> str:
         verdict = "passed" if self.passed else "failed, overridden" if self.overridden else "failed"
-        return f"{verdict}: {self.measured}, {self.rule} {self.bound:.6g}"
+        return f"{verdict}: {self.measured}, {self.rule} {number(self.bound)}"
 
     def row(self) -> dict[str, str | float | bool | None]:
         """For JSON, which has no infinity."""

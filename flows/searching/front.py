@@ -7,6 +7,7 @@ import optuna
 from mlflow.exceptions import MlflowException
 from optuna.trial import FrozenTrial
 
+from anime_model.figures.text import fixed
 from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
 from anime_model.report.charts import Bubble, trade_off
@@ -81,8 +82,8 @@ def written(place: Place, study: optuna.Study) -> str:
 
 
 def _shown(name: str, point: Point, teacher: float) -> dict[str, str]:
-    cells = name, str(point.trial), f"{point.lpips:.4f}", f"{point.ms:.1f}", f"{teacher / point.ms:.1f}"
-    return dict(zip(("size", *FIGURES), (*cells, f"{point.bytes / 1e6:.2f}"), strict=True))
+    figures = fixed(4)(point.lpips), fixed(1)(point.ms), fixed(1)(teacher / point.ms), fixed(2)(point.bytes / 1e6)
+    return dict(zip(("size", *FIGURES), (name, str(point.trial), *figures), strict=True))
 
 
 def _row(point: Point, teacher: float) -> dict[str, float | int | str]:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-long lint constraints repro prefect mlflow web clean
+.PHONY: demo test test-long coverage lint constraints repro prefect mlflow web clean
 
 demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
@@ -13,6 +13,12 @@ test: .venv/installed
 
 test-long: .venv/installed  ## half an hour and more: retraining, browsers, PostgreSQL, kills at random moments
 	@python -m pytest -m 'long or faults'
+
+coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
+coverage: .venv/installed  ## the lines that make test runs, in all of its processes; takes several times as long
+	@rm -f .coverage .coverage.*
+	@python -m coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@python -m coverage combine --quiet && python -m coverage report --skip-covered --sort=cover
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy

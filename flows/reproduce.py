@@ -204,7 +204,8 @@ def _told_outs(now: Mapping[str, str], then: Mapping[str, str]) -> str:
 def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, str], list[str]]:
     """By stage what became of its files; and the data that are others, which stages started from."""
     then, now = (yaml.safe_load(path.read_text())["stages"] if path.exists() else {} for path in (recorded, made))
-    stages, changed = {}, {}
+    stages: dict[str, str] = {}
+    changed: dict[str, None] = {}
     outs = {out["path"] for stage in now.values() for out in stage.get("outs", [])}
     for name, stage in now.items():
         before = then.get(name, {})

@@ -68,7 +68,8 @@ def real_photos() -> list[Path]:
     To leave them out then would be another demo by the same recipe, and DVC would take one for the other.
     """
     package = find_spec("sklearn")
-    folder = Path(package.submodule_search_locations[0] if package else "", "datasets/images")
+    places = package.submodule_search_locations if package else None
+    folder = Path(places[0] if places else "", "datasets/images")
     found = [folder / name for name in ("china.jpg", "flower.jpg") if (folder / name).is_file()]
     if len(found) < 2:
         raise ValueError(

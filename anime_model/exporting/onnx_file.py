@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,13 +37,13 @@ def opened(path: Path, order: Order, threads: int) -> Run:
     return lambda photo: session.run(["anime"], {"photo": photo})[0]
 
 
-def _copied(model):
+def _copied(model: Any) -> Any:
     copy = type(model)()
     copy.CopyFrom(model)
     return copy
 
 
-def _fix(model, size: tuple[int, int]) -> None:
+def _fix(model: Any, size: tuple[int, int]) -> None:
     for end in (*model.graph.input, *model.graph.output):
         for place, pixels in zip((2, 3), size, strict=True):
             end.type.tensor_type.shape.dim[place].dim_value = pixels

@@ -1,6 +1,6 @@
 """Pictures for a converter: ranges of INT8 are learnt from some, and every file is compared on others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def photos(folder: Path | None, side: int = 384) -> tuple[list[np.ndarray], list
     return [photo for photo in found if id(photo) not in kept], compared
 
 
-def _read(files: Sequence[Path], side: int):
+def _read(files: Sequence[Path], side: int) -> Iterator[np.ndarray]:
     for path in files:
         try:
             yield shrunk(read_picture(path), side)

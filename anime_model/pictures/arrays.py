@@ -75,7 +75,7 @@ def write_picture(path: Path, array: np.ndarray, quality: int = 95) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        turn = TURNS.get(image.getexif().get(ORIENTATION))
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
     except Exception:  # a broken EXIF block is no reason to refuse the pixels
         turn = None
     return image if turn is None else image.transpose(turn)

@@ -20,7 +20,7 @@ def spread_colours(image: Image.Image) -> None:
     for top in range(0, image.height, ROWS):
         box = (0, top, image.width, min(image.height, top + ROWS))
         band = image.crop(box)
-        source = tuple(side / CELL for side in box)
+        source = (0.0, top / CELL, image.width / CELL, box[3] / CELL)
         size = (band.width, band.height)
         near = small.resize(size, Image.Resampling.BILINEAR, box=source)
         near.putalpha(0)

@@ -55,7 +55,8 @@ def white_level(bands: Values) -> float:
     kind, bits = first.dtype.kind, 8 * first.dtype.itemsize
     if kind in "iu" and bits <= 16:
         return float(np.iinfo(first.dtype).max)
-    top, some = 0.0, []
+    top = 0.0
+    some: list[np.ndarray] = []
     for values in bands():
         finite = values[np.isfinite(values)] if kind == "f" else values.reshape(-1)
         top = max(top, float(finite.max(initial=0)))

@@ -17,11 +17,13 @@ def on_one_palette(frames: list[Image.Image]) -> list[Image.Image]:
     """RGB or RGBA frames of one size as palette frames; the last colour stands for clear where one frame has any."""
     clear = any(frame.mode == "RGBA" for frame in frames)
     palette = _palette(frames, COLOURS - clear)
-    made, reference, kept = [], None, None
+    made = []
+    reference: np.ndarray | None = None
+    kept: np.ndarray | None = None
     for frame in frames:
         pixels = np.asarray(frame.convert("RGB"))
         indices = np.asarray(frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE))
-        if reference is not None:
+        if reference is not None and kept is not None:
             still = np.abs(pixels.astype(np.int16) - reference).max(axis=2) <= STILL
             indices = np.where(still, kept, indices)
             pixels = np.where(still[..., None], reference, pixels)

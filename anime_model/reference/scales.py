@@ -13,7 +13,7 @@ def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
 
 def scaled(photo: np.ndarray, scale: float) -> np.ndarray:
     """uint8 [H, W, 3] at `scale` of its size (Lanczos), larger ones too."""
-    height, width = scaled_size(*photo.shape[:2], scale)
+    height, width = scaled_size(photo.shape[0], photo.shape[1], scale)
     return np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
 
 

@@ -150,7 +150,7 @@ def _labels(labels: Sequence[str], circles: Sequence[Circle], words: Sequence[Bo
         places = [place for place in _places(len(label) * CHARACTER, circle) if _inside(place[0])]
 
         def hits(place: tuple[Box, float, float, str], others: list[Box] = others) -> tuple[int, int]:
-            return tuple(sum(_overlap(place[0], box) for box in boxes) for boxes in (written, others))
+            return sum(_overlap(place[0], box) for box in written), sum(_overlap(place[0], box) for box in others)
 
         box, x, y, anchor = min(places or _places(len(label) * CHARACTER, circle), key=hits)
         written.append(box)

@@ -141,7 +141,7 @@ def _latency(metrics: Metrics) -> str:
         "variants took turns"
     ).format(**shown)
     text += f", on {metrics.get('cpu', 'an unknown processor')} ({metrics.get('instruction_set', '?')})."
-    busy = metrics.get("latency_machine_busy", 0)
+    busy = float(metrics.get("latency_machine_busy", 0))
     return text + (f" The machine was not idle: others used {busy:.0%} of its processors." if busy > BUSY else "")
 
 

@@ -2,7 +2,9 @@
 when a URI is given."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # before MLflow is imported: it reports nothing, and a server that is away is known in seconds
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -94,11 +96,11 @@ def record(tracking_uri: str, model: str, number: str, metrics: dict[str, float]
         raise
     for key, value in metrics.items():
         client.log_metric(version.run_id, key, value)
-    for key, value in tags.items():  # last: the gate reads a tag, and then finds the metrics too
-        client.set_model_version_tag(model, number, key, value)
+    for tag, text in tags.items():  # last: the gate reads a tag, and then finds the metrics too
+        client.set_model_version_tag(model, number, tag, text)
 
 
-def _all(ask) -> list:
+def _all(ask: Callable[..., Any]) -> list:
     """Every row of an answer that comes in pages."""
     page = ask(None)
     found = list(page)

@@ -3,17 +3,21 @@
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # half a second: only who stylizes pays for it
+    from onnxruntime import InferenceSession
 
 
 class ModelError(ValueError):
     """A file that cannot be used as a model; the message is one line: the file and the reason."""
 
 
-def open_session(path: Path, threads: int):
+def open_session(path: Path, threads: int) -> "InferenceSession":
     """An ONNX Runtime session on the CPU with `threads` threads. Raises `ModelError`."""
     # From 1.29 on ONNX Runtime reports every model that is opened, and keeps a device id in the home folder.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime  # half a second: only who stylizes pays for it
+    import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -28,14 +32,14 @@ def open_session(path: Path, threads: int):
     return session
 
 
-def _check_ends(path: Path, session) -> None:
+def _check_ends(path: Path, session: "InferenceSession") -> None:
     ends = [(end.name, end.type, end.shape[1:2]) for end in (*session.get_inputs(), *session.get_outputs())]
     if ends != [(name, "tensor(float)", [3]) for name in ("photo", "anime")]:
         found = ", ".join(f"{name} {kind}" for name, kind, _ in ends)
         raise ModelError(f"{path}: a model takes `photo` and makes `anime`, float [1, 3, H, W]; this one has {found}")
 
 
-def receptive_radius(session) -> int | None:
+def receptive_radius(session: "InferenceSession") -> int | None:
     """Pixels by which tiles must overlap to equal the whole; None where the file does not say: then no tiles."""
     said = session.get_modelmeta().custom_metadata_map.get("receptive_radius", "")
     return int(said) if said.isdecimal() else None

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from traceback import format_exception
+from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
@@ -35,7 +36,7 @@ def _secrets() -> list[str]:
 def _redact_records() -> None:
     make = logging.getLogRecordFactory()
 
-    def factory(*arguments, **options) -> logging.LogRecord:
+    def factory(*arguments: Any, **options: Any) -> logging.LogRecord:
         record = make(*arguments, **options)
         try:
             record.msg, record.args = redact(record.getMessage()), ()

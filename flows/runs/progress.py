@@ -38,7 +38,7 @@ class Progress:
         self._file = self._path.open("w")
         return self
 
-    def __exit__(self, kind: type | None, *_) -> None:
+    def __exit__(self, kind: type | None, *_: object) -> None:
         self._file.close()
         if kind is None:
             self._move(100.0, f"{self._name}: done")

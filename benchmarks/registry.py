@@ -67,7 +67,7 @@ def measure(client: mlflow.MlflowClient, file: Path) -> dict[str, float]:
     def promotion() -> None:
         challenger, before = champion.candidate(client, model), champion.holder(client, model, champion.CHAMPION)
         champion.newest(client, model, "teacher")
-        champion.crown(client, model, challenger, before, gates)
+        champion.set_champion(client, model, challenger, before, gates)
 
     client.set_registered_model_alias(model, champion.CHAMPION, "5")
     timed("nomination", lambda: champion.nominate(client, model, file))

@@ -38,11 +38,11 @@ from flows.registry.champion import (
     ChampionChanged,
     PromotionError,
     candidate,
-    crown,
     holder,
     newest,
     roll_back,
     rolled_back,
+    set_champion,
     tag,
 )
 from flows.registry.gates import NAMES, Gate, gates
@@ -163,7 +163,7 @@ def _decide(root: Path, wish: Wish, measure: Measure) -> Outcome:
     verdict, reason = _verdict(found, wish)
     tags = {f"gate_{gate.name}": gate.said for gate in found} | {"promotion": f"{verdict}: {reason}"[:5000]}
     if verdict == PROMOTED:
-        crown(client, model, challenger, champion, tags)
+        set_champion(client, model, challenger, champion, tags)
     elif not wish.dry_run:
         tag(client, model, challenger, tags)
     return outcome(verdict, reason, found)

@@ -130,7 +130,7 @@ def nominate_made(root: Path, style: str) -> Nomination:
         raise registry_error(error) from error
 
 
-def crown(
+def set_champion(
     client: mlflow.MlflowClient,
     model: str,
     challenger: ModelVersion,

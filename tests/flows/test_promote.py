@@ -119,7 +119,7 @@ def test_a_rollback_goes_step_by_step_and_keeps_the_reason(made: Path, client: m
         assert register_lite(made, gain) == number
     for number in (2, 3, 4):
         challenger, before = client.get_model_version(MODEL, str(number)), holder(client, MODEL, CHAMPION)
-        champion.crown(client, MODEL, challenger, before, {})
+        champion.set_champion(client, MODEL, challenger, before, {})
     assert aliases(client) == (4, None, 3)
     done = run("flows.promote", "cel", "--rollback", "--reason", "skin turns green", "--json")
     assert (done.returncode, aliases(client)) == (0, (3, None, 2)), done.stderr
@@ -147,7 +147,7 @@ def test_a_rolled_back_file_stays_out_under_any_version_until_a_person_lifts_it(
     assert register_lite(made, 0.98) == 3
     for number in ("2", "3"):
         challenger, before = client.get_model_version(MODEL, number), holder(client, MODEL, CHAMPION)
-        champion.crown(client, MODEL, challenger, before, {})
+        champion.set_champion(client, MODEL, challenger, before, {})
     rollback("cel", "skin turns green")
     assert register_lite(made, 0.98, pictures_md5="others") == 4, "the same file, judged on other pictures"
     nominated = champion.nominate_made(made, "cel")
@@ -195,11 +195,11 @@ def test_a_person_sets_a_gate_aside_and_says_why(made: Path, client: mlflow.Mlfl
 
 
 def test_a_kill_between_two_aliases_is_put_right(made: Path, client: mlflow.MlflowClient):
-    """As `crown` leaves it where it is cut off before the alias that serves, and as `roll_back` does after it."""
+    """As `set_champion` leaves it where it is cut off before the alias that serves, and as `roll_back` does after."""
     assert register_lite(made, 0.98) == 3
     client.set_registered_model_alias(MODEL, CHAMPION, "2")
     client.set_registered_model_alias(MODEL, PREVIOUS, "2")
-    champion.crown(client, MODEL, client.get_model_version(MODEL, "3"), client.get_model_version(MODEL, "2"), {})
+    champion.set_champion(client, MODEL, client.get_model_version(MODEL, "3"), client.get_model_version(MODEL, "2"), {})
     assert aliases(client) == (3, None, 2)
     client.set_registered_model_alias(MODEL, PREVIOUS, "3")
     assert champion.roll_back(client, MODEL, "x")[0].version == client.get_model_version(MODEL, "2").version
@@ -209,7 +209,7 @@ def test_a_champion_of_meanwhile_is_noticed(made: Path, client: mlflow.MlflowCli
     assert register_lite(made, 0.98) == 3
     client.set_registered_model_alias(MODEL, CHAMPION, "2")
     with pytest.raises(ChampionChanged):
-        champion.crown(client, MODEL, client.get_model_version(MODEL, "3"), None, {"gate_x": "passed"})
+        champion.set_champion(client, MODEL, client.get_model_version(MODEL, "3"), None, {"gate_x": "passed"})
     assert "gate_x" not in tags(client, 3)
 
 

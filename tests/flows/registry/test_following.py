@@ -35,7 +35,7 @@ def add(client: mlflow.MlflowClient, folder: Path, gain: float) -> str:
     return str(client.create_model_version(MODEL, str(folder)).version)
 
 
-def crown(client: mlflow.MlflowClient, version: str) -> None:
+def set_champion(client: mlflow.MlflowClient, version: str) -> None:
     client.set_registered_model_alias(MODEL, "champion", version)
 
 
@@ -57,12 +57,12 @@ def eventually(condition: Callable[[], bool], patience: float = 90) -> bool:
 
 
 def test_a_new_champion_draws_without_a_restart(store: mlflow.MlflowClient, tmp_path: Path):  # noqa: F811
-    crown(store, add(store, tmp_path / "one", 1.0))
+    set_champion(store, add(store, tmp_path / "one", 1.0))
     add(store, tmp_path / "two", 0.0)
     stylizer = following()
     assert (level(stylizer), stylizer.version) == (255, "1")
     stays = stylizer.fixed()
-    crown(store, "2")
+    set_champion(store, "2")
     assert eventually(lambda: level(stylizer) == 128)
     assert (stylizer.version, stylizer.path.parent.name) == ("2", "two")
     assert level(stays) == 255, "who asked for one model keeps it"
@@ -72,13 +72,13 @@ def test_one_picture_is_made_with_one_model(store: mlflow.MlflowClient, tmp_path
     """The champion changes between two tiles."""
     from PIL import Image
 
-    crown(store, add(store, tmp_path / "one", 1.0))
+    set_champion(store, add(store, tmp_path / "one", 1.0))
     add(store, tmp_path / "two", 0.0)
     stylizer = following()
     image, ticks = Image.fromarray(WHITE), []
 
     def tick() -> None:
-        crown(store, "2")
+        set_champion(store, "2")
         ticks.append(eventually(lambda: stylizer.fixed() is not None and stylizer.version == "2"))
 
     stylizer.draw(image, tick=tick)
@@ -88,11 +88,11 @@ def test_one_picture_is_made_with_one_model(store: mlflow.MlflowClient, tmp_path
 
 
 def test_a_broken_champion_is_not_taken(store: mlflow.MlflowClient, tmp_path: Path):  # noqa: F811
-    crown(store, add(store, tmp_path / "one", 1.0))
+    set_champion(store, add(store, tmp_path / "one", 1.0))
     add(store, tmp_path / "two", 0.0)
     (tmp_path / "two" / "int8.onnx").write_bytes(b"no model")
     stylizer = following()
-    crown(store, "2")
+    set_champion(store, "2")
     assert eventually(lambda: bool(level(stylizer) and stylizer._followed.problem))
     assert "ONNX Runtime cannot open it" in stylizer._followed.problem
     assert (level(stylizer), stylizer.version) == (255, "1")
@@ -138,10 +138,10 @@ def test_a_server_that_goes_away_and_comes_back(server: tuple[str, subprocess.Po
         with mlflow.start_run(experiment_id="0") as run:  # not the one that an earlier test left active
             mlflow.log_artifact(str(tmp_path / "int8.onnx"), "model")
         client.create_model_version(MODEL, f"runs:/{run.info.run_id}/model", run.info.run_id)
-    crown(client, "1")
+    set_champion(client, "1")
     stylizer = following()
     assert level(stylizer) == 255
-    crown(client, "2")
+    set_champion(client, "2")
     assert eventually(lambda: level(stylizer) == 128)
     end_group(server[1])
     assert eventually(lambda: bool(level(stylizer) and stylizer._followed.problem))
@@ -149,7 +149,7 @@ def test_a_server_that_goes_away_and_comes_back(server: tuple[str, subprocess.Po
 
 
 def test_the_runtime_follows_without_torch(store: mlflow.MlflowClient, tmp_path: Path):  # noqa: F811
-    crown(store, add(store, tmp_path / "one", 1.0))
+    set_champion(store, add(store, tmp_path / "one", 1.0))
     program = (
         f"import sys, numpy; from anime_model.runtime.stylizer import Stylizer; s = Stylizer({URI!r}, 1); "
         "s(numpy.zeros((8, 8, 3), numpy.uint8)); "

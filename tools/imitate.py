@@ -42,7 +42,7 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
-from anime_model.training.imitation import Critic, GateCost, Learner, Made, PictureLoss, pooled_pairs
+from anime_model.training.imitation import MAPS, Critic, GateCost, Learner, Made, PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
@@ -52,7 +52,6 @@ ROUNDS = 3
 CRITIC_WIDTH, CRITIC_RATE = 32, 4e-4
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
-MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,8 @@ from anime_app.terminal import say
 from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import FAVOURITE, favourite, styles
 from anime_model.runtime.palettes import PALETTES
-
-FAVOURITE = "shinkai"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,9 +137,8 @@ def _command(commands, name: str, about: str, run) -> argparse.ArgumentParser:
 
 
 def default_style() -> str:
-    """The favourite where it ships, else the first that does."""
-    shipped = list(styles())
-    return FAVOURITE if FAVOURITE in shipped or not shipped else shipped[0]
+    """The favourite where it ships, else the first that does; its name where none does."""
+    return favourite(styles()) or FAVOURITE
 
 
 def _positive(text: str) -> int:

@@ -3,10 +3,9 @@
 from anime_app.studio.orders import NO_PALETTE, SIZES, STROKES
 from anime_app.studio.texts import TEXTS, both
 from anime_app.studio.theme import chip
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import favourite, styles
 from anime_model.runtime.palettes import PALETTES
 
-FAVOURITE = "shinkai"
 PETALS = "".join(
     f'<path transform="rotate({72 * turn} 32 32)" d="M32 31c-8-6-10-17-5-25l5 4 5-4c5 8 3 19-5 25z"/>'
     for turn in range(5)
@@ -105,7 +104,7 @@ def _actions() -> str:
 
 def _styles() -> str:
     shipped = list(styles())
-    chosen = FAVOURITE if FAVOURITE in shipped else shipped[0] if shipped else ""
+    chosen = favourite(shipped)
     return "".join(
         f'<label><input type="radio" name="network" value="{name}"{" checked" if name == chosen else ""}>'
         f'<span class="chip-view" data-style="{name}"></span><span class="chip-name">{_named(name)}'

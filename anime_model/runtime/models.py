@@ -1,7 +1,7 @@
 """Model files: the styles that ship, what a name stands for, and the figures inside a file."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,12 +10,19 @@ from anime_model.runtime.session import ModelError, first_line
 WEIGHTS = Path(__file__).parent.parent / "weights"
 REGISTRY = "models:/"
 ENLARGER = WEIGHTS / "enlarger.onnx"  # beside the styles, and none
+FAVOURITE = "shinkai"  # the style that is taken where none is named
 
 
 def styles(folder: Path | None = None) -> dict[str, Path]:
     """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlarger."""
     found = sorted((folder or WEIGHTS).glob("*.onnx"))
     return {path.stem: path for path in found if path.name != ENLARGER.name}
+
+
+def favourite(shipped: Iterable[str]) -> str:
+    """The style that is taken where none is named: `FAVOURITE` if it is there, else the first; "" where none is."""
+    names = list(shipped)
+    return FAVOURITE if FAVOURITE in names else next(iter(names), "")
 
 
 def find_model(name: str | Path) -> Path:

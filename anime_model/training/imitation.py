@@ -23,6 +23,7 @@ Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
 BLOCK = 8
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
+MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the perceptual network, for `PictureLoss`
 WARM_UP = 50  # steps in which the rate rises
 
 

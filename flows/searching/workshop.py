@@ -23,7 +23,7 @@ from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.recipe import Recipe
 from anime_model.training.data import centre, to_float
-from anime_model.training.imitation import PictureLoss, pooled_pairs
+from anime_model.training.imitation import MAPS, PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 from flows.machine.hashes import file_md5
@@ -37,7 +37,6 @@ CROP = 192  # pixels a side of what members are judged by
 MEMBERS = 32  # whose layers are timed
 POOL, BATCH = 300, 3  # drawn views kept while the family trains, and parts of them in a step
 ORDERING = 32  # photos by which the channels are ordered
-MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 SECONDS, SMALLEST = "seconds", "least"  # notes of a family: how long it has trained, and how small its members get
 
 

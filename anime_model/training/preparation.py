@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
-from scipy.ndimage import binary_dilation
-from skimage.feature import canny
 
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture, write_picture
 from anime_model.pictures.cores import cores_here
@@ -111,6 +109,11 @@ def smooth_edges(picture: np.ndarray) -> np.ndarray:
 
     CartoonGAN (Chen et al., CVPR 2018), section 3.2: find edges with Canny's detector, dilate them, blur inside.
     """
+    from scipy.ndimage import (
+        binary_dilation,  # with scikit-image, half a second: a flow that runs nothing needs neither
+    )
+    from skimage.feature import canny
+
     image = Image.fromarray(picture)
     edges = canny(np.asarray(image.convert("L")), 0, *CANNY, mode="nearest")
     zone = binary_dilation(edges, np.ones((SMOOTHED, SMOOTHED)))[..., None]

@@ -109,9 +109,8 @@ def smooth_edges(picture: np.ndarray) -> np.ndarray:
 
     CartoonGAN (Chen et al., CVPR 2018), section 3.2: find edges with Canny's detector, dilate them, blur inside.
     """
-    from scipy.ndimage import (
-        binary_dilation,  # with scikit-image, half a second: a flow that runs nothing needs neither
-    )
+    # Half a second of imports: a flow that runs nothing looks at folders with this module and needs neither.
+    from scipy.ndimage import binary_dilation
     from skimage.feature import canny
 
     image = Image.fromarray(picture)

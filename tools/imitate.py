@@ -100,7 +100,7 @@ def train_teacher(room: Room) -> None:
     options = room.options
     teacher = load_generator(options.start)
     teacher.arch = replace(teacher.arch, upsample="half_pixel")
-    if options.gate and teacher.arch.detail != "gated":
+    if options.gate:
         teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
     draw = torch.compile(teacher) if options.compile else teacher
@@ -173,11 +173,11 @@ def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hint
 def polish(room: Room) -> None:
     options = room.options
     given = load_generator(options.start)
+    if options.gate:
+        given = with_gate(given)
     if options.narrow:
         given = narrow(given.to(room.device), room.wanted, room.fixed(), _widths(options.narrow)).cpu()
     lite, arch = fold_batch_norm(given), given.arch
-    if options.gate and arch.detail != "gated":
-        lite, arch = with_gate(lite), replace(arch, detail="gated")
     if options.stem:
         lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
     lite = lite.to(room.device, memory_format=torch.channels_last).train()

@@ -24,6 +24,7 @@ from anime_model.training.loop import Scalars, Training
 
 Measure = Callable[[Architecture], int]
 BUDGETS: dict[str, Measure] = {"parameters": count_parameters, "macs": count_macs}
+ONE_BY_ONE = PruneSettings(budget="macs", importance="taylor", round_to=1)
 CALIBRATION = 32  # photos that show what a channel does
 
 
@@ -191,16 +192,12 @@ def narrow(student: Generator, reference: nn.Module, photos: Tensor, widths: Map
 
 
 def _narrow_one(student: Generator, reference: nn.Module, photos: Tensor, name: str, width: int) -> Generator:
-    batches = interleaved_batches(photos)
-    recalibrate_batch_norm(student, batches)
-    statistics, groups = collect_statistics(student, reference, photos), channel_groups(student)
+    groups = channel_groups(student)
     chosen = next(group for group in groups if _makes(group, student.arch, name))
     least = {group.members[0]: len(group.importance) for group in groups}
     least[chosen.members[0]] = width
     narrower = _narrowed(student.arch, chosen, student.arch.layers[name].width - width)
-    narrowed = prune_to(student, "macs", count_macs(narrower), least, statistics, step=1).to(photos.device)
-    gather_statistics(narrowed, batches)
-    return narrowed
+    return cut(student, reference, photos, ONE_BY_ONE, count_macs(narrower), least)
 
 
 def _makes(group: ChannelGroup, arch: Architecture, name: str) -> bool:

@@ -77,8 +77,6 @@ def number(value: object, digits: int = 6) -> str:
     """Any figure whose key says nothing of how it is written: whole numbers in full, others with so many digits."""
     if value is None:
         return NONE
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         return str(value)
     return f"{value:,.0f}" if value == int(value) else f"{value:.{digits}g}"

@@ -134,7 +134,9 @@ def convolutions(generator: nn.Module) -> dict[str, nn.Conv2d]:
 
 @torch.no_grad()
 def with_gate(generator: Generator) -> Generator:
-    """An equal network whose detail is gated: the gate is closed until it has trained."""
+    """An equal network whose detail is gated, itself if it is: a new gate is closed until it has trained."""
+    if generator.arch.detail == "gated":
+        return generator
     gated = Generator(replace(generator.arch, detail="gated"))
     state = gated.state_dict() | generator.state_dict()
     for name, own in gated.out.named_parameters():

@@ -1,6 +1,6 @@
 """Trains a style's networks on a published network's pictures for a number of seconds: `python -m tools.imitate WHAT`.
 
-It needs PyTorch, torch-pruning, lightning-fabric, onnx and safetensors, and no pipeline: for a GPU that is lent for
+It needs PyTorch, torch-pruning, lightning-fabric, onnx, pydantic and safetensors, and no pipeline: for a GPU that is lent for
 minutes, or one core of a CPU for hours. WHAT is
 
 - teacher: a full-width generator goes on from `--start`;
@@ -103,13 +103,14 @@ def train_teacher(room: Room) -> None:
     if options.gate:
         teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
+    pairs, gate = _pairs(room), _gate_cost(room, teacher)
     draw = torch.compile(teacher) if options.compile else teacher
-    pairs = _pairs(room)
 
     def step(done: float) -> Made:
         photo, wanted = pairs()
         with room.autocast():
-            return room.loss(draw(photo).float(), wanted)
+            total, parts = room.loss(draw(photo).float(), wanted)
+            return gate.added(total, parts) if gate else (total, parts)
 
     room.learner("teacher", teacher, step, options.rate or 5e-4).run(options.seconds)
 
@@ -183,7 +184,7 @@ def polish(room: Room) -> None:
     lite = lite.to(room.device, memory_format=torch.channels_last).train()
     lite.out.bias.requires_grad_(False)  # batch norm's network has none
     judged = _judge(room)
-    pairs, gate = _pairs(room), GateCost(lite, options.gate_cost) if arch.detail == "gated" else None
+    pairs, gate = _pairs(room), _gate_cost(room, lite)
 
     def step(done: float) -> Made:
         photo, wanted = pairs()
@@ -192,9 +193,13 @@ def polish(room: Room) -> None:
             return gate.added(total, parts) if gate else (total, parts)
 
     def keep(average: Generator) -> None:
-        save(options.out / "polished.safetensors", unfold_batch_norm(average.cpu(), arch), options)
+        save(options.out / "polished.safetensors", unfold_batch_norm(copy.deepcopy(average).cpu(), arch), options)
 
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
+
+
+def _gate_cost(room: Room, network: Generator) -> GateCost | None:
+    return GateCost(network, room.options.gate_cost) if network.arch.detail == "gated" else None
 
 
 def _widths(given: list[str]) -> dict[str, int]:
@@ -226,7 +231,7 @@ def train_family(room: Room) -> None:
     space = family.space.to_json()
 
     def keep(average: Family) -> None:
-        save(options.out / "family.safetensors", as_network(average.network.cpu()), options, **{FAMILY: space})
+        save(options.out / "family.safetensors", as_network(copy.deepcopy(average.network).cpu()), options, **{FAMILY: space})
 
     kept = {"rate": options.rate or RATE, "on_row": _teller("family", options.batch), "on_save": keep}
     learn_family(family.to(room.device), _pairs(room), room.loss, options.seconds, options.seed, options.bf16, **kept)
@@ -300,7 +305,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )
-    parser.add_argument("--gate-cost", type=float, default=0.3, help="polish: weight of what a gate lets through")
+    parser.add_argument("--gate-cost", type=float, default=0.3, help="teacher, polish: weight of what a gate lets through")
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )

@@ -268,7 +268,7 @@ def _room(options: argparse.Namespace) -> Room:
     torch.manual_seed(options.seed)
     random.seed(options.seed)
     torch.set_num_threads(options.threads)
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = options.what != "family"  # whose members' shapes differ in every step
     if options.compile:
         _spare_the_compiler()
     options.out.mkdir(parents=True, exist_ok=True)

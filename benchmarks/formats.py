@@ -194,7 +194,7 @@ NOTES = """- **Ends.** `photo` in and `anime` out, float32 `[1, 3, H, W]` in [-1
   W, 3]`, ncnn names them `in0` and `out0`,
   Core ML takes and gives pictures with the levels 0 to 255. Ends stay float where the network inside computes in 8
   bits.
-- **Sizes.** Height and width are multiples of 4: add a reflected border of 8 pixels and what is missing, and cut it
+- **Sizes.** Height and width are multiples of 4: add a reflected border of 4 pixels and what is missing, and cut it
   off again, as
   [tiles.py](../anime_model/runtime/tiles.py) does.
 - **INT8** learns the ranges of its activations from 16 pictures: photos with `--photos`, else scenes that the

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MULTIPLE = 4  # the network halves the resolution twice
-MARGIN = 8  # pixels of reflected border, cut off again
+MARGIN = 4  # pixels of reflected border, cut off again: 8 and 16 draw no better edge
 Run = Callable[[np.ndarray], np.ndarray]
 Read = Callable[[int, np.ndarray], None]
 Write = Callable[[int, int, np.ndarray], None]

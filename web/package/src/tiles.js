@@ -2,7 +2,7 @@
    Knows nothing of ONNX Runtime: `run(planes, height, width)` is the network. Pictures are RGBA bytes. */
 
 const MULTIPLE = 4 // the network halves the resolution twice
-const MARGIN = 8 // pixels of reflected border, cut off again
+const MARGIN = 4 // pixels of reflected border, cut off again
 const INPUT_PIXELS = 1_100_000 // of one run, which bounds the memory: a square of 1024 and its margin go in whole
 
 export const LEVELS = Float32Array.from({ length: 256 }, (_, level) => Math.fround(Math.fround(level / 127.5) - 1))

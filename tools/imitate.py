@@ -231,7 +231,12 @@ def train_family(room: Room) -> None:
     space = family.space.to_json()
 
     def keep(average: Family) -> None:
-        save(options.out / "family.safetensors", as_network(copy.deepcopy(average.network).cpu()), options, **{FAMILY: space})
+        save(
+            options.out / "family.safetensors",
+            as_network(copy.deepcopy(average.network).cpu()),
+            options,
+            **{FAMILY: space},
+        )
 
     kept = {"rate": options.rate or RATE, "on_row": _teller("family", options.batch), "on_save": keep}
     learn_family(family.to(room.device), _pairs(room), room.loss, options.seconds, options.seed, options.bf16, **kept)
@@ -305,7 +310,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )
-    parser.add_argument("--gate-cost", type=float, default=0.3, help="teacher, polish: weight of what a gate lets through")
+    parser.add_argument(
+        "--gate-cost", type=float, default=0.3, help="teacher, polish: weight of what a gate lets through"
+    )
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
     )

@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius
+from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius, releasing
 from anime_model.runtime.tiles import Cut, plan, stylize_tiles, stylize_whole
 
 MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
 BASE = 90_000_000  # of them, for Python, the engine and a band of the picture
 HELD, RUN = 4, 420  # bytes for each pixel of the picture, and for each in one run of a network (the lite ones)
 SMALLEST = 100_000  # pixels in one run, however little memory there is: below it overlaps are most of the work
+MANY = 4  # times a drawing's pixels from which on a picture's enlargement needs the memory more than the next drawing
 Finish = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -34,7 +35,8 @@ class Network:
         """
         cut = self.plan(*photo.shape[:2], held)
         if cut is None:
-            return finish(photo, stylize_whole(photo, self.run))
+            enlarged = held is not None and held > MANY * photo.shape[0] * photo.shape[1]
+            return finish(photo, stylize_whole(photo, partial(self.run, release=True) if enlarged else self.run))
         wide = photo.shape[1] > photo.shape[0]
         made = np.empty_like(photo)
         source, target = turned(photo, wide), turned(made, wide)
@@ -61,13 +63,17 @@ class Network:
         made = finish(upright[..., :3], self.run(upright[..., :3]))
         return turned(np.concatenate([made, upright[..., 3:]], axis=2), wide)
 
-    def run(self, photo: np.ndarray) -> np.ndarray:
-        """uint8 RGB [H, W, 3], H and W multiples of 4, through the network."""
+    def run(self, photo: np.ndarray, release: bool = False) -> np.ndarray:
+        """uint8 RGB [H, W, 3], H and W multiples of 4, through the network.
+
+        `release`: the engine gives its working memory back, some 250 bytes a pixel, which takes it some milliseconds.
+        """
         batch = np.empty((1, 3, *photo.shape[:2]), np.float32)
         np.multiply(photo.transpose(2, 0, 1), np.float32(1 / 127.5), out=batch[0])
         batch -= 1
         try:
-            (anime,) = self.session.run(["anime"], {"photo": batch})
+            options = (releasing(),) if release else ()
+            (anime,) = self.session.run(["anime"], {"photo": batch}, *options)
         except Exception as error:  # the engine's own classes are not public
             raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
         if anime.shape != batch.shape:

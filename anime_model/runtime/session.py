@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # half a second: only who stylizes pays for it
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, RunOptions
 
 
 class ModelError(ValueError):
@@ -30,6 +30,15 @@ def open_session(path: Path, threads: int) -> "InferenceSession":
         raise ModelError(f"{path}: ONNX Runtime cannot open it as a model ({_engine_says(error)})") from error
     _check_ends(path, session)
     return session
+
+
+def releasing() -> "RunOptions":
+    """Options of a run after which the engine holds no more memory than it needs for the network itself."""
+    from onnxruntime import RunOptions
+
+    options = RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 def _check_ends(path: Path, session: "InferenceSession") -> None:

@@ -92,7 +92,7 @@ def test_the_working_size_keeps_the_sides_in_proportion():
 def test_the_network_sees_the_photo_at_the_working_size_only(tmp_path: Path):
     stylizer = Stylizer(negative_model(tmp_path / "m.onnx"), stroke=64)
     seen, run = [], stylizer._network.run
-    stylizer._network.run = lambda photo: seen.append(photo.shape) or run(photo)
+    stylizer._network.run = lambda photo, **more: seen.append(photo.shape) or run(photo, **more)
     picture = np.kron(drawing(64, 90), np.ones((3, 3, 1), np.uint8))
     made = stylizer(picture)
     assert made.shape == picture.shape
@@ -158,6 +158,24 @@ def test_an_enlarger_that_does_not_say_how_far_it_sees_is_refused(tmp_path: Path
     path = identity_model(tmp_path / "m.onnx")
     with pytest.raises(ModelError, match="does not say how far"):
         Enlarged(drawing(9, 9), (18, 18), 1, path)
+
+
+@pytest.mark.parametrize(("side", "released"), [(300, True), (130, False)])
+def test_the_engine_gives_its_memory_back_before_a_picture_is_much_enlarged(
+    side: int, released: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    seen = []
+    stylizer = Stylizer(identity_model(tmp_path / "m.onnx"), stroke=100)
+
+    class Session:
+        def run(self, names, feeds, options=None):
+            seen.append(options and options.get_run_config_entry("memory.enable_memory_arena_shrinkage"))
+            return [feeds["photo"]]
+
+    monkeypatch.setitem(vars(stylizer._network), "session", Session())
+    monkeypatch.setattr(stylizer._network, "plan", lambda *size: None)
+    stylizer.draw(Image.fromarray(drawing(side, side)))
+    assert seen == ["cpu:0" if released else None]
 
 
 @pytest.mark.long

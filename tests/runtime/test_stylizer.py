@@ -58,7 +58,7 @@ def test_the_network_sees_a_reflected_margin_and_sizes_that_it_can_halve_twice(i
     (photo,) = seen
     assert photo.dtype == np.float32
     assert photo.shape[2] % MULTIPLE == photo.shape[3] % MULTIPLE == 0
-    assert np.allclose(photo[0, :, MARGIN - 1, MARGIN], picture[1, 0] / 127.5 - 1), "one above the first row is the second row"
+    assert np.allclose(photo[0, :, MARGIN - 1, MARGIN], picture[1, 0] / 127.5 - 1), "above the first row is the second"
     assert photo.min() >= -1
     assert photo.max() <= 1
 

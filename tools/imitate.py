@@ -1,7 +1,7 @@
 """Trains a style's networks on a published network's pictures for a number of seconds: `python -m tools.imitate WHAT`.
 
-It needs PyTorch, torch-pruning, lightning-fabric, onnx, pydantic and safetensors, and no pipeline: for a GPU that is lent for
-minutes, or one core of a CPU for hours. WHAT is
+It needs PyTorch, torch-pruning, lightning-fabric, onnx, pydantic and safetensors, and no pipeline: for a GPU that is
+lent for minutes, or one core of a CPU for hours. WHAT is
 
 - teacher: a full-width generator goes on from `--start`;
 - lite:    from the teacher `--start`, separable, pruned in three rounds and distilled, a quarter of the time for the

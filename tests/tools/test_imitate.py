@@ -11,6 +11,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import write_picture
+from anime_model.training.imitation import Learner
 from tests.networks.test_onnx_network import published_like
 from tests.support import lite
 from tools import imitate
@@ -93,6 +94,33 @@ def test_a_gate_and_narrower_layers(monkeypatch: pytest.MonkeyPatch, given: dict
     arch = lite(detail="gated")
     assert gated.arch == arch.with_layers(a0=replace(arch.layers["a0"], width=6))
     assert gated.out.weight[12:].abs().max() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["teacher", "polish", "family"])
+def test_saving_on_the_way_leaves_the_average_on_its_device(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, what: str
+):
+    start, moved, averages = tmp_path / "teacher.safetensors", [], []
+    if what != "teacher":
+        start = tmp_path / "lite.safetensors"
+        save_generator(start, Generator(lite()).eval())
+    begin = Learner.__post_init__
+
+    def kept(self: Learner) -> None:
+        begin(self)
+        averages.append(self.average)
+
+    def to_cpu(self: torch.nn.Module) -> torch.nn.Module:
+        moved.append(self)
+        return self
+
+    monkeypatch.setattr(Learner, "__post_init__", kept)
+    monkeypatch.setattr(torch.nn.Module, "cpu", to_cpu)
+    run(monkeypatch, given, what, start, "--seconds", "1")
+    (average,) = averages
+    assert moved
+    assert not {id(module) for module in moved} & {id(module) for module in average.modules()}
 
 
 @pytest.mark.parametrize("words", [("a0",), ("a0=many",), ("z9=8",), ("a0=800",)])

@@ -1,6 +1,7 @@
 """Prefect's server for the length of one flow, where no other one is there."""
 
 import atexit
+import gc
 import os
 import socket
 import subprocess
@@ -53,14 +54,21 @@ def _started(folder: Path) -> "_Server | None":
 
 
 def _import_mlflow() -> None:
-    """All of it takes four seconds of a processor, which the server needs to start anyway: half of them would come at
-    the first question to a store.
-    """
-    import flows.registry.versions  # noqa: F401
+    """All of it takes seconds of a processor, which the server needs to start anyway: half of them would come at the
+    first question to a store.
 
-    if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
-        import mlflow.store.model_registry.sqlalchemy_store
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    What modules make stays: looking for garbage among it would take a third of the time now, and much of a run later.
+    """
+    gc.disable()
+    try:
+        import flows.registry.versions  # noqa: F401
+
+        if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
+            import mlflow.store.model_registry.sqlalchemy_store
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Server:

@@ -215,11 +215,11 @@ def compress(
 
 def of_styles(targets: Sequence[str], styles: Sequence[str]) -> list[str]:
     """`targets` for `load_stages`: with `styles`, theirs alone. Raises `RecipeError` for one that the recipe lacks."""
+    if not styles:
+        return list(targets)
     known = load_recipe(WORKSPACE / "params.yaml").styles
     if foreign := [style for style in styles if style not in known]:
         raise RecipeError(f"styles: {', '.join(foreign)}: not in params.yaml, which has {', '.join(known)}")
-    if not styles:
-        return list(targets)
     return [target if "@" in target else f"{target}@{style}" for target in (targets or ("",)) for style in styles]
 
 
@@ -238,9 +238,11 @@ def ready_stages(targets: Sequence[str], stop: Event, timeout: float) -> list[St
 
 def foresee(stages: Sequence[Stage], stop: Event, timeout: float) -> None:
     """Before hours of work: whether all networks are there, and how long it will be. Raises `GraphError`."""
+    if not any(stage.changed for stage in stages):
+        return
     recipe = load_recipe(WORKSPACE / "params.yaml")
     steps, foreign = plan.steps_to_do(stages, recipe), recipe.needs_downloads()
-    if not any(stage.changed for stage in stages) or (sum(steps.values()) < plan.LONG and not foreign):
+    if sum(steps.values()) < plan.LONG and not foreign:
         return
     state = look_ahead([stage.kind for stage in stages if stage.changed], steps, stop, timeout, return_state=True)
     if not state.is_completed():

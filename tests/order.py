@@ -10,6 +10,7 @@ TESTS = Path(__file__).parent
 # Every file that takes more than about 5 seconds, the longest first; `pytest --durations=60` tells which do.
 LONGEST = (
     "tasks/test_pipeline.py",
+    "benchmarks/test_rerun.py",
     "flows/test_promote.py",
     "tasks/test_resume.py",
     "flows/test_compress.py",

@@ -5,6 +5,8 @@ stands: only what is missing is filled in. Importing this module does it, before
 import the tools. `python -m flows.machine.environment COMMAND ...` runs any command of the tools with these settings.
 """
 
+import atexit
+import gc
 import io
 import json
 import os
@@ -81,6 +83,7 @@ def settle(workspace: Path) -> None:
         os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
     trust_loopback()
     work_without_git(workspace)
+    atexit.register(gc.freeze)  # or Python looks through 400,000 objects of the tools before it ends, for a second
     if "PREFECT_API_URL" not in os.environ and (url := running_server(Path(os.environ["PREFECT_HOME"]))):
         os.environ |= {"PREFECT_API_URL": url, FOUND: url}
 

@@ -156,7 +156,9 @@ def _names(node: DvcStage) -> tuple[str, ...]:
 def _reason(node: DvcStage) -> str:
     """DVC's status of one stage in words, such as `changed deps: tasks/prune.py`; empty where nothing changed."""
     status = node.status().get(node.addressing, [])
-    if status and node.outs and not any(out.hash_info for out in node.outs):
+    if not status:
+        return ""  # most stages most of the time: reading their numbers again would take seconds with many styles
+    if node.outs and not any(out.hash_info for out in node.outs):
         return "for the first time"
     keys = {str(dep): changed_keys(dep) for dep in node.deps if isinstance(dep, ParamsDependency)}
     return "; ".join(

@@ -12,7 +12,6 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from anime_model.metrics.latency import alone_on_the_machine
 from flows.machine.hashes import file_md5
 from flows.registry.versions import LITE, model_name, registry_error
 
@@ -208,6 +207,8 @@ def tag(client: mlflow.MlflowClient, model: str, version: ModelVersion, tags: Ma
 
 def only_promotion(model: str) -> AbstractContextManager[None]:
     """One change of a model's aliases at a time on this machine, from whichever folder it is made."""
+    from anime_model.metrics.latency import alone_on_the_machine  # with ONNX Runtime, which no other question needs
+
     name = hashlib.sha256(f"{mlflow.get_tracking_uri()} {model}".encode()).hexdigest()[:16]
     return alone_on_the_machine(f"animegan-lite-promote-{os.getuid()}-{name}.lock")
 

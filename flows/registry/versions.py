@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,6 +19,7 @@ import mlflow
 import numpy as np
 import yaml
 from mlflow.entities import Metric, Param, RunStatus
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
@@ -38,6 +39,7 @@ POINTS = 1000  # of one curve at most: a curve is for looking at, the file itsel
 # What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
 PROTOCOL = ("fid_features", "fid_real", "fid_fake", "fid_resamples", "lpips_net", "pictures_md5")
 BATCH = 1000  # metrics that MLflow takes in one call
+NEWEST = 20  # versions of a model that are looked at in one question, before each file is asked for
 REQUIREMENTS = ("numpy", "pillow", "onnxruntime")
 LIBRARY = Path(__file__).parents[2] / "anime_model"
 SHIPPED = ("pictures", "runtime")  # what a registered model needs of it
@@ -141,14 +143,19 @@ def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[V
         Variant(style, metrics["variant"], exports / f"{metrics['variant']}.onnx", metrics)
         for metrics in read_metrics(root, style)
     ]
-    return [variant for variant in variants if not registered(client, variant)]
+    newest = client.search_model_versions(f"name = '{model_name(style)}'", NEWEST, ["version_number DESC"])
+    return [variant for variant in variants if not (_is_one_of(variant, newest) or registered(client, variant))]
 
 
 def registered(client: mlflow.MlflowClient, variant: Variant) -> bool:
     """Asked of the store by the file's tag: reading all versions takes seconds where there are a thousand."""
+    same_file = f"name = '{variant.model}' and tags.dvc_md5 = '{variant.identity['dvc_md5']}'"
+    return _is_one_of(variant, client.search_model_versions(same_file))
+
+
+def _is_one_of(variant: Variant, versions: Iterable[ModelVersion]) -> bool:
     wanted = variant.identity
-    same_file = f"name = '{variant.model}' and tags.dvc_md5 = '{wanted['dvc_md5']}'"
-    return any(wanted.items() <= version.tags.items() for version in client.search_model_versions(same_file))
+    return any(wanted.items() <= version.tags.items() for version in versions)
 
 
 def _close_abandoned(client: mlflow.MlflowClient, experiment_id: str, root: Path) -> None:

@@ -1,6 +1,7 @@
 """Prefect's server for the length of one flow, where no other one is there."""
 
 import atexit
+import gc
 import os
 import socket
 import subprocess
@@ -48,19 +49,28 @@ def ensure_server(folder: Path) -> str:
 def _started(folder: Path) -> "_Server | None":
     server = _Server(folder, free_port())
     atexit.register(server.end)  # exits run backwards: Prefect's own, registered later, still reach the server
-    _import_mlflow()
+    _import_tools()
     return server if server.comes_up() else None
 
 
-def _import_mlflow() -> None:
-    """All of it takes four seconds of a processor, which the server needs to start anyway: half of them would come at
-    the first question to a store.
-    """
-    import flows.registry.versions  # noqa: F401
+def _import_tools() -> None:
+    """MLflow takes seconds of a processor, which the server needs to start anyway: half of them would come at the first
+    question to a store. DVC imports libraries of git's when it opens a project.
 
-    if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
-        import mlflow.store.model_registry.sqlalchemy_store
-        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    What modules make stays: looking for garbage among it would take a third of the time now, and much of a run later.
+    """
+    gc.disable()
+    try:
+        import dvc.scm  # noqa: F401
+
+        import flows.registry.champion  # noqa: F401
+
+        if os.environ.get("MLFLOW_TRACKING_URI", "").startswith("sqlite:"):
+            import mlflow.store.model_registry.sqlalchemy_store
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class _Server:

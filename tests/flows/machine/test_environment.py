@@ -91,3 +91,14 @@ def test_a_stage_says_what_it_likes_whatever_the_locale(toy: Path):
         "'print(chr(183))'], capture_output=True, check=True).stdout)"
     )
     assert python(program, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0") == r"b'\xc2\xb7\n'"
+
+
+def test_an_unchanged_run_imports_no_engine_and_leaves_at_once(toy: Path):
+    """Of what stages need nothing is imported, and what the tools have made is not looked through at the end."""
+    program = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.get_freeze_count() > len(gc.get_objects())))  # after all that comes later
+import flows.compress, flows.registry.champion
+print([name for name in ("torch", "onnxruntime", "lightning_fabric", "matplotlib", "cv2") if name in sys.modules])
+"""
+    assert python(program).splitlines() == ["[]", "True"]

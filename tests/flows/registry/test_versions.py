@@ -82,6 +82,12 @@ def test_nothing_is_registered_twice(made: Path, store: mlflow.MlflowClient):
     assert len(versions(store)) == 2
 
 
+def test_a_version_is_known_however_many_came_after_it(made: Path, store: mlflow.MlflowClient, monkeypatch):
+    monkeypatch.setattr("flows.registry.versions.NEWEST", 1)
+    assert len(register(made, ["cel"])) == 2
+    assert register(made, ["cel"]) == []
+
+
 def test_measuring_again_makes_no_version_and_judging_in_another_way_does(made: Path, store: mlflow.MlflowClient):
     register(made, ["cel"])
     metrics = made / "artifacts" / "cel" / "evaluation" / "int8.json"

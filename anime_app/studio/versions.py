@@ -41,7 +41,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Catalogue:
     """All versions at hand; `notes` are lines for people on what is not there and what to do.
 
     `baselines` are what the last run's networks are compared with: figures that no network of ours has.
@@ -66,7 +66,7 @@ class Shelf:
         return [by_key[key] for key in keys if key in by_key]
 
 
-def read_shelf(studio: Studio) -> Shelf:
+def read_catalogue(studio: Studio) -> Catalogue:
     """Reads the project's files and asks MLflow: seconds at the first call, which imports MLflow."""
     notes = []
     run, trials, baselines = (), (), ()
@@ -84,7 +84,7 @@ def read_shelf(studio: Studio) -> Shelf:
     except ModelError as error:
         registry = ()
         notes.append(str(error))
-    return Shelf(_matched(run, registry), registry, trials, tuple(notes), baselines)
+    return Catalogue(_matched(run, registry), registry, trials, tuple(notes), baselines)
 
 
 def run_versions(project: Path) -> tuple[Version, ...]:

@@ -130,9 +130,9 @@ def registry_error(error: Exception) -> RegistryError:
 
 def reason_of(error: Exception) -> str:
     """Why MLflow did not do it, in a few words."""
-    said = " ".join(str(error).split())
-    away = "Max retries exceeded" in said or "onnection" in said
-    return "does not answer" if away else f"did not take the results: {said[:300]}"
+    message = " ".join(str(error).split())
+    away = "Max retries exceeded" in message or "onnection" in message
+    return "does not answer" if away else f"did not take the results: {message[:300]}"
 
 
 def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[Variant]:

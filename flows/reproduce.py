@@ -29,6 +29,7 @@ from mlflow.exceptions import MlflowException
 from anime_model.figures.text import number
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import for_style, load_recipe
+from anime_model.runtime.names import MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_sources, load_stages
@@ -36,7 +37,7 @@ from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import folders, out_of_sync
 from flows.registry.champion import NO_ALIAS, holder, now_text
-from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
+from flows.registry.versions import RegistryError, reason_of, registry_error
 from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
@@ -68,7 +69,7 @@ def reproduce_version(
     root: Path, version: ModelVersion, folder: Path, tolerance: float, timeout: float
 ) -> Reproduction:
     """Makes the version again below `folder`, which is emptied first. Raises one of `KNOWN`."""
-    style, variant = version.name.removeprefix(PREFIX), version.tags["variant"]
+    style, variant = version.name.removeprefix(MODEL_PREFIX), version.tags["variant"]
     state = _recorded_state(version, folder.with_suffix(".state"))
     clone = folder / "work"
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")

@@ -6,7 +6,8 @@ from math import ceil, floor, log10
 
 from anime_app.panel.ranking import Strength
 from anime_app.studio.engineer_texts import TEXTS, line_html, text_html
-from anime_app.studio.versions import STEPS, Version
+from anime_app.studio.versions import Version
+from anime_model.runtime.names import VARIANTS
 
 COLOURS = {"teacher": "#7a6f9b", "separable": "#5b9bd5", "pruned": "#3fa796", "distilled": "#e09f3e", "int8": "#e2557f"}
 OTHER = "#b5a3ad"  # trials
@@ -152,7 +153,7 @@ def trends(versions: Sequence[Version]) -> str:
     if not versions:
         return f'<p class="empty">{text_html("chart_no_versions")}</p>'
     charts = "".join(_trend(versions, key) for key in FIGURES)
-    variants = [name for name in STEPS if any(version.variant == name for version in versions)]
+    variants = [name for name in VARIANTS if any(version.variant == name for version in versions)]
     legend = "".join(f'<span><i style="background:{COLOURS[name]}"></i>{name}</span>' for name in variants)
     return f'<div class="legend">{legend}</div><div class="trends">{charts}</div>'
 

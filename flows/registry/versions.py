@@ -24,6 +24,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
 
+from anime_model.runtime.names import LITE, MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
@@ -32,8 +33,6 @@ from flows.registry.identity import workspace_id
 from flows.registry.moved import put_right
 
 HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
-LITE = "int8"  # the variant that people get
-PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
 # What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
 PROTOCOL = ("fid_features", "fid_real", "fid_fake", "fid_resamples", "lpips_net", "pictures_md5")
@@ -48,7 +47,7 @@ class RegistryError(RuntimeError):
 
 
 def model_name(style: str) -> str:
-    return f"{PREFIX}{style}"
+    return f"{MODEL_PREFIX}{style}"
 
 
 def experiment_name() -> str:

@@ -14,14 +14,19 @@ from tests.forking import python_with, start_server
 TOOLS = (
     "prefect", "prefect.artifacts", "prefect.flow_engine", "prefect.task_engine", "prefect.client.orchestration",
     "mlflow", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store",
-    "dvc.cli", "dvc.cli.parser", "dvc.repo", "dvc.repo.reproduce", "dvc.commands.repro", "onnxruntime", "pydantic",
+    "dvc.repo", "dvc.repo.reproduce", "onnxruntime", "pydantic",
+)  # fmt: skip
+DVC = (  # nobody else's handlers of logs
+    "dvc.cli.parser", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.repo.graph", "dvc.stage.loader", "dvc.parsing",
+    "dvc.dependency.param", "dvc.scm", "dvc.ignore", "dvc.lock", "dvc.cachemgr", "dvc_data.index", "networkx",
+    "dulwich.repo", "pathspec", "ruamel.yaml",
 )  # fmt: skip
 COMPARISON = ("torch", "anime_model.report.evaluate", "anime_model.recipes.evaluate", "tasks.shared.common")
 
 
 @cache
 def forking_python() -> str:
-    """The command, with its servers; both live as long as the tests do."""
-    tools, comparison = start_server(TOOLS), start_server(COMPARISON)
-    programs = dict.fromkeys(("flows.promote", "flows.compress", "dvc"), tools) | {"flows.registry.compare": comparison}
+    """The command, with its servers, which live as long as the tests do."""
+    flows = dict.fromkeys(("flows.promote", "flows.compress"), start_server(TOOLS))
+    programs = flows | {"dvc": start_server(DVC), "flows.registry.compare": start_server(COMPARISON)}
     return str(python_with(Path(tempfile.mkdtemp(prefix="forking-")), programs))

@@ -13,6 +13,8 @@ from flows.pipeline.source_data import Runner, out_of_sync, pull, sync
 from tests.flows.promoting import draw_pictures
 from tests.flows.toy import dvc, git
 
+pytestmark = pytest.mark.usefixtures("forked_dvc")
+
 
 def runner(root: Path) -> tuple[Runner, list[str]]:
     lines: list[str] = []

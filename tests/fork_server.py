@@ -1,6 +1,7 @@
 """A process that has imported what takes seconds, and becomes a program again and again: `forking.py` starts it.
 
-`python fork_server.py SOCKET MODULE ...` says "ready", listens at SOCKET and ends when its standard input does.
+`python fork_server.py SOCKET MODULE ...` says "ready", listens at SOCKET and ends when its standard input does. Of
+MODULE:FUNCTION it calls the function too.
 A client (`forking.py`) sends a request as JSON with its three standard streams: the server forks a keeper, which forks
 the program. The keeper passes signals on to it, kills it when the client is gone, and returns its exit status.
 """
@@ -89,8 +90,11 @@ def become(request: Request) -> None:
 
 
 if __name__ == "__main__":
-    for module in sys.argv[2:]:
-        importlib.import_module(module)
+    for name in sys.argv[2:]:
+        module, _, function = name.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
     asked = serve(sys.argv[1])
     become(asked)
     runpy.run_module(asked["module"], run_name="__main__", alter_sys=True)

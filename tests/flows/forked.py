@@ -21,7 +21,10 @@ DVC = (  # nobody else's handlers of logs
     "dvc.dependency.param", "dvc.scm", "dvc.ignore", "dvc.lock", "dvc.cachemgr", "dvc_data.index", "networkx",
     "dulwich.repo", "pathspec", "ruamel.yaml",
 )  # fmt: skip
-COMPARISON = ("torch", "anime_model.report.evaluate", "anime_model.recipes.evaluate", "tasks.shared.common")
+COMPARISON = (
+    "torch", "anime_model.report.evaluate", "anime_model.recipes.evaluate", "tasks.shared.common",
+    "anime_model.networks.torchvision_ops:ensure_torchvision", "torch_fidelity",
+)  # fmt: skip
 
 
 @cache

@@ -23,8 +23,8 @@ def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 def bounded(receive: Receive, scope: Scope, most: int) -> Receive:
     """Stops reading past `most` bytes. Raises `Refused` at once where the request says that it holds more."""
-    said = dict(scope["headers"]).get(b"content-length", b"0")
-    if not said.isdigit() or int(said) > most:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > most:
         raise Refused(413, f"too large: at most {most / 1e6:g} MB")
     seen = 0
 

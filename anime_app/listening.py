@@ -12,8 +12,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         place = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        said = (error.strerror or str(error)).split(" (while")[0].lower()
-        raise OSError(f"{host}:{port}: {said}; --port 0 takes a free one") from error
+        message = (error.strerror or str(error)).split(" (while")[0].lower()
+        raise OSError(f"{host}:{port}: {message}; --port 0 takes a free one") from error
     with place:
         yield place
 

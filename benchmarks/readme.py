@@ -16,6 +16,7 @@ from anime_model.figures.text import megabytes, text
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.baselines import BASELINES, FILTER, PHOTO, REFERENCE
 from anime_model.report.figures import bias
+from anime_model.runtime.names import LITE, VARIANTS
 
 README = Path("README.md")
 ACCOUNT = Path("docs/results.md")
@@ -29,8 +30,7 @@ NAMES = {
     FILTER: "a filter, no network",
     REFERENCE: "the published network",
 }
-ENDS = ("teacher", "int8")
-VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
+ENDS = (VARIANTS[0], LITE)
 BLOCK = re.compile(r"(<!-- results: (\S+) .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 SUMMARY = re.compile(r"(<!-- summary: (\S+) .*?-->\n)(.*?)(<!-- end of summary -->)", re.DOTALL)
 PROTOCOL = ("latency_size", "latency_repeats", "fid_features", "fid_fake", "lpips_net")  # told once, for all styles

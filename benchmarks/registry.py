@@ -15,13 +15,13 @@ import mlflow
 
 from anime_model.metrics.latency import cpu_name
 from anime_model.runtime.following import current_version
+from anime_model.runtime.names import VARIANTS
 from flows.machine.hashes import file_md5
 from flows.registry import champion
 from flows.registry.versions import Variant, model_name, registered
 
 RESULTS = Path("results/registry.json")
 STYLE, TAGS = "bench", 45  # as many tags as a version of the release has
-VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 
 
 def main() -> None:

@@ -14,14 +14,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from anime_model.pictures.arrays import read_picture
+from anime_model.runtime.names import LITE, VARIANTS
 from anime_model.runtime.stylizer import Stylizer
-from benchmarks.readme import VARIANTS
 
 PHOTOS = {
     "skimage": ("data/astronaut.png", "data/coffee.png", "data/chelsea.png", "data/rocket.jpg"),
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
 }
-LITE = "int8"  # what the overview shows
 DOCS = Path("docs")
 CELL = (300, 225)
 LARGE = (480, 360)  # in the overview, which is looked at for a few seconds

@@ -159,7 +159,7 @@ def results(browser, address: str) -> None:
     page = unlocked(browser, address)
     page.locator("#judge-results .chart").wait_for()
     page.locator("#judge-log").click()
-    page.locator("#judge-logged .said").first.wait_for()
+    page.locator("#judge-logged .notice").first.wait_for()
     keep(page, "panel.jpg")
     page.close()
 

@@ -35,7 +35,7 @@ from flows.pipeline.graph import GraphError, Stage, load_pipeline, load_stages
 from flows.pipeline.preflight import check_machine
 from flows.pipeline.recipe_file import recipe_name, use_recipe
 from flows.pipeline.run_stage import StageError, reproduce, run_python
-from flows.pipeline.source_data import Runner, settle, unsettled
+from flows.pipeline.source_data import Runner, out_of_sync, sync
 from flows.pipeline.tracked import Source
 from flows.pool.clone import CloneError, check_code, pooled
 from flows.pool.exchange import Listener, check_remote, push_rest, shared
@@ -102,17 +102,17 @@ def bring_up_to_date(name: str, changed: str, stop: Event, timeout: float, devic
 
 
 @task(task_run_name="data", cache_policy=NO_CACHE, persist_result=False)
-def settle_data(sources: Sequence[Source], stop: Event, timeout: float) -> State:
+def sync_data(sources: Sequence[Source], stop: Event, timeout: float) -> State:
     """What DVC tracks of the data: each folder and its `.dvc` file made to agree."""
     logger, log = get_run_logger(), WORKSPACE / "scratch" / "logs" / "data.log"
     try:
         with Progress("data", logger, log) as progress:
-            said = settle(sources, Runner(WORKSPACE, stop, timeout, progress.line, progress.talk), remote=pooled())
+            done = sync(sources, Runner(WORKSPACE, stop, timeout, progress.line, progress.talk), remote=pooled())
     except (GraphError, StageError) as error:
         return Failed(message=redact(str(error)))
-    for line in said:
+    for line in done:
         logger.info("%s", line)
-    return Completed(message="\n".join(said))
+    return Completed(message="\n".join(done))
 
 
 @task(task_run_name="register", cache_policy=NO_CACHE, persist_result=False, retries=1, retry_delay_seconds=3)
@@ -227,8 +227,8 @@ def ready_stages(targets: Sequence[str], stop: Event, timeout: float) -> list[St
     """Inside a flow run: the stages, once the data that DVC tracks are there as it tracks them. Raises `GraphError`."""
     pipeline = load_pipeline(WORKSPACE, targets)
     stages = pipeline.stages
-    if unsettled(pipeline.sources):
-        state = settle_data(pipeline.sources, stop, timeout, return_state=True)
+    if out_of_sync(pipeline.sources):
+        state = sync_data(pipeline.sources, stop, timeout, return_state=True)
         if not state.is_completed():
             raise GraphError(f"data: {state.message}")
         stages = load_stages(WORKSPACE, targets)
@@ -252,17 +252,17 @@ def foresee(stages: Sequence[Stage], stop: Event, timeout: float) -> None:
 @task(task_run_name="look ahead", cache_policy=NO_CACHE, persist_result=False)
 def look_ahead(kinds: Sequence[str], steps: dict[str, int], stop: Event, timeout: float) -> State:
     """Loads every network that a stage will need; times a few steps of training where there are many of them."""
-    logger, recipe, said = get_run_logger(), load_recipe(WORKSPACE / "params.yaml"), "all networks are there"
+    logger, recipe, message = get_run_logger(), load_recipe(WORKSPACE / "params.yaml"), "all networks are there"
     try:
         with Progress("look ahead", logger, WORKSPACE / "scratch" / "logs" / "look ahead.log") as progress:
             check = ["-m", "flows.pipeline.check_networks", ",".join(dict.fromkeys(kinds))]
             run_python(check, WORKSPACE, stop, timeout, progress.line, progress.talk)
             if sum(steps.values()) >= plan.LONG:
-                said += f"; {estimated(steps, recipe, stop, timeout, progress.line)}"
+                message += f"; {estimated(steps, recipe, stop, timeout, progress.line)}"
     except StageError as error:
         return Failed(message=redact(str(error)))
-    logger.info("%s", said)
-    return Completed(message=said)
+    logger.info("%s", message)
+    return Completed(message=message)
 
 
 def estimated(
@@ -347,7 +347,7 @@ def dry_run(arguments: argparse.Namespace) -> int:
     if arguments.recipe and Path(arguments.recipe).read_bytes() != (WORKSPACE / "params.yaml").read_bytes():
         raise RecipeError(f"--dry-run looks at the present params.yaml: cp {arguments.recipe} params.yaml first")
     pipeline = load_pipeline(WORKSPACE, arguments.targets or ())
-    print("\n".join(plan.told(pipeline, recipe)), flush=True)
+    print("\n".join(plan.plan_lines(pipeline, recipe)), flush=True)
     if sum((steps := plan.steps_to_do(pipeline.stages, recipe)).values()) >= plan.LONG:
         print(estimated(steps, recipe, Event(), 600, lambda line: None))
     return 0

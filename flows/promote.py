@@ -83,7 +83,7 @@ class Outcome:
     reason: str
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         if self.verdict == ROLLED_BACK:
             return f"{self.verdict}: {self.model} {self.champion_before} ({self.reason}); {self.version} serves now"
         return f"{self.verdict}: {self.model} {self.version} ({self.reason})"
@@ -113,7 +113,7 @@ def promote(
         return Failed(message=str(error))
     finally:
         stop.set()
-    return Completed(name=outcome.verdict.capitalize(), message=outcome.said, data=outcome)
+    return Completed(name=outcome.verdict.capitalize(), message=outcome.summary, data=outcome)
 
 
 def decide(root: Path, wish: Wish, stop: Event, timeout: float) -> Outcome:
@@ -129,7 +129,7 @@ def decide(root: Path, wish: Wish, stop: Event, timeout: float) -> Outcome:
                 logger.info("the champion is now version %s: measured again", error)
                 continue
             publish(outcome)
-            logger.info("%s", outcome.said)
+            logger.info("%s", outcome.summary)
             return outcome
     except (MlflowException, OSError) as error:
         raise registry_error(error) from error
@@ -161,7 +161,7 @@ def _decide(root: Path, wish: Wish, measure: Measure) -> Outcome:
     judged = gates(settings, figures["challenger"], figures.get("champion"), panel_score(challenger))
     found = [replace(gate, overridden=gate.name in wish.override and not gate.passed) for gate in judged]
     verdict, reason = _verdict(found, wish)
-    tags = {f"gate_{gate.name}": gate.said for gate in found} | {"promotion": f"{verdict}: {reason}"[:5000]}
+    tags = {f"gate_{gate.name}": gate.summary for gate in found} | {"promotion": f"{verdict}: {reason}"[:5000]}
     if verdict == PROMOTED:
         set_champion(client, model, challenger, champion, tags)
     elif not wish.dry_run:
@@ -172,7 +172,7 @@ def _decide(root: Path, wish: Wish, measure: Measure) -> Outcome:
 def _verdict(found: Sequence[Gate], wish: Wish) -> tuple[str, str]:
     """What follows from the gates, and the reason in words."""
     if failed := [gate for gate in found if not gate.counts]:
-        return REFUSED, "; ".join(f"{gate.name} {gate.said}" for gate in failed)
+        return REFUSED, "; ".join(f"{gate.name} {gate.summary}" for gate in failed)
     aside = [gate.name for gate in found if gate.overridden] + [name for name in wish.override if name == FELL]
     reason = f"passed {sum(gate.passed for gate in found)} gates"
     reason += f"; {', '.join(aside)} overridden: {wish.reason}" if aside else ""
@@ -249,7 +249,7 @@ def _measured(
 
 def publish(outcome: Outcome) -> None:
     """The gates as a table of the flow run."""
-    create_table_artifact(gate_rows(outcome), key=artifact_key(f"gates {outcome.style}"), description=outcome.said)
+    create_table_artifact(gate_rows(outcome), key=artifact_key(f"gates {outcome.style}"), description=outcome.summary)
 
 
 def gate_rows(outcome: Outcome) -> list[dict[str, str]]:
@@ -298,7 +298,7 @@ def _main(arguments: argparse.Namespace) -> int:
         outcome = state.result()
     if outcome.gates:
         print(aligned_text(gate_rows(outcome), right=("champion", "challenger")))
-    print(outcome.said)
+    print(outcome.summary)
     if arguments.json:
         print(json.dumps(asdict(outcome)))
     return 1 if outcome.verdict == REFUSED else 0

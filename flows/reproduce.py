@@ -29,14 +29,15 @@ from mlflow.exceptions import MlflowException
 from anime_model.figures.text import number
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import for_style, load_recipe
+from anime_model.runtime.names import MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_sources, load_stages
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, reproduce, run_python
-from flows.pipeline.source_data import folders, unsettled
+from flows.pipeline.source_data import folders, out_of_sync
 from flows.registry.champion import NO_ALIAS, holder, now_text
-from flows.registry.versions import PREFIX, RegistryError, reason_of, registry_error
+from flows.registry.versions import RegistryError, reason_of, registry_error
 from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
@@ -68,7 +69,7 @@ def reproduce_version(
     root: Path, version: ModelVersion, folder: Path, tolerance: float, timeout: float
 ) -> Reproduction:
     """Makes the version again below `folder`, which is emptied first. Raises one of `KNOWN`."""
-    style, variant = version.name.removeprefix(PREFIX), version.tags["variant"]
+    style, variant = version.name.removeprefix(MODEL_PREFIX), version.tags["variant"]
     state = _recorded_state(version, folder.with_suffix(".state"))
     clone = folder / "work"
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
@@ -161,7 +162,7 @@ def _bring_data(root: Path, clone: Path, style: str, timeout: float) -> None:
     recipe = load_recipe(clone / "params.yaml")
     cache = root / ".dvc" / "cache"
     run_python(["-m", "dvc", "remote", "add", "--local", "workspace", str(cache)], clone, Event(), timeout, print)
-    for source in unsettled(load_sources(clone, [f"evaluate@{style}"])):
+    for source in out_of_sync(load_sources(clone, [f"evaluate@{style}"])):
         try:
             run_python(["-m", "dvc", "pull", "-r", "workspace", source.file], clone, Event(), timeout, print)
         except StageError:
@@ -188,7 +189,7 @@ def _figures(recorded: Mapping[str, float], metrics: Mapping[str, object]) -> It
             yield name, float(recorded[name]), float(now)
 
 
-def _told_outs(now: Mapping[str, str], then: Mapping[str, str]) -> str:
+def _compare_outs(now: Mapping[str, str], then: Mapping[str, str]) -> str:
     """Whether a stage's files are the recorded ones, in words; those that hold times never are."""
     other = [path for path in now if now[path] != then.get(path)]
     if not other:
@@ -209,7 +210,7 @@ def _compare_locks(recorded: Path, made: Path) -> tuple[dict[str, str], list[str
     outs = {out["path"] for stage in now.values() for out in stage.get("outs", [])}
     for name, stage in now.items():
         before = then.get(name, {})
-        stages[name] = _told_outs(_hashes(stage, "outs"), _hashes(before, "outs"))
+        stages[name] = _compare_outs(_hashes(stage, "outs"), _hashes(before, "outs"))
         known = _hashes(before, "deps")
         for path, md5 in _hashes(stage, "deps").items():
             if path not in outs and path in known and known[path] != md5:
@@ -239,7 +240,7 @@ def _main(arguments: argparse.Namespace) -> int:
     version = find_version(arguments.version)
     folder = WORKSPACE / "scratch" / "reproduced" / f"{version.name}-{version.version}"
     report = reproduce_version(WORKSPACE, version, folder, arguments.tolerance, arguments.timeout_hours * 3600)
-    print(told(report, arguments.tolerance))
+    print(report_text(report, arguments.tolerance))
     print(f"{version.name} {version.version} ({version.tags['variant']}): {report.verdict}")
     mlflow.MlflowClient().set_model_version_tag(
         version.name, version.version, "reproduced", f"{report.verdict}, {now_text()}"
@@ -250,7 +251,7 @@ def _main(arguments: argparse.Namespace) -> int:
     return 1 if report.verdict == OTHER else 0
 
 
-def told(report: Reproduction, tolerance: float) -> str:
+def report_text(report: Reproduction, tolerance: float) -> str:
     """The report as text: stages, figures, notes."""
 
     def verdict(name: str, then: float, now: float) -> str:
@@ -262,7 +263,7 @@ def told(report: Reproduction, tolerance: float) -> str:
         {"figure": name, "recorded": number(then), "now": number(now), "verdict": verdict(name, then, now)}
         for name, then, now in report.figures
     ]
-    stages = [f"{name}: {said}" for name, said in report.stages.items()]
+    stages = [f"{name}: {state}" for name, state in report.stages.items()]
     return "\n".join([*stages, "", aligned_text(rows, right=("recorded", "now")), "", *report.notes])
 
 

@@ -57,9 +57,9 @@ def pull_data(stop: Event, timeout: float) -> State:
     return _step("pull data", work, _pulled)
 
 
-def _pulled(said: list[str]) -> State:
-    text = ", ".join(said) or "DVC tracks neither photos nor frames: the folders are used as they are"
-    return Completed(name="Completed" if said else "Cached", message=text)
+def _pulled(done: list[str]) -> State:
+    text = ", ".join(done) or "DVC tracks neither photos nor frames: the folders are used as they are"
+    return Completed(name="Completed" if done else "Cached", message=text)
 
 
 @task(task_run_name="check data", cache_policy=NO_CACHE, persist_result=False)
@@ -106,7 +106,7 @@ def promote_style(style: str, stop: Event, timeout: float) -> State:
     except KNOWN as error:
         get_run_logger().error("failed: %s", error)
         return Failed(message=str(error))
-    return Completed(name=outcome.verdict.capitalize(), message=outcome.said)
+    return Completed(name=outcome.verdict.capitalize(), message=outcome.summary)
 
 
 def _step(name: str, work: Callable[[Progress], object], state: Callable[[object], State]) -> State:
@@ -170,14 +170,14 @@ def _retrain(recipe: Recipe, accept_data: bool, promote: bool, stop: Event, time
             message="\n".join([*lines, "nothing was trained; --accept-data goes on with the data as they are"])
         )
     styles, failed = run_pipeline(ready_stages((), stop, timeout), stop, timeout)
-    said = []
+    messages = []
     for style in styles if promote else ():
         ended = promote_style(style, stop, timeout, return_state=True)
-        (failed if ended.is_failed() else said).append(f"promote@{style}: {ended.message}")
+        (failed if ended.is_failed() else messages).append(f"promote@{style}: {ended.message}")
     return (
-        Failed(message="\n".join([*failed, *said]))
+        Failed(message="\n".join([*failed, *messages]))
         if failed
-        else Completed(message="\n".join(said) or "all stages up to date; promotion was left out")
+        else Completed(message="\n".join(messages) or "all stages up to date; promotion was left out")
     )
 
 

@@ -14,13 +14,13 @@ import yaml
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.pictures.atomic import write_whole
+from anime_model.runtime.names import LITE
 from tasks.export import QUANTIZED
 from tasks.shared import common
 
 WEIGHTS = Path("anime_model/weights")
 TEACHERS = Path("models/teachers")
 NETWORKS = Path("models/lite")
-LITE = "int8"
 KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
 IMITATED = (
     "the network learned from the pictures of {}, and carries its terms: non-commercial purposes such as research, "

@@ -67,7 +67,7 @@ class Manifest:
         parts = self._parts()
         table = self._joined([*([self.name] if places.exists(self.name) else []), *parts])
         if parts:
-            self._settle(table, parts)
+            self._merge_parts(table, parts)
         return table
 
     def add(self, rows: Iterable[dict]) -> None:
@@ -89,10 +89,10 @@ class Manifest:
         self.flush()
         if self._names:
             known = [self.name] if places.exists(self.name) else []
-            self._settle(self._joined(known + self._names), self._names)
+            self._merge_parts(self._joined(known + self._names), self._names)
             self._names = []
 
-    def _settle(self, table: pa.Table, parts: list[str]) -> None:
+    def _merge_parts(self, table: pa.Table, parts: list[str]) -> None:
         places.write(self.name, _packed(table))
         for part in parts:
             places.remove(part)

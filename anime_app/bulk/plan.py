@@ -90,11 +90,13 @@ def _task(index: int, job: Job, row: dict | None, exists: Callable[[str], bool],
 def differing(old: dict, new: dict) -> str:
     """What differs between two settings, in words; empty where nothing does. A model is known by its content."""
     keys = [key for key in dict.fromkeys((*old, *new)) if key not in ("style", "model")]
-    said = [f"{key} {_word(old.get(key))}, now {_word(new.get(key))}" for key in keys if old.get(key) != new.get(key)]
+    changes = [
+        f"{key} {_word(old.get(key))}, now {_word(new.get(key))}" for key in keys if old.get(key) != new.get(key)
+    ]
     if old.get("model") != new.get("model"):
         names = [f"{each.get('style')}" for each in (old, new)]
-        said.insert(0, f"style {names[0]}, now {names[1] if names[0] != names[1] else 'another model of that name'}")
-    return "; ".join(said)
+        changes.insert(0, f"style {names[0]}, now {names[1] if names[0] != names[1] else 'another model of that name'}")
+    return "; ".join(changes)
 
 
 def _word(value: object) -> str:

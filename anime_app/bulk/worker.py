@@ -110,8 +110,8 @@ class Worker:
         except Unreadable as error:
             raise PictureError(f"{task.source}: {error}") from error
         except OSError as error:
-            said = error.strerror.lower() if error.strerror else str(error).removeprefix(f"{task.source}: ")
-            raise Unread(f"{task.source}: {said}") from error
+            message = error.strerror.lower() if error.strerror else str(error).removeprefix(f"{task.source}: ")
+            raise Unread(f"{task.source}: {message}") from error
         work.left = task.what == ADOPT or (task.what == COMPARE and task.known == work.row["sha256"])
         if task.what == COMPARE and task.owner and not work.left:
             raise _NotOurs(f"{task.source}: its result would overwrite that of {task.owner}")
@@ -136,8 +136,8 @@ class Worker:
             return {"state": work.row["state"] or (manifest.THERE if work.left else manifest.MADE)}
         if isinstance(error, ModelError):
             return {"state": STOP, "reason": str(error).replace(str(self.stylizer.path), self.brief.style)}
-        said = reason(work.task.source, work.task.target, error)
-        return {"state": self._failed(work, error), "reason": said}
+        why = reason(work.task.source, work.task.target, error)
+        return {"state": self._failed(work, error), "reason": why}
 
     def _failed(self, work: Work, error: Exception) -> str:
         if work.task.known or isinstance(error, _NotOurs):

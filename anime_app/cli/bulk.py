@@ -16,7 +16,7 @@ import pyarrow as pa
 from anime_app.bulk import cluster, manifest, places, worker
 from anime_app.bulk.only import only_run
 from anime_app.bulk.plan import Job, Plan, plan
-from anime_app.cli.inputs import Found, file_for, find_jobs, is_earlier, named_for, settle
+from anime_app.cli.inputs import Found, drop_collisions, file_for, find_jobs, is_earlier, named_for
 from anime_app.cli.inputs import Job as Pair
 from anime_app.cli.progress_bar import Progress, line
 from anime_app.cli.stylize import STANDARD, ended, order_of, stopped, style_name, stylizer_of
@@ -98,13 +98,13 @@ class _Shown(Progress):
 
     def __init__(self, total: int) -> None:
         super().__init__(total, "pictures")
-        self.said = self.start
+        self.reported = self.start
 
     def step(self, count: int = 1) -> None:
         super().step(count)
         now = time.monotonic()
-        if not self.shown and now - self.said >= EVERY:
-            self.said = now
+        if not self.shown and now - self.reported >= EVERY:
+            self.reported = now
             say(line(self.done, self.total, now - self.start, self.what))
 
 
@@ -146,8 +146,8 @@ def _run(jobs: list[Job], options: argparse.Namespace, brief: worker.Brief, sett
         except (ValueError, OSError) as error:
             if isinstance(error, NothingDrawn) or not tally.made:
                 raise
-            said = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
-            raise ValueError(said) from error
+            message = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
+            raise ValueError(message) from error
         finally:
             with suppress(OSError):  # rows that are lost are found again by the results that are there
                 record.close()
@@ -237,7 +237,7 @@ def _below_url(url: str, out: Path, style: str) -> Found:
             found.jobs.append(Pair(path, file_for(path, out, False, style)))
         elif path.suffix.lower() in (*SUFFIXES, *FILM_SUFFIXES):
             found.jobs.append(Pair(path, out / named_for(Path(name))))
-    settle(found)
+    drop_collisions(found)
     return found
 
 

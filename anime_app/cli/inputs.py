@@ -62,7 +62,7 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
             ]
         elif _is_file(path, found):
             found.jobs.append(Job(path, file_for(path, where, len(wanted) > 1, style)))
-    settle(found)
+    drop_collisions(found)
     return found
 
 
@@ -221,7 +221,7 @@ def named_for(path: Path) -> Path:
     return path.with_name(path.name + (".mp4" if path.suffix.lower() in VIDEO_SUFFIXES else ".png"))
 
 
-def settle(found: Found) -> None:
+def drop_collisions(found: Found) -> None:
     """Takes out what would overwrite a photo or another result."""
     targets: dict[Path, Path] = {}
     sources = {_place(job.source) for job in found.jobs}

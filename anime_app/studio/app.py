@@ -115,7 +115,7 @@ def _own_index(max_upload: int) -> None:
     language, and its style sheet, so that nothing is ever shown without it (Gradio would also confine its rules)."""
     name, loader = "frontend/index.html", routes.templates.env.loader
     source = loader.get_source(routes.templates.env, name)[0]
-    script = (HERE / "head.html").read_text(encoding="utf-8").replace("__TOLD__", _told(max_upload))
+    script = (HERE / "head.html").read_text(encoding="utf-8").replace("__SETTINGS__", _page_settings(max_upload))
     script += f"<script>{(HERE / 'upload.js').read_text(encoding='utf-8')}</script>"
     style = f"<style>{style_sheet()}</style>"
     own = source.replace("<head>", f"<head>{script}", 1).replace("</head>", f"{style}</head>", 1)
@@ -123,17 +123,17 @@ def _own_index(max_upload: int) -> None:
     routes.templates.env.cache.clear()
 
 
-def _told(max_upload: int) -> str:
+def _page_settings(max_upload: int) -> str:
     """What the page's scripts cannot know by themselves, as JSON that may stand in a script."""
     most = f"{max_upload / 1e6:g}"
-    told = {
+    settings = {
         "gradio": _module_of_languages(),
         "texts": TEXTS,
         "once": [TEXTS[key] for key in WRITTEN_ONCE],
         "limit": max_upload,
         "tooLarge": [text.replace("{most}", most) for text in TEXTS["too_large"]],
     }
-    return json.dumps(told, ensure_ascii=False).replace("<", "\\u003c")
+    return json.dumps(settings, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _module_of_languages() -> str:

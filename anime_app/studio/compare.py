@@ -14,8 +14,8 @@ from gradio.context import Context
 
 from anime_app.studio import promotion, sheet
 from anime_app.studio import version_charts as charts
-from anime_app.studio.desk import Desk
-from anime_app.studio.engineer_texts import named, said
+from anime_app.studio.engineer_state import EngineerState
+from anime_app.studio.engineer_texts import named, text_html
 from anime_app.studio.samples import data_url, read_photo
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
@@ -63,10 +63,10 @@ class Parts:
 
 def build(studio: Studio) -> None:
     """Adds the view to the open page."""
-    desk = Desk(studio)
+    state = EngineerState(studio)
     with gr.Column(elem_id="compare"):
-        parts = _components(studio, desk)
-    _wire(studio, desk, parts)
+        parts = _components(studio, state)
+    _wire(studio, state, parts)
 
 
 def script(*names: str) -> str:
@@ -81,10 +81,10 @@ def _part(name: str, *scripts: str) -> gr.HTML:
 
 
 def _head(key: str) -> None:
-    gr.HTML(f'<h2 id="{key}">{said(key)}</h2>', elem_classes="compare-part")
+    gr.HTML(f'<h2 id="{key}">{text_html(key)}</h2>', elem_classes="compare-part")
 
 
-def _components(studio: Studio, desk: Desk) -> Parts:
+def _components(studio: Studio, state: EngineerState) -> Parts:
     notes = _part("compare-notes")
     with gr.Row(equal_height=True):
         style = gr.Radio([], label=label("compare_style"), elem_id="compare-style", scale=2, min_width=180)
@@ -113,41 +113,41 @@ def _components(studio: Studio, desk: Desk) -> Parts:
         with gr.Column(scale=5, min_width=440):
             _head("compare_trends")
             trends = _part("compare-trends")
-    number = _promotion(studio, desk, style)
+    number = _promotion(studio, state, style)
     return Parts(
         notes, style, picked, again, strip, upload, panes, table, axis, pareto, trends, number, gr.State(None),
         gr.State(None, time_to_live=3600),
     )  # fmt: skip
 
 
-def _wire(studio: Studio, desk: Desk, parts: Parts) -> None:
+def _wire(studio: Studio, state: EngineerState, parts: Parts) -> None:
     def read(style: str | None, axis: str, own) -> Iterator[list]:
         yield [sheet.say("compare_reading"), *[gr.skip()] * (len(parts.page) - 1)]
-        desk.refresh()
-        yield _page(desk, style, axis, own)
+        state.refresh()
+        yield _page(state, style, axis, own)
 
     def turn(style: str, axis: str, own) -> list:
-        return _page(desk, style, axis, own)
+        return _page(state, style, axis, own)
 
     def figures(style: str, keys: list[str], axis: str) -> tuple[str, str]:
-        return _figures(desk, style, keys, axis), _chart(desk, style, keys, axis)
+        return _figures(state, style, keys, axis), _chart(state, style, keys, axis)
 
     def look(keys: list[str], photo: str | None, own, request: gr.Request) -> Iterator[str]:
-        turn = desk.begin(str(request.session_hash))
-        for shown in _look(desk, keys, _photo(desk, photo, own)):
-            if not desk.is_last(str(request.session_hash), turn):
+        turn = state.begin(str(request.session_hash))
+        for shown in _look(state, keys, _photo(state, photo, own)):
+            if not state.is_last(str(request.session_hash), turn):
                 return  # the page has asked for other pictures since
             yield shown
 
     def choose(style: str, keys: list[str], axis: str, event: gr.EventData) -> tuple:
-        return _chosen(desk, style, keys, axis, str(event.key))
+        return _chosen(state, style, keys, axis, str(event.key))
 
     def take(own, event: gr.EventData) -> tuple:
         key = str(event.key)
-        return key, desk.strip(own, key, OWN)
+        return key, state.strip(own, key, OWN)
 
     def put(path: str) -> tuple:
-        return _put(desk, Path(path))
+        return _put(state, Path(path))
 
     draw = {
         "fn": look, "inputs": [parts.picked, parts.photo, parts.own], "outputs": parts.panes,
@@ -161,8 +161,8 @@ def _wire(studio: Studio, desk: Desk, parts: Parts) -> None:
     rows = [parts.style, parts.picked, parts.axis]
     parts.picked.input(figures, rows, [parts.table, parts.pareto], **quiet).then(**draw)
     parts.axis.input(figures, rows, [parts.table, parts.pareto], **quiet)
-    told = [parts.picked, parts.table, parts.pareto, parts.notes]
-    parts.pareto.select(choose, rows, told, **quiet).then(**draw)
+    outputs = [parts.picked, parts.table, parts.pareto, parts.notes]
+    parts.pareto.select(choose, rows, outputs, **quiet).then(**draw)
     parts.strip.select(take, parts.own, [parts.photo, parts.strip], **quiet).then(**draw)
     parts.upload.upload(put, parts.upload, [parts.own, parts.photo, parts.strip, parts.notes], **quiet).then(**draw)
 
@@ -175,26 +175,26 @@ def _opened():
     return block.select if block is not None else Context.root_block.load
 
 
-def _page(desk: Desk, style: str | None, axis: str, own) -> list:
+def _page(state: EngineerState, style: str | None, axis: str, own) -> list:
     """Everything that a style changes: the last run's versions are picked, and its first photo where there is none."""
-    shelf = desk.shelf
-    styles = shelf.styles
+    catalogue = state.catalogue
+    styles = catalogue.styles
     style = style if style in styles else next(iter(styles), None)
-    versions = desk.of_style(style)
+    versions = state.of_style(style)
     run = [version.key for version in versions if version.key.startswith("run/") and version.drawable]
     keys = (run or [version.key for version in versions[-3:]])[:TOGETHER]
     registered = [version for version in versions if version.key.startswith("registry/")]
-    photo = OWN if own is not None else next(iter(desk.photos), None)
+    photo = OWN if own is not None else next(iter(state.photos), None)
     return [
-        "".join(sheet.line(note, problem=True) for note in shelf.notes),
+        "".join(sheet.line(note, problem=True) for note in catalogue.notes),
         gr.update(choices=[(name.title(), name) for name in styles], value=style),
         gr.update(
             choices=[(named(version.label), version.key) for version in versions if version.drawable], value=keys
         ),
-        desk.strip(own, photo, OWN),
+        state.strip(own, photo, OWN),
         photo,
-        _figures(desk, style, keys, axis),
-        _chart(desk, style, keys, axis),
+        _figures(state, style, keys, axis),
+        _chart(state, style, keys, axis),
         f'<div class="chart">{charts.trends(registered)}</div>',
         gr.update(choices=_numbers(registered), value=DEFAULT),
     ]
@@ -205,29 +205,29 @@ def _numbers(registered: Sequence[Version]) -> list[tuple[str, int]]:
     return [(label("compare_newest"), DEFAULT), *newest[:LISTED]]
 
 
-def _figures(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
+def _figures(state: EngineerState, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
     """What networks are compared with, the run, what is picked, and the registry's others, the newest first."""
-    versions = desk.of_style(style)
+    versions = state.of_style(style)
     run = [version for version in versions if version.key.startswith("run/")]
     known = {version.number for version in run}
     others = [version for version in versions if version.key.startswith("registry/") and version.number not in known]
     trials = [version for version in versions if version.key.startswith("trial/") and version.key in (keys or [])]
-    beside = [version for version in desk.shelf.baselines if version.style == style]
+    beside = [version for version in state.catalogue.baselines if version.style == style]
     return sheet.figures_table([*beside, *run, *trials, *others[::-1]][:LISTED])
 
 
-def _chart(desk: Desk, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
-    versions = desk.of_style(style)
+def _chart(state: EngineerState, style: str | None, keys: Sequence[str] | None, axis: str) -> str:
+    versions = state.of_style(style)
     run = {version.number for version in versions if version.key.startswith("run/")}
     shown = [version for version in versions if not version.key.startswith("registry/") or version.number not in run]
     return f'<div class="chart">{charts.pareto(shown, keys or [], axis)}</div>'
 
 
-def _look(desk: Desk, keys: Sequence[str] | None, photo: np.ndarray | None) -> Iterator[str]:
+def _look(state: EngineerState, keys: Sequence[str] | None, photo: np.ndarray | None) -> Iterator[str]:
     """The photo and its drawings, each as soon as it is there."""
-    versions = desk.shelf.find((keys or [])[:TOGETHER])
+    versions = state.catalogue.find((keys or [])[:TOGETHER])
     if photo is None or not versions:
-        yield sheet.empty("compare_no_photo" if photo is None else "compare_no_version") if desk.shelf.all else ""
+        yield sheet.empty("compare_no_photo" if photo is None else "compare_no_version") if state.catalogue.all else ""
         return
     size = photo.shape[:2]
     done = [sheet.pane("photo", f"{size[1]} x {size[0]}", size, data_url(photo))]
@@ -235,46 +235,46 @@ def _look(desk: Desk, keys: Sequence[str] | None, photo: np.ndarray | None) -> I
     yield sheet.panes([*done, *waiting])
     for index, version in enumerate(versions):
         try:
-            made, problem = desk.draw(version, photo), ""
+            made, problem = state.draw(version, photo), ""
         except (ValueError, OSError, MemoryError) as error:  # ModelError is among them
             made, problem = None, first_line(error)
         done.append(sheet.pane(version.label, sheet.about(version), size, made, problem))
         yield sheet.panes([*done, *waiting[index + 1 :]])
 
 
-def _photo(desk: Desk, key: str | None, own: np.ndarray | None) -> np.ndarray | None:
+def _photo(state: EngineerState, key: str | None, own: np.ndarray | None) -> np.ndarray | None:
     if key == OWN:
         return own
-    return desk.photos[key][1] if key in desk.photos else None
+    return state.photos[key][1] if key in state.photos else None
 
 
-def _put(desk: Desk, path: Path) -> tuple:
+def _put(state: EngineerState, path: Path) -> tuple:
     """A person's photo, read and then removed from the disk."""
     try:
-        photo = read_photo(path, desk.studio.max_pixels)
+        photo = read_photo(path, state.studio.max_pixels)
     except (ValueError, MemoryError) as error:
         return gr.skip(), gr.skip(), gr.skip(), sheet.line(str(error) or "not enough memory", problem=True)
     finally:
         path.unlink(missing_ok=True)
-    return photo, OWN, desk.strip(photo, OWN, OWN), ""
+    return photo, OWN, state.strip(photo, OWN, OWN), ""
 
 
-def _chosen(desk: Desk, style: str, keys: Sequence[str] | None, axis: str, key: str) -> tuple:
+def _chosen(state: EngineerState, style: str, keys: Sequence[str] | None, axis: str, key: str) -> tuple:
     """A point of the chart joins the pictures, or leaves them; the last picked one makes room where there is none."""
-    keys, found = list(keys or []), desk.shelf.find([key])
+    keys, found = list(keys or []), state.catalogue.find([key])
     if not found:
         return (*[gr.skip()] * 3, sheet.say("compare_gone", problem=True))
     if not found[0].drawable:
-        said = f"{found[0].label}: its model file is not there; benchmarks.explore keeps it in scratch/explore."
-        return (*[gr.skip()] * 3, sheet.line(said, problem=True))
+        problem = f"{found[0].label}: its model file is not there; benchmarks.explore keeps it in scratch/explore."
+        return (*[gr.skip()] * 3, sheet.line(problem, problem=True))
     if key in keys:
         keys.remove(key)
     else:
         keys = [*keys[: TOGETHER - 1], key]
-    return keys, _figures(desk, style, keys, axis), _chart(desk, style, keys, axis), ""
+    return keys, _figures(state, style, keys, axis), _chart(state, style, keys, axis), ""
 
 
-def _promotion(studio: Studio, desk: Desk, style: gr.Radio) -> gr.Dropdown:
+def _promotion(studio: Studio, state: EngineerState, style: gr.Radio) -> gr.Dropdown:
     """Promote and roll back, by the flows' own command; without a token the buttons do nothing, here and by request."""
     _head("promote_title")
     open_ = studio.token is not None and studio.project is not None
@@ -297,17 +297,17 @@ def _promotion(studio: Studio, desk: Desk, style: gr.Radio) -> gr.Dropdown:
         check = gr.Button(label("promote_check"), elem_id="promote-check", interactive=open_)
         promote = gr.Button(label("promote"), variant="primary", elem_id="promote", interactive=open_)
         back = gr.Button(label("promote_back"), elem_id="promote-back", interactive=open_)
-    said = _part("promote-verdict")
+    verdict = _part("promote-verdict")
 
     def ask(kind: str):
         def run(style: str, number: int | None, why: str, token: str) -> Iterator[str]:
-            yield from _promoted(studio, desk, kind, style, number, why, token)
+            yield from _promoted(studio, state, kind, style, number, why, token)
 
         return run
 
     for kind, button in (("check", check), ("promote", promote), ("back", back)):
         button.click(
-            ask(kind), [style, number, why, token], said, concurrency_limit=1, concurrency_id="promotion",
+            ask(kind), [style, number, why, token], verdict, concurrency_limit=1, concurrency_id="promotion",
             show_progress="hidden",
         )  # fmt: skip
     return number
@@ -329,13 +329,13 @@ def allowed(studio: Studio, token: str | None) -> bool:
 
 
 def _promoted(
-    studio: Studio, desk: Desk, kind: str, style: str | None, number: int | None, why: str, token: str
+    studio: Studio, state: EngineerState, kind: str, style: str | None, number: int | None, why: str, token: str
 ) -> Iterator[str]:
     if studio.token is None or studio.project is None:
         yield sheet.say(_closed(studio), problem=True)
     elif not allowed(studio, token):
         yield sheet.say("promote_wrong", problem=True)
-    elif style not in desk.shelf.styles:
+    elif style not in state.catalogue.styles:
         yield sheet.say("promote_no_style", problem=True)
     elif kind == "back" and not why.strip():
         yield sheet.say("promote_why", problem=True)

@@ -40,8 +40,8 @@ def workshop_of(studio: Studio) -> Workshop:
 def build(studio: Studio) -> None:
     """Adds the view to the open page."""
     workshop = workshop_of(studio)
-    told = {"suffixes": [*SUFFIXES, *FILMS], "films": FILMS, "photos": PHOTOS}
-    code = f"const TOLD = {json.dumps(told)};\n" + script("queue", "intake", "closer", "stage", "make")
+    settings = {"suffixes": [*SUFFIXES, *FILMS], "films": FILMS, "photos": PHOTOS}
+    code = f"const SETTINGS = {json.dumps(settings)};\n" + script("queue", "intake", "closer", "stage", "make")
     gr.HTML(make_page(), elem_id="make", elem_classes="own-part", js_on_load=code)
     _events(studio, workshop)
 

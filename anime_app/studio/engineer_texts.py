@@ -192,12 +192,12 @@ GATES = {
 }
 
 
-def said(key: str, tag: str = "span", **values: object) -> str:
+def text_html(key: str, tag: str = "span", **values: object) -> str:
     """HTML with one of these texts in both languages; in an SVG `tag` is tspan."""
     return both(key, TEXTS, tag, **values)
 
 
-def told(text: str, tag: str = "span") -> str:
+def line_html(text: str, tag: str = "span") -> str:
     """HTML with a line from below the page in both languages, escaped."""
     english, chinese = spoken(text)
     return escape(english) if english == chinese else in_both(escape(english), escape(chinese), tag)

@@ -27,7 +27,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.stop = threading.Event()
-        self.said: dict = {}
+        self.state: dict = {}
         self.running.add(self)
 
     def tick(self) -> None:
@@ -36,7 +36,7 @@ class Progress:
 
     def tell(self, share: float | None = None, **more: object) -> None:
         self.tick()
-        self.said = {**self.said, "share": share, **more}
+        self.state = {**self.state, "share": share, **more}
 
 
 def stop_all() -> None:
@@ -46,7 +46,7 @@ def stop_all() -> None:
 
 
 def run(work: Callable[[Progress], dict], name: str = "") -> Iterator[str]:
-    """JSON of `{"said": ...}` while `work` runs, then its answer: `{"done": ...}`, `{"gone": true}` or
+    """JSON of `{"progress": ...}` while `work` runs, then its answer: `{"done": ...}`, `{"gone": true}` or
     `{"problem": [English, Chinese]}`. `name` is what a problem calls the photo."""
     progress, answer = Progress(), {}
 
@@ -69,7 +69,7 @@ def run(work: Callable[[Progress], dict], name: str = "") -> Iterator[str]:
         while worker.is_alive():
             worker.join(EVERY)
             if worker.is_alive():
-                yield json.dumps({"said": progress.said})
+                yield json.dumps({"progress": progress.state})
         yield json.dumps(answer)
     finally:  # also where the page has gone: the place in the queue is free only when the work has ended
         progress.stop.set()

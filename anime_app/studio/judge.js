@@ -103,7 +103,7 @@ const fill = () => {
 	before = null;
 };
 const back = async () => {
-	before = (await ask(back, server.judge_back({ rater }))).said;
+	before = (await ask(back, server.judge_back({ rater }))).scores;
 	await advance();
 };
 const send = async () => {

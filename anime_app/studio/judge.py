@@ -84,8 +84,8 @@ def _next(store: Store, question: dict) -> dict:
 
 
 def _back(store: Store, question: dict) -> dict:
-    said = store.take_back(_text(question, "rater"))
-    return {"said": said and dict(zip(SIDES, said, strict=True))}
+    scores = store.take_back(_text(question, "rater"))
+    return {"scores": scores and dict(zip(SIDES, scores, strict=True))}
 
 
 def _rate(store: Store, question: dict) -> dict:

@@ -15,12 +15,12 @@ from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
 from anime_app.studio import sheet
 from anime_app.studio import version_charts as charts
 from anime_app.studio.compare import NETWORK, allowed, script
-from anime_app.studio.engineer_texts import named, rater_count, said, told
+from anime_app.studio.engineer_texts import line_html, named, rater_count, text_html
 from anime_app.studio.phrases import spoken
 from anime_app.studio.samples import Sample, run_photos, spread
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
-from anime_app.studio.versions import Shelf, Version, model_file, read_shelf, tracking_uri
+from anime_app.studio.versions import Catalogue, Version, model_file, read_catalogue, tracking_uri
 from anime_model.pictures.arrays import SUFFIXES
 from anime_model.runtime.session import first_line
 
@@ -36,7 +36,7 @@ class Form:
     """The components of the part that a token opens."""
 
     token: gr.Textbox
-    said: gr.HTML
+    notice: gr.HTML
     inside: gr.Column
     name: gr.Textbox
     versions: gr.Dropdown
@@ -64,38 +64,38 @@ def administration(studio: Studio, store: Store) -> None:
     with gr.Row(equal_height=True):
         token = gr.Textbox(label=label("token"), type="password", max_lines=1, elem_id="judge-token", scale=4)
         unlock = gr.Button(label("admin_open"), elem_id="judge-open", scale=1, min_width=110)
-    said = _part("judge-said")
+    notice = _part("judge-notice")
     with gr.Column(visible=False) as inside:
-        form = _form(token, said, inside)
-    shelf = Shelves(studio)
+        form = _form(token, notice, inside)
+    last = LastCatalogue(studio)
 
     def open_(token: str) -> tuple:
         if not allowed(studio, token):
             return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 6
-        return _opened(shelf.read(), store, run_photos(studio.project))
+        return _opened(last.read(), store, run_photos(studio.project))
 
-    shown = [said, inside, form.versions, form.sets, form.panel, form.links, form.results]
+    shown = [notice, inside, form.versions, form.sets, form.panel, form.links, form.results]
     gr.on([unlock.click, token.submit], open_, token, shown, show_progress="hidden")
-    _wire(studio, store, shelf, form)
+    _wire(studio, store, last, form)
 
 
-class Shelves:
+class LastCatalogue:
     """The versions at hand, read when the part is opened."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.shelf = Shelf()
+        self.catalogue = Catalogue()
 
-    def read(self) -> Shelf:
-        self.shelf = read_shelf(self.studio)
-        return self.shelf
+    def read(self) -> Catalogue:
+        self.catalogue = read_catalogue(self.studio)
+        return self.catalogue
 
 
 def _part(name: str, code: str | None = None) -> gr.HTML:
     return gr.HTML("", elem_id=name, elem_classes=["compare-part", "judge-part"], js_on_load=code)
 
 
-def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
+def _form(token: gr.Textbox, notice: gr.HTML, inside: gr.Column) -> Form:
     with gr.Accordion(label("admin_new"), open=False, elem_id="judge-new"):
         name = gr.Textbox(label=label("admin_name"), max_length=80, elem_id="judge-name")
         versions = gr.Dropdown(
@@ -125,15 +125,15 @@ def _form(token: gr.Textbox, said: gr.HTML, inside: gr.Column) -> Form:
     log = gr.Button(label("admin_log"), elem_id="judge-log")
     logged = _part("judge-logged")
     return Form(
-        token, said, inside, name, versions, sets, each, files, pairs, raters, make, panel, again, more, invite, links,
-        results, log, logged,
+        token, notice, inside, name, versions, sets, each, files, pairs, raters, make, panel, again, more, invite,
+        links, results, log, logged,
     )  # fmt: skip
 
 
-def _opened(shelf: Shelf, store: Store, photos: Sequence[Sample]) -> tuple:
+def _opened(catalogue: Catalogue, store: Store, photos: Sequence[Sample]) -> tuple:
     sets = list(dict.fromkeys(sample.key.split("/")[0] for sample in photos))
     # a version of the last run that is registered is one and the same
-    choices = {named(_label(version)): version.key for version in reversed(shelf.all) if version.drawable}
+    choices = {named(_label(version)): version.key for version in reversed(catalogue.all) if version.drawable}
     choices = list(choices.items())[::-1]
     try:
         panels = store.panels()
@@ -141,7 +141,7 @@ def _opened(shelf: Shelf, store: Store, photos: Sequence[Sample]) -> tuple:
         return sheet.line(str(error), problem=True), *[gr.skip()] * 6
     newest = panels[0][0] if panels else None
     return (
-        "".join(sheet.line(note) for note in shelf.notes),
+        "".join(sheet.line(note) for note in catalogue.notes),
         gr.update(visible=True),
         gr.update(choices=choices),
         gr.update(choices=sets, value=sets),
@@ -157,12 +157,12 @@ def _label(version: Version) -> str:
     return f"{version.style} v{version.number} · {version.variant}"
 
 
-def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
+def _wire(studio: Studio, store: Store, last: LastCatalogue, form: Form) -> None:
     def make(token, name, keys, sets, each, files, pairs, raters, progress=PROGRESS) -> tuple:
         if not allowed(studio, token):
             return sheet.say("admin_wrong", problem=True), *[gr.skip()] * 4
         try:
-            versions = shelves.shelf.find(keys or [])
+            versions = last.catalogue.find(keys or [])
             photos = _photos(studio, sets or [], _number(each, EACH), files or [])
             wanted = _number(pairs, MOST_PAIRS)
             panel = _made(studio, store, name, versions, photos, wanted, raters or "", progress)
@@ -197,9 +197,9 @@ def _wire(studio: Studio, store: Store, shelves: Shelves, form: Form) -> None:
         return _logged(studio, store, int(panel))
 
     asked = [form.token, form.name, form.versions, form.sets, form.each, form.files, form.pairs, form.raters]
-    told = [form.said, form.panel, form.links, form.results, form.files]
+    outputs = [form.notice, form.panel, form.links, form.results, form.files]
     network = {"concurrency_limit": studio.concurrency, "concurrency_id": NETWORK}
-    form.make.click(make, asked, told, show_progress="full", show_progress_on=form.said, **network)
+    form.make.click(make, asked, outputs, show_progress="full", show_progress_on=form.notice, **network)
     quiet = {"show_progress": "hidden"}
     gr.on([form.panel.input, form.again.click], turn, [form.token, form.panel], [form.links, form.results], **quiet)
     form.invite.click(invite, [form.token, form.panel, form.more], [form.links, form.more], **quiet)
@@ -272,9 +272,9 @@ def _shown(store: Store, panel: int | None) -> tuple[str, str]:
 
 
 def _links(store: Store, panel: int) -> str:
-    words = f"<span>{said('admin_copy')}</span><span hidden>{said('admin_copied')}</span>"
+    words = f"<span>{text_html('admin_copy')}</span><span hidden>{text_html('admin_copied')}</span>"
     rows = "".join(
-        f"<tr><td>{escape(seat.name)}</td><td>{said('admin_of', done=seat.done, total=seat.total)}</td>"
+        f"<tr><td>{escape(seat.name)}</td><td>{text_html('admin_of', done=seat.done, total=seat.total)}</td>"
         f'<td class="left">'
         f'<a href="?panel={seat.key}" target="_blank" rel="noopener">?panel={seat.key}</a></td>'
         f'<td><button type="button" class="soft" data-copy="?panel={seat.key}">{words}</button></td></tr>'
@@ -282,9 +282,9 @@ def _links(store: Store, panel: int) -> str:
     )
     if not rows:
         return sheet.empty("admin_nobody")
-    heads = "".join(f"<th>{said(key)}</th>" for key in ("admin_rater", "admin_rated"))
-    head = f'<tr>{heads}<th class="left">{said("admin_link")}</th><th></th></tr>'
-    local = f'<p class="said problem local" hidden>{said("admin_local")}</p>'
+    heads = "".join(f"<th>{text_html(key)}</th>" for key in ("admin_rater", "admin_rated"))
+    head = f'<tr>{heads}<th class="left">{text_html("admin_link")}</th><th></th></tr>'
+    local = f'<p class="notice problem local" hidden>{text_html("admin_local")}</p>'
     return f'{local}<div class="sheet seats"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
@@ -299,9 +299,9 @@ def _results(store: Store, panel: int) -> str:
     note = sheet.line(ranking.note) if ranking.note else ""
     chart = f'<div class="chart">{charts.intervals(ranking.strengths)}</div>' if ranking.strengths else ""
     people = rater_count(len({rating.rater for rating in ratings}))
-    how = f"{said('admin_how', pairs=len(ratings), raters=people)} {told(store.method(panel))}"
+    how = f"{text_html('admin_how', pairs=len(ratings), raters=people)} {line_html(store.method(panel))}"
     return (
-        f"<h2>{said('admin_scores')}</h2>{_means(found, order)}<h2>{said('admin_ranking')}</h2>{note}{chart}"
+        f"<h2>{text_html('admin_scores')}</h2>{_means(found, order)}<h2>{text_html('admin_ranking')}</h2>{note}{chart}"
         f'<p class="small">{how}</p><p class="files">{_file("panel-scores.csv", summary_csv(found, ranking))}'
         f"{_file('panel-ratings.csv', ratings_csv(ratings))}</p>"
     )
@@ -314,10 +314,10 @@ def _means(found: dict[str, dict[str, Mean]], order: Sequence[str]) -> str:
         for key in keys
     }
     rows = "".join(
-        f"<tr><td>{told(name)}</td>{''.join(_cell(found[name].get(key), best[key]) for key in keys)}</tr>"
+        f"<tr><td>{line_html(name)}</td>{''.join(_cell(found[name].get(key), best[key]) for key in keys)}</tr>"
         for name in order
     )
-    head = "".join(f"<th>{said(key)}</th>" for key in ("column_version", *(f"score_{key}" for key in keys)))
+    head = "".join(f"<th>{text_html(key)}</th>" for key in ("column_version", *(f"score_{key}" for key in keys)))
     return f'<div class="sheet"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 

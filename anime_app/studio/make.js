@@ -92,9 +92,9 @@ const follow = (kind, photo, say) => {
 	const timer = setInterval(show, 500), first = setTimeout(show, 150);
 	return {
 		state,
-		hear(said) {
-			if (said.began) state.start = performance.now();
-			Object.assign(state, said);
+		hear(progress) {
+			if (progress.began) state.start = performance.now();
+			Object.assign(state, progress);
 		},
 		seconds: () => (performance.now() - (state.start ?? began)) / 1000,
 		end() {
@@ -112,14 +112,14 @@ const take = (found) => {
 	for (const { file, place } of found) {
 		const suffix = `.${file.name.split(".").at(-1).toLowerCase()}`;
 		if (file.name.startsWith(".")) continue; // a folder's own business
-		if (!TOLD.suffixes.includes(suffix)) wrong.push(file.name);
-		else if (file.size > studio.told.limit) large.push(file.name);
-		else good.push({ id: ++counted, file, place, name: file.name, film: TOLD.films.includes(suffix), state: "new" });
+		if (!SETTINGS.suffixes.includes(suffix)) wrong.push(file.name);
+		else if (file.size > studio.settings.limit) large.push(file.name);
+		else good.push({ id: ++counted, file, place, name: file.name, film: SETTINGS.films.includes(suffix), state: "new" });
 	}
 	if (wrong.length) complain("no_pictures", { names: wrong.slice(0, 8).join(", ") + (wrong.length > 8 ? " …" : "") });
-	if (large.length) complain("too_large", { name: large.slice(0, 8).join(", "), most: studio.told.limit / 1e6 });
-	const room = TOLD.photos - photos.length;
-	if (good.length > room) complain("too_many", { count: good.length + photos.length, most: TOLD.photos });
+	if (large.length) complain("too_large", { name: large.slice(0, 8).join(", "), most: studio.settings.limit / 1e6 });
+	const room = SETTINGS.photos - photos.length;
+	if (good.length > room) complain("too_many", { count: good.length + photos.length, most: SETTINGS.photos });
 	const added = good.slice(0, Math.max(0, room));
 	if (!added.length) return;
 	for (const photo of added) if (!photo.film) photo.thumb = URL.createObjectURL(photo.file);
@@ -296,7 +296,7 @@ const failed = async (photo, error) => {
 	}
 	if (!(error instanceof Problem)) console.error(error);
 	photo.state = "failed";
-	complain("failed", { name: photo.name, reason: error.words ?? studio.told.texts.not_saved });
+	complain("failed", { name: photo.name, reason: error.words ?? studio.settings.texts.not_saved });
 	if (!photo.shown) remove(photo);
 	else photo.made = lookOf(order());
 };
@@ -333,7 +333,7 @@ const save = async (kind) => {
 		if (error instanceof Gone) complain("expired");
 		else if (error.name === "AbortError") note(words("stopped"));
 		else if (error instanceof Busy || error instanceof Away) complain(error instanceof Busy ? "busy_now" : "away_now");
-		else complain("failed", { name: zip ? "zip" : photo.name, reason: error.words ?? studio.told.texts.not_saved });
+		else complain("failed", { name: zip ? "zip" : photo.name, reason: error.words ?? studio.settings.texts.not_saved });
 	} finally {
 		watched.end();
 		saving = false;
@@ -427,7 +427,7 @@ const speak = () => {
 };
 window.addEventListener("studio-language", speak);
 find("[data-do=full-screen]").hidden = !document.fullscreenEnabled; // on an iPhone
-find("#files").accept = TOLD.suffixes.join();
+find("#files").accept = SETTINGS.suffixes.join();
 speak();
 restore(kept(localStorage, KEPT));
 percent();

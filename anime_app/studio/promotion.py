@@ -15,9 +15,9 @@ REFUSED = 1
 
 @dataclass(frozen=True)
 class Verdict:
-    """`said` is "promoted", "would promote", "rolled back", "refused", or "failed" with the reason."""
+    """`outcome` is "promoted", "would promote", "rolled back", "refused", or "failed" with the reason."""
 
-    said: str
+    outcome: str
     reason: str = ""
     version: str = ""
     champion_before: str = ""
@@ -25,7 +25,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        return self.said in ("promoted", "would promote", "rolled back")
+        return self.outcome in ("promoted", "would promote", "rolled back")
 
 
 def promote(project: Path, tracking_uri: str | None, style: str, number: int | None, dry_run: bool) -> Verdict:
@@ -69,17 +69,17 @@ def _read(status: int, out: str, errors: str) -> Verdict:
     """The verdict in the last line of what the flow printed, else its last words as the reason."""
     lines = [line for line in out.splitlines() if line.strip()]
     try:
-        said = json.loads(lines[-1])
-        gates = tuple(gate for gate in said.get("gates") or () if isinstance(gate, dict))
+        last = json.loads(lines[-1])
+        gates = tuple(gate for gate in last.get("gates") or () if isinstance(gate, dict))
         found = Verdict(
-            str(said["verdict"]), *(_text(said.get(key)) for key in ("reason", "version", "champion_before")), gates
+            str(last["verdict"]), *(_text(last.get(key)) for key in ("reason", "version", "champion_before")), gates
         )
     except (IndexError, ValueError, KeyError, AttributeError, TypeError):
         if "No module named" in errors:
             return Verdict("failed", "this project has no flows.promote: open a clone of the project with its flows")
         last = [line for line in errors.splitlines() if line.strip()] or lines or [f"it ended with status {status}"]
         return Verdict("failed", last[-1].strip()[:300])
-    agreed = status == (REFUSED if found.said == "refused" else 0)
+    agreed = status == (REFUSED if found.outcome == "refused" else 0)
     return found if agreed else Verdict("failed", found.reason or f"it ended with status {status}", gates=found.gates)
 
 

@@ -48,7 +48,7 @@ const ask = async (name, asked, { hear = () => {}, signal } = {}) => {
 				if (message.msg === "unexpected_error") reject(new Away());
 				if (message.msg !== "process_generating" && message.msg !== "process_completed") return;
 				last = read(message.output?.data?.[0]) ?? last;
-				if (last?.said) hear(last.said);
+				if (last?.progress) hear(last.progress);
 				if (message.msg === "process_completed") answered(last, message.success, resolve, reject);
 			};
 		});

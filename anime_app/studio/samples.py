@@ -48,8 +48,8 @@ def read_photo(path: Path, max_pixels: int) -> np.ndarray:
     try:
         frame = images.decode(path, max_pixels).frames[0]
     except (ValueError, OSError) as error:
-        said = " ".join(str(error).split()).removeprefix(f"{path}: ").replace(str(path), path.name)
-        raise PictureError(f"{path.name}: {said}") from error
+        message = " ".join(str(error).split()).removeprefix(f"{path}: ").replace(str(path), path.name)
+        raise PictureError(f"{path.name}: {message}") from error
     if frame.mode == "RGBA":
         frame = Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame)
     frame = frame.convert("RGB")

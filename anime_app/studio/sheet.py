@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from anime_app.studio.engineer_texts import TEXTS, gate, said, told
+from anime_app.studio.engineer_texts import TEXTS, gate, line_html, text_html
 from anime_app.studio.promotion import Verdict
 from anime_app.studio.version_charts import COLOURS, OTHER
 from anime_app.studio.versions import BASELINES, Version
@@ -38,9 +38,9 @@ def figures_table(versions: Sequence[Version]) -> str:
     best = {
         key: _best(versions, key, less) for key, less in COLUMNS if any(key in version.figures for version in versions)
     }
-    head = "".join(f"<th>{said(f'column_{key}')}</th>" for key in ("version", *best))
+    head = "".join(f"<th>{text_html(f'column_{key}')}</th>" for key in ("version", *best))
     rows = "".join(_row(version, best) for version in versions)
-    protocols = " <br> ".join(map(told, _protocols(versions)))
+    protocols = " <br> ".join(map(line_html, _protocols(versions)))
     note = f'<p class="small">{protocols}</p>' if protocols else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="sheet" tabindex="0" role="region" aria-labelledby="compare_figures">{table}</div>{note}'
@@ -59,10 +59,10 @@ def _row(version: Version, best: dict[str, float | None]) -> str:
     chip = f'<span class="chip">v{version.number}</span>' if version.key.startswith("run/") and version.number else ""
     marks = "".join(f'<span class="chip">{escape(alias)}</span>' for alias in version.aliases)
     dot = f'<i style="background:{COLOURS.get(version.variant, OTHER)}"></i>'
-    label = told(version.label.split(" · champion")[0] if marks else version.label)
+    label = line_html(version.label.split(" · champion")[0] if marks else version.label)
     beside = version.variant in BASELINES
     if beside:
-        label = said(f"baseline_{version.variant}")
+        label = text_html(f"baseline_{version.variant}")
     cells = []
     for key, _ in (column for column in COLUMNS if column[0] in best):
         value = version.figures.get(key)
@@ -80,8 +80,8 @@ def _protocols(versions: Sequence[Version]) -> list[str]:
 
 def protocol(version: Version) -> str:
     """How a version's figures were measured: they never travel without it. A registered one has it as a tag."""
-    if said := version.words.get("protocol"):
-        return said
+    if protocol := version.words.get("protocol"):
+        return protocol
     figures, words = version.figures, version.words
     if "latency_engine" not in words:
         return ""
@@ -101,11 +101,11 @@ def pane(title: str, about: str, size: tuple[int, int], src: str | None, problem
     """One picture, `size` its height and width; a turning ring while `src` is None, or one line on the problem."""
     inside = f'<img src="{src}" alt="" draggable="false">' if src else ""
     if not src:
-        inside = f'<div class="wait">{told(problem) or "<i></i>"}</div>'
+        inside = f'<div class="wait">{line_html(problem) or "<i></i>"}</div>'
     ratio = f"aspect-ratio:{size[1]}/{size[0]}"
     return (
         f'<figure class="pane"><div class="view" style="{ratio}">{inside}</div>'
-        f"<figcaption><b>{told(title)}</b><span>{escape(about)}</span></figcaption></figure>"
+        f"<figcaption><b>{line_html(title)}</b><span>{escape(about)}</span></figcaption></figure>"
     )
 
 
@@ -113,14 +113,14 @@ def panes(inside: Sequence[str]) -> str:
     """Panes under the buttons that zoom them."""
     signs = ((1.5, "larger", "+"), (0.667, "smaller", "−"))
     buttons = "".join(
-        f'<button type="button" data-zoom="{factor}"><span class="sr">{said(f"pane_{name}")}</span>'
+        f'<button type="button" data-zoom="{factor}"><span class="sr">{text_html(f"pane_{name}")}</span>'
         f'<span aria-hidden="true">{sign}</span></button>'
         for factor, name, sign in signs
     )
-    whole = f'<button type="button" data-zoom="0">{said("pane_whole")}</button>'
-    words = f'<span class="sr" id="pane_group">{said("pane_group")}</span>'
+    whole = f'<button type="button" data-zoom="0">{text_html("pane_whole")}</button>'
+    words = f'<span class="sr" id="pane_group">{text_html("pane_group")}</span>'
     group = '<div class="panes" data-panes tabindex="0" role="group" aria-labelledby="pane_group">'
-    tools = f'<div class="tools">{buttons}{whole}<span>{said("pane_hint")}</span>{words}</div>'
+    tools = f'<div class="tools">{buttons}{whole}<span>{text_html("pane_hint")}</span>{words}</div>'
     return f"{tools}{group}{''.join(inside)}</div>"
 
 
@@ -133,12 +133,12 @@ def about(version: Version) -> str:
 def verdict(found: Verdict, style: str) -> str:
     """What the flow decided, and every gate with its figure and bound."""
     version = f" v{escape(found.version)}" if found.version else ""
-    kind, key = "good" if found.good else "bad", f"verdict_{found.said.replace(' ', '_')}"
-    word = said(key) if key in TEXTS else escape(found.said)
+    kind, key = "good" if found.good else "bad", f"verdict_{found.outcome.replace(' ', '_')}"
+    word = text_html(key) if key in TEXTS else escape(found.outcome)
     head = f'<p class="verdict">{escape(style)}{version}<span class="chip {kind}">{word}</span></p>'
-    own = found.said == "rolled back"  # then it is what a person wrote
-    parts = [escape(found.reason) if own else told(found.reason)] if found.reason else []
-    parts += [said("verdict_before", version=found.champion_before)] if found.champion_before else []
+    own = found.outcome == "rolled back"  # then it is what a person wrote
+    parts = [escape(found.reason) if own else line_html(found.reason)] if found.reason else []
+    parts += [text_html("verdict_before", version=found.champion_before)] if found.champion_before else []
     return f"{head}<p>{' · '.join(parts)}</p>{_gates(found)}"
 
 
@@ -150,36 +150,36 @@ def _gates(found: Verdict) -> str:
         f"<td>{escape(number(row.get('bound')))}</td><td>{_passed(row.get('passed'))}</td></tr>"
         for row in found.gates
     )
-    heads = "".join(f"<th>{said(key)}</th>" for key in ("gate_figure", "gate_bound"))
-    head = f'<tr><th class="left">{said("gate_gate")}</th>{heads}<th></th></tr>'
+    heads = "".join(f"<th>{text_html(key)}</th>" for key in ("gate_figure", "gate_bound"))
+    head = f'<tr><th class="left">{text_html("gate_gate")}</th>{heads}<th></th></tr>'
     return f'<div class="sheet"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 
 def _passed(passed: object) -> str:
     kind, key = ("good", "gate_passed") if passed else ("bad", "gate_not_passed")
-    return f'<span class="chip {kind}">{said(key)}</span>'
+    return f'<span class="chip {kind}">{text_html(key)}</span>'
 
 
 def empty(key: str, **values: object) -> str:
     """What stands in the place of something that is not there."""
-    return f'<p class="empty">{said(key, **values)}</p>'
+    return f'<p class="empty">{text_html(key, **values)}</p>'
 
 
 def say(key: str, problem: bool = False, **values: object) -> str:
     """A line of the page's own."""
-    return _line(said(key, **values), problem)
+    return _line(text_html(key, **values), problem)
 
 
 def say_with_time(key: str, time_key: str, seconds: float, **values: object) -> str:
     """A line of the page's own, with a turning ring and the seconds that have passed."""
-    inside = f"{said(key, **values)} {said(time_key, count=f'{seconds:.0f}')}"
-    return f'<p class="said going" role="status"><i></i>{inside}</p>'
+    inside = f"{text_html(key, **values)} {text_html(time_key, count=f'{seconds:.0f}')}"
+    return f'<p class="notice going" role="status"><i></i>{inside}</p>'
 
 
 def line(text: str, problem: bool = False) -> str:
     """A line from below the page: escaped, and in Chinese where it is known."""
-    return _line(told(text), problem)
+    return _line(line_html(text), problem)
 
 
 def _line(inside: str, problem: bool) -> str:
-    return f'<p class="said{" problem" if problem else ""}" role="{"alert" if problem else "status"}">{inside}</p>'
+    return f'<p class="notice{" problem" if problem else ""}" role="{"alert" if problem else "status"}">{inside}</p>'

@@ -1,7 +1,7 @@
 // Files over the limit are named here, before Gradio's page sees them and says so in its own words; the others go on.
 // The server refuses them by the same limit, whatever the page does.
 (() => {
-	const { limit, tooLarge } = studio.told;
+	const { limit, tooLarge } = studio.settings;
 	const say = (files) => {
 		document.getElementById("too-large")?.remove();
 		if (!files.length) return;

@@ -5,8 +5,9 @@ from html import escape
 from math import ceil, floor, log10
 
 from anime_app.panel.ranking import Strength
-from anime_app.studio.engineer_texts import TEXTS, said, told
-from anime_app.studio.versions import STEPS, Version
+from anime_app.studio.engineer_texts import TEXTS, line_html, text_html
+from anime_app.studio.versions import Version
+from anime_model.runtime.names import VARIANTS
 
 COLOURS = {"teacher": "#7a6f9b", "separable": "#5b9bd5", "pruned": "#3fa796", "distilled": "#e09f3e", "int8": "#e2557f"}
 OTHER = "#b5a3ad"  # trials
@@ -42,7 +43,7 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
     shown = [(version, _at(version, y)) for version in versions]
     points = [(version, at) for version, at in shown if at]
     if not points:
-        return f'<p class="empty">{said("chart_none", figure=y.upper())}</p>'
+        return f'<p class="empty">{text_html("chart_none", figure=y.upper())}</p>'
     across, up = [at[0] for _, at in points], [at[1] for _, at in points]
     spread = (max(up) - min(up)) or max(up) or 1
     low_y = 0.0 if min(up) < 0.5 * max(up) else min(up) - 0.15 * spread
@@ -52,7 +53,7 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
         x = LEFT + (log10(at[0]) - log10(low)) / (log10(high) - log10(low)) * (WIDTH - LEFT - RIGHT)
         return x, TOP + (top - at[1]) / ((top - low_y) or 1) * (HEIGHT - TOP - BOTTOM)
 
-    axes = (said(key, "tspan") for key in ("chart_milliseconds", f"chart_{y}"))
+    axes = (text_html(key, "tspan") for key in ("chart_milliseconds", f"chart_{y}"))
     parts = [_grid(low, high, low_y, top, place), _axes(*axes)]
     steps = [place(at) for at in front([at for _, at in points])]
     path = " ".join(f"L{x:.1f} {steps[i - 1][1]:.1f} L{x:.1f} {v:.1f}" for i, (x, v) in enumerate(steps) if i)
@@ -61,7 +62,7 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
     taken = [(x - 7, v - 7, x + 7, v + 7) for x, v in (place(at) for _, at in points)]
     for version, at in drawn:
         parts.append(_button(version, place(at), at, y, version.key in chosen, taken))
-    label = said("chart_pareto", figure=y.upper(), count=len(points))
+    label = text_html("chart_pareto", figure=y.upper(), count=len(points))
     return _svg("front", WIDTH, HEIGHT, label, "".join(parts))
 
 
@@ -150,9 +151,9 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
 def trends(versions: Sequence[Version]) -> str:
     """Small charts of each figure over the numbers of one model's registered versions; a line for each variant."""
     if not versions:
-        return f'<p class="empty">{said("chart_no_versions")}</p>'
+        return f'<p class="empty">{text_html("chart_no_versions")}</p>'
     charts = "".join(_trend(versions, key) for key in FIGURES)
-    variants = [name for name in STEPS if any(version.variant == name for version in versions)]
+    variants = [name for name in VARIANTS if any(version.variant == name for version in versions)]
     legend = "".join(f'<span><i style="background:{COLOURS[name]}"></i>{name}</span>' for name in variants)
     return f'<div class="legend">{legend}</div><div class="trends">{charts}</div>'
 
@@ -184,14 +185,14 @@ def _trend(versions: Sequence[Version], key: str) -> str:
         joined = " ".join(f"{x:.1f},{y:.1f}" for _, _, (x, y) in line)
         parts.append(f'<polyline points="{joined}" stroke="{colour}"/>')
         parts += [_dot(version, f"{value:.{digits}f} {unit}".strip(), at, colour) for version, value, at in line]
-    word = said("column_version", "tspan")
+    word = text_html("column_version", "tspan")
     at = width / 2 + 15 - (30 if first == last else 0)  # one number alone stands in the middle, after the word
     parts.append(f'<text class="axis" x="{at}" y="{height - 4}" text-anchor="middle">{word}</text>')
     for number in sorted({first, last}):
         x = place(number, 0)[0]
         parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{number}</text>')
-    head = f'<text class="head" x="4" y="14">{said(title, "tspan")}{f", {unit}" if unit else ""}</text>'
-    label = said("chart_trend", figure=TEXTS[title], first=first, last=last)
+    head = f'<text class="head" x="4" y="14">{text_html(title, "tspan")}{f", {unit}" if unit else ""}</text>'
+    label = text_html("chart_trend", figure=TEXTS[title], first=first, last=last)
     return _svg(key, width, height, label, head + "".join(parts))
 
 
@@ -235,13 +236,13 @@ def intervals(strengths: Sequence[Strength]) -> str:
         title = f"{one.label}: {one.strength:.2f} ({one.low:.2f} – {one.high:.2f})"
         parts.append(
             f"<g><title>{escape(title)}</title>"
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{told(_short(one.label), "tspan")}</text>'
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{line_html(_short(one.label), "tspan")}</text>'
             f'<path class="whisker" d="M{place(one.low):.1f} {y}H{place(one.high):.1f}"/>'
             f'<circle cx="{place(one.strength):.1f}" cy="{y}" r="6"/>'
             f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">'
-            f"{said('chart_wins', 'tspan', share=f'{100 * one.share:.0f}')}</text></g>"
+            f"{text_html('chart_wins', 'tspan', share=f'{100 * one.share:.0f}')}</text></g>"
         )
-    words = said("chart_strength", "tspan")
+    words = text_html("chart_strength", "tspan")
     parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 7}" text-anchor="middle">{words}</text>')
-    label = said("chart_strengths", count=len(strengths))
+    label = text_html("chart_strengths", count=len(strengths))
     return _svg("strengths", WIDTH, height, label, "".join(parts))

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from anime_app.studio.settings import Studio
 from anime_model.runtime.models import find_model
+from anime_model.runtime.names import MODEL_PREFIX, VARIANTS
 from anime_model.runtime.session import ModelError, first_line
 
-STEPS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order of the pipeline
 BASELINES = ("photo", "filter", "reference")  # what they are compared with
 PANEL = "panel_"  # before the names of what raters said
-PREFIX = "animegan-"  # of registered models
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Catalogue:
     """All versions at hand; `notes` are lines for people on what is not there and what to do.
 
     `baselines` are what the last run's networks are compared with: figures that no network of ours has.
@@ -66,7 +65,7 @@ class Shelf:
         return [by_key[key] for key in keys if key in by_key]
 
 
-def read_shelf(studio: Studio) -> Shelf:
+def read_catalogue(studio: Studio) -> Catalogue:
     """Reads the project's files and asks MLflow: seconds at the first call, which imports MLflow."""
     notes = []
     run, trials, baselines = (), (), ()
@@ -84,7 +83,7 @@ def read_shelf(studio: Studio) -> Shelf:
     except ModelError as error:
         registry = ()
         notes.append(str(error))
-    return Shelf(_matched(run, registry), registry, trials, tuple(notes), baselines)
+    return Catalogue(_matched(run, registry), registry, trials, tuple(notes), baselines)
 
 
 def run_versions(project: Path) -> tuple[Version, ...]:
@@ -123,7 +122,7 @@ def registry_versions(studio: Studio) -> tuple[Version, ...]:
     try:
         from anime_model.runtime.from_mlflow import list_versions
 
-        rows = list_versions(uri, PREFIX)
+        rows = list_versions(uri, MODEL_PREFIX)
     except ModuleNotFoundError as error:
         raise ModelError("MLflow is not installed, so no registered versions: pip install mlflow") from error
     except Exception as error:  # MLflow's stores raise whatever their clients raise
@@ -198,7 +197,7 @@ def _matched(run: Sequence[Version], registry: Sequence[Version]) -> tuple[Versi
 
 def _registered(row: dict) -> Version:
     figures, words = _figures(row["tags"])
-    style = words.get("style", row["model"].removeprefix(PREFIX))
+    style = words.get("style", row["model"].removeprefix(MODEL_PREFIX))
     variant = words.get("variant", "?")
     marks = "".join(f" · {alias}" for alias in row["aliases"])
     label = f"{style} v{row['number']} · {variant}{marks}"
@@ -228,7 +227,7 @@ def _figures(tags: dict[str, str]) -> tuple[dict[str, float], dict[str, str]]:
 
 
 def _order(variant: str) -> tuple[int, str]:
-    return (STEPS.index(variant) if variant in STEPS else len(STEPS), variant)
+    return (VARIANTS.index(variant) if variant in VARIANTS else len(VARIANTS), variant)
 
 
 def _records(path: Path) -> list[dict]:

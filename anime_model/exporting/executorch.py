@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from anime_model.exporting.order import MULTIPLE, Order, Run
+from anime_model.exporting.order import Order, Run
 from anime_model.exporting.source import Source
+from anime_model.runtime.tiles import MULTIPLE
 
 MOST = 2048  # pixels of a side: memory is planned for the largest picture
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from anime_model.exporting import coreml, executorch, litert, ncnn_pair, onnx_file, openvino_ir, torchscript
 from anime_model.exporting.nearness import check
-from anime_model.exporting.order import FLOAT, FP16, INT8, MULTIPLE, FormatError, Order, Size, hushed, text_of
+from anime_model.exporting.order import FLOAT, FP16, INT8, FormatError, Order, Size, hushed, text_of
 from anime_model.exporting.photos import batch, photos, resized
 from anime_model.exporting.source import Source, read_source
+from anime_model.runtime.tiles import MULTIPLE
 
 COMMON: Size = (512, 512)
 LEARNT_AT: Size = (256, 256)  # ranges for files that take any size

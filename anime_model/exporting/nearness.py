@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from anime_model.exporting.order import INT8, MULTIPLE, FormatError, Order, Run, text_of
+from anime_model.exporting.order import INT8, FormatError, Order, Run, text_of
 from anime_model.exporting.photos import batch, resized
 from anime_model.runtime.network import Network, to_levels
-from anime_model.runtime.tiles import stylize_whole
+from anime_model.runtime.tiles import MULTIPLE, stylize_whole
 
 LEAST = {"float": 40.0, "fp16": 40.0, INT8: 30.0}  # dB
 ODD = ((61, 83), (100, 52), (225, 129))  # sides that no network takes as they are

@@ -12,7 +12,6 @@ import numpy as np
 from anime_model.runtime.session import first_line
 
 FLOAT, FP16, INT8 = "float", "fp16", "int8"
-MULTIPLE = 4  # of height and width: the networks halve the resolution twice
 Size = tuple[int, int]
 # float32 [1, 3, H, W] in [-1, 1], H and W multiples of 4, to the same
 Run = Callable[[np.ndarray], np.ndarray]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from anime_model.metrics.bootstrap import LEVEL
 from anime_model.metrics.latency import alone_on_the_machine, onnx_run
 
-LEVEL = 0.95
 PAIRS, MOST_PAIRS = 31, 155  # of runs: more are added while the interval is wide
 NARROW = 0.1  # of the median: an interval no wider ends the measurement
 SECONDS = 60.0  # after which no more pairs are added to the first ones

@@ -25,9 +25,9 @@ from anime_model.pictures.sampling import spread
 from anime_model.pictures.tables import write_table
 from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.report.baselines import FILTER, PHOTO, REFERENCE, Draw, Reference, filter_of, runs_at, weight_of
+from anime_model.runtime.names import VARIANTS
 from anime_model.runtime.network import Network
 
-VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")  # in the order in which they are made
 TEACHER = VARIANTS[0]
 MOST_FRAMES = 600  # square cuts of style frames on the real side of FID; more change it little and take minutes
 

@@ -71,7 +71,7 @@ def settings(workspace: Path) -> dict[str, str]:
     }
 
 
-def settle(workspace: Path) -> None:
+def apply_settings(workspace: Path) -> None:
     """Fill in what is missing, and put the running interpreter first, so that `python` in `dvc.yaml` is this one."""
     for name, value in settings(workspace).items():
         os.environ.setdefault(name, value)
@@ -109,7 +109,7 @@ def work_without_git(workspace: Path) -> None:
 
 
 def found_server() -> str | None:
-    """The address in PREFECT_API_URL where `settle` put it there, and not a person."""
+    """The address in PREFECT_API_URL where `apply_settings` put it there, and not a person."""
     url = os.environ.get(FOUND)
     return url if url == os.environ.get("PREFECT_API_URL") else None
 
@@ -127,7 +127,7 @@ def running_server(prefect_home: Path, port: int = PREFECT_PORT) -> str | None:
 
 
 WORKSPACE = find_workspace(Path.cwd())
-settle(WORKSPACE)
+apply_settings(WORKSPACE)
 
 if __name__ == "__main__":  # python -m flows.machine.environment prefect server start
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -16,12 +16,12 @@ def ask(root: Path, *arguments: str) -> tuple[str, str]:
     return (done.stdout, "") if done.returncode == 0 else ("", _problem(root, done.stderr))
 
 
-def _problem(root: Path, said: str) -> str:
-    if "dubious ownership" in said:
+def _problem(root: Path, stderr: str) -> str:
+    if "dubious ownership" in stderr:
         return f"{root} belongs to another user: git config --global --add safe.directory '{root}'"
-    if "not a git repository" in said:
+    if "not a git repository" in stderr:
         return f"{root} is no git repository"
-    return " ".join(said.split())[:200] or "git failed without a word"
+    return " ".join(stderr.split())[:200] or "git failed without a word"
 
 
 def commit(root: Path) -> tuple[str, str]:

@@ -170,8 +170,8 @@ def _reason(node: DvcStage) -> str:
 def _words(kind: str, files: Mapping[str, object], keys: Mapping[str, list[str]], most: int = 3) -> str:
     """`changed deps: tasks/prune.py, params.yaml (prune.rounds)`; numbers come first: they are never cut off."""
     names = sorted(files, key=lambda file: file not in keys)
-    told = [f"{name} ({_some(keys[name], most)})" if keys.get(name) else name for name in names]
-    return f"{kind}: {_some(told, most)}"
+    shown = [f"{name} ({_some(keys[name], most)})" if keys.get(name) else name for name in names]
+    return f"{kind}: {_some(shown, most)}"
 
 
 def _some(names: Sequence[str], most: int) -> str:

@@ -9,7 +9,7 @@ from threading import Event
 from anime_model.recipes.recipe import Recipe
 from flows.pipeline.graph import Pipeline, Stage
 from flows.pipeline.run_stage import run_python
-from flows.pipeline.source_data import unsettled
+from flows.pipeline.source_data import out_of_sync
 
 LONG = 2000  # steps of training from which it is worth to time a few of them first
 
@@ -63,13 +63,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def told(pipeline: Pipeline, recipe: Recipe) -> list[str]:
-    """A line for each stage that would run and each folder that would be settled, and one for all others."""
-    data = [f"{source.path}: {source.state}, as {source.file} sees it" for source in unsettled(pipeline.sources)]
-    return [*data, *_told_stages(pipeline.stages, recipe)]
+def plan_lines(pipeline: Pipeline, recipe: Recipe) -> list[str]:
+    """A line for each stage that would run and each folder that would be synchronized, and one for all others."""
+    data = [f"{source.path}: {source.state}, as {source.file} sees it" for source in out_of_sync(pipeline.sources)]
+    return [*data, *_stage_lines(pipeline.stages, recipe)]
 
 
-def _told_stages(stages: Sequence[Stage], recipe: Recipe) -> list[str]:
+def _stage_lines(stages: Sequence[Stage], recipe: Recipe) -> list[str]:
     steps = steps_to_do(stages, recipe)
     run = [stage for stage in stages if stage.changed]
     width = max((len(stage.name) for stage in run), default=0)

@@ -114,8 +114,8 @@ def _failure(status: int, tail: deque[str]) -> StageError:
     if not EXITED.search(text) and (why := dvc_error(tail)):
         return StageError(why)
     errors = [line for line in own if ERROR_LINE.match(line)]
-    said = (errors or own or [line for line in tail if line.strip()] or ["DVC failed without a word"])[-1]
-    return StageError(f"{re.sub(r'^(?i:error): ', '', said)}")
+    message = (errors or own or [line for line in tail if line.strip()] or ["DVC failed without a word"])[-1]
+    return StageError(f"{re.sub(r'^(?i:error): ', '', message)}")
 
 
 def dvc_error(tail: Sequence[str]) -> str:
@@ -124,8 +124,8 @@ def dvc_error(tail: Sequence[str]) -> str:
     if not starts:
         return ""
     lines = itertools.takewhile(str.strip, list(tail)[starts[-1] :])
-    said = " ".join(line.strip() for line in lines if not DVC_LINKS.match(line))
-    return said.removeprefix("ERROR: ").removeprefix("failed to reproduce ")
+    message = " ".join(line.strip() for line in lines if not DVC_LINKS.match(line))
+    return message.removeprefix("ERROR: ").removeprefix("failed to reproduce ")
 
 
 def _signal(status: int, text: str) -> str:

@@ -26,17 +26,17 @@ class Runner:
         run_python(["-m", "dvc", *arguments], self.root, self.stop, self.timeout, self.on_line, self.on_talk)
 
 
-def unsettled(sources: Iterable[Source]) -> list[Source]:
+def out_of_sync(sources: Iterable[Source]) -> list[Source]:
     return [source for source in sources if source.state != SAME]
 
 
-def settle(sources: Sequence[Source], runner: Runner, remote: bool = False) -> list[str]:
+def sync(sources: Sequence[Source], runner: Runner, remote: bool = False) -> list[str]:
     """Make every folder and its `.dvc` file agree, without asking any remote unless told to; what was done, in words.
 
     What people have put in or taken away is noted in the `.dvc` file, as `dvc add` does; where git has changed that
     file, the folder follows from DVC's cache. Raises `GraphError` where data are missing, `StageError`.
     """
-    return [_settled(source, runner, remote) for source in unsettled(sources)]
+    return [_synced(source, runner, remote) for source in out_of_sync(sources)]
 
 
 def pull(sources: Sequence[Source], runner: Runner) -> list[str]:
@@ -46,21 +46,21 @@ def pull(sources: Sequence[Source], runner: Runner) -> list[str]:
     from the remote where it is missing or an earlier version. What people have changed since is left as it is: taken
     for their wish. Raises `GraphError`, `StageError`.
     """
-    said = []
+    done = []
     for source in sources:
         refuse_changed_import(source)
         if source.imported:
             runner.on_line(f"dvc update {source.file}")
             runner.dvc("update", source.file)
-            said.append(f"{source.file} updated")
+            done.append(f"{source.file} updated")
         elif source.state in (MISSING, OTHER):
-            said.append(_brought(source, runner, remote=True))
+            done.append(_brought(source, runner, remote=True))
         else:
-            said.append(source.file)
-    return said
+            done.append(source.file)
+    return done
 
 
-def _settled(source: Source, runner: Runner, remote: bool) -> str:
+def _synced(source: Source, runner: Runner, remote: bool) -> str:
     refuse_changed_import(source)
     if source.state != CHANGED:
         return _brought(source, runner, remote)

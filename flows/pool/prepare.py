@@ -78,8 +78,8 @@ def deploy(pool: str, commit: str) -> None:
     environment = os.environ | {"ANIME_COMMIT": commit}
     done = subprocess.run(command, cwd=WORKSPACE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it failed without a word"]
-        raise CloneError(f"prefect deploy: {said[-1]}")
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it failed without a word"]
+        raise CloneError(f"prefect deploy: {lines[-1]}")
 
 
 def watch_heartbeats() -> None:

@@ -37,7 +37,7 @@ class Remote:
         except RemoteError:
             raise
         except Exception as error:  # each storage has classes of its own
-            raise RemoteError(f"the remote {self.url} {what}: {said(error)}") from error
+            raise RemoteError(f"the remote {self.url} {what}: {one_line(error)}") from error
 
     def mark(self) -> None:
         """Before a worker starts: that it can be written, and the mark by which it is known. Raises `RemoteError`."""
@@ -56,7 +56,7 @@ class Remote:
                 raise RemoteError(f"the remote {self.url} is gone: {MARK} is not there")
 
 
-def said(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What an error says, in one line, or its class where it says nothing."""
     causes = [error, *filter(None, (error.__cause__, error.__context__))]
     text = next((found for cause in causes if (found := " ".join(str(cause).split()))), type(error).__name__)
@@ -77,4 +77,4 @@ def open_remote(root: Path) -> Remote:
             f"{root} has no DVC remote to hand results on by: `dvc remote add -d store ADDRESS`, and commit .dvc/config"
         ) from None
     except (DvcException, OSError, ImportError) as error:
-        raise RemoteError(f"the DVC remote of {root} cannot be used: {said(error)}") from error
+        raise RemoteError(f"the DVC remote of {root} cannot be used: {one_line(error)}") from error

@@ -12,8 +12,9 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from anime_model.runtime.names import LITE
 from flows.machine.hashes import file_md5
-from flows.registry.versions import LITE, model_name, registry_error
+from flows.registry.versions import model_name, registry_error
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 NO_ALIAS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")

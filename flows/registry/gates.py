@@ -49,7 +49,7 @@ class Gate:
         return number(self.figure) + interval(self.low, self.high)
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         verdict = "passed" if self.passed else "failed, overridden" if self.overridden else "failed"
         return f"{verdict}: {self.measured}, {self.rule} {number(self.bound)}"
 

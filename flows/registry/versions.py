@@ -25,6 +25,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
 
+from anime_model.runtime.names import LITE, MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
@@ -33,8 +34,6 @@ from flows.registry.identity import workspace_id
 from flows.registry.moved import put_right
 
 HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
-LITE = "int8"  # the variant that people get
-PREFIX = "animegan-"  # of registered models
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
 # What the figures of a file depend on besides itself: networks of the metrics, and the pictures.
 PROTOCOL = ("fid_features", "fid_real", "fid_fake", "fid_resamples", "lpips_net", "pictures_md5")
@@ -50,7 +49,7 @@ class RegistryError(RuntimeError):
 
 
 def model_name(style: str) -> str:
-    return f"{PREFIX}{style}"
+    return f"{MODEL_PREFIX}{style}"
 
 
 def experiment_name() -> str:
@@ -132,9 +131,9 @@ def registry_error(error: Exception) -> RegistryError:
 
 def reason_of(error: Exception) -> str:
     """Why MLflow did not do it, in a few words."""
-    said = " ".join(str(error).split())
-    away = "Max retries exceeded" in said or "onnection" in said
-    return "does not answer" if away else f"did not take the results: {said[:300]}"
+    message = " ".join(str(error).split())
+    away = "Max retries exceeded" in message or "onnection" in message
+    return "does not answer" if away else f"did not take the results: {message[:300]}"
 
 
 def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[Variant]:

@@ -86,13 +86,13 @@ def hours(text: str) -> float:
 
 def why(error: Exception) -> str:
     """What went wrong for a person to read: no class of Python, but where the message alone says nothing."""
-    said = " ".join(str(error).split())
-    if "Failed to reach API" in said or "All connection attempts failed" in said:
+    message = " ".join(str(error).split())
+    if "Failed to reach API" in message or "All connection attempts failed" in message:
         page = os.environ.get("PREFECT_API_URL", "its address")
         return f"Prefect does not answer at {page}: start it, or unset PREFECT_API_URL, and a server comes up by itself"
-    if isinstance(error, LookupError | TypeError | AttributeError) or not said:
-        said = f"a fault of the program, {type(error).__name__}: {said}"
-    return f"{said} (--debug shows more)"
+    if isinstance(error, LookupError | TypeError | AttributeError) or not message:
+        message = f"a fault of the program, {type(error).__name__}: {message}"
+    return f"{message} (--debug shows more)"
 
 
 class Passing:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.readme import VARIANTS
+from anime_model.runtime.names import VARIANTS
 from benchmarks.showcase import CELL, GAP, HEAD, LARGE, main, page, photo_files
 from tests.tiny_onnx import identity_model
 

@@ -49,6 +49,6 @@ def test_any_other_figure(value, expected):
 
 def test_a_gate_says_its_interval_where_there_is_one():
     gate = Gate("latency_ratio", 1.0625, AT_MOST, 1.5, low=0.98765, high=1.1)
-    assert gate.said == "passed: 1.0625 (0.9877 to 1.1), at most 1.5"
+    assert gate.summary == "passed: 1.0625 (0.9877 to 1.1), at most 1.5"
     assert interval(0.9, None) == interval(nan, 1.0) == ""
-    assert Gate("bytes", 2_143_552, AT_MOST, 2e6).said == "failed: 2,143,552, at most 2,000,000"
+    assert Gate("bytes", 2_143_552, AT_MOST, 2e6).summary == "failed: 2,143,552, at most 2,000,000"

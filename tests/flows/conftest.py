@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.forked import forking_python
 from tests.flows.toy import dvc, git, make_project
 from tests.support import made_once
 
@@ -29,6 +30,12 @@ os.environ |= SETTINGS  # here, not in a fixture: the tools read them when a tes
 
 def pytest_sessionfinish() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def forked_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process starts of DVC is forked: see `forked.py`."""
+    monkeypatch.setattr(sys, "executable", forking_python())
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 
 from flows.registry.versions import register
 from tests.flows.conftest import ROOT
+from tests.flows.forked import forking_python
 
 
 def draw_pictures(folder: Path, count: int, seed: int, size: int = 64) -> None:
@@ -51,16 +51,20 @@ def register_lite(root: Path, gain: float, style: str = "cel", **figures: str) -
 
 
 def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """A flow as people start it, in the current folder, with MLflow's store there too."""
-    process = start(module, *arguments, **environment)
+    """A flow in the current folder, with MLflow's store there too."""
+    return ended(start(module, *arguments, **environment))
+
+
+def ended(process: subprocess.Popen) -> subprocess.CompletedProcess:
     out, err = process.communicate(timeout=400)
     assert "Traceback" not in out + err, out + err
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def start(module: str, *arguments: str, **environment: str) -> subprocess.Popen:
+def start(module: str, *arguments: str, python: str = "", **environment: str) -> subprocess.Popen:
+    """It is forked unless a `python` is named."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [python or forking_python(), "-m", module, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

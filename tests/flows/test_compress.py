@@ -14,16 +14,17 @@ import mlflow
 import pytest
 
 from tests.flows.conftest import ROOT
+from tests.flows.forked import forking_python
 from tests.flows.pipeline.test_run_stage import gone, hanging
 
 pytestmark = pytest.mark.slow
 STAGES = [f"{kind}@{style}" for kind in ("train_teacher", "export", "evaluate") for style in ("cel", "ink")]
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen:
-    """The flow in the current folder, with MLflow's store there too."""
+def start(*arguments: str, python: str = "", **environment: str) -> subprocess.Popen:
+    """The flow in the current folder, with MLflow's store there too; it is forked unless a `python` is named."""
     return subprocess.Popen(
-        [sys.executable, "-m", "flows.compress", *arguments],
+        [python or forking_python(), "-m", "flows.compress", *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -76,7 +77,7 @@ def versions(root: Path) -> int:
 
 
 def test_the_first_run_does_everything_and_the_second_nothing(toy: Path, prefect_api: str):
-    first = compress(PREFECT_API_URL=prefect_api)
+    first = compress(python=sys.executable, PREFECT_API_URL=prefect_api)
     assert first.returncode == 0, first.stderr
     events = trace(toy)
     assert sorted(stage for event, stage, _ in events if event == "begin") == sorted(STAGES)
@@ -147,7 +148,7 @@ def test_ctrl_c_takes_everything_along(made: Path):
     """With a server of the flow's own, which the same Ctrl-C reaches in a terminal."""
     recipe = made / "params.yaml"
     recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 2"))
-    process = start(TOY="hang train_teacher@cel")
+    process = start(python=sys.executable, TOY="hang train_teacher@cel")
     pids = hanging(made, patience=120)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)

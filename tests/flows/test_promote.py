@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import mlflow
@@ -10,7 +11,7 @@ import pytest
 from flows.promote import Outcome, Wish, _decide, _parser, check, gate_rows, panel_score, rollback
 from flows.registry import champion
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
-from tests.flows.promoting import draw_pictures, register_lite, relax_latency, run, start
+from tests.flows.promoting import draw_pictures, ended, register_lite, relax_latency, run, start
 from tests.flows.registry.test_versions import store  # noqa: F401  a fixture
 from tests.flows.test_compress import post
 
@@ -45,7 +46,8 @@ def tags(client: mlflow.MlflowClient, version: int) -> dict[str, str]:
 
 
 def test_the_first_champion_and_the_next(made: Path, client: mlflow.MlflowClient, prefect_api: str):
-    tried = run("flows.promote", "cel", "--dry-run", "--json", PREFECT_API_URL=prefect_api)
+    options = ("cel", "--dry-run", "--json")
+    tried = ended(start("flows.promote", *options, python=sys.executable, PREFECT_API_URL=prefect_api))
     assert (tried.returncode, told(tried)["verdict"], aliases(client)) == (0, "would promote", (None, None, None))
     assert not [key for key in tags(client, 2) if key.startswith(("gate_", "promotion"))]
 

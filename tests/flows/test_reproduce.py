@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from flows.registry.versions import register
-from flows.reproduce import ReproductionError, _told_outs, find_version, reproduce_version
+from flows.reproduce import ReproductionError, _compare_outs, find_version, reproduce_version
 from tests.flows.promoting import make_retrainable, run
 from tests.flows.registry.test_versions import store  # noqa: F401  a fixture
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_made_again_is_one_line(made: Path, store: mlflow.MlflowC
 def test_files_that_differ_are_named_and_what_cannot_be_the_same_is_said():
     then = dict.fromkeys(("a/quantized/sensitivity.csv", "a/evaluation/int8.json", "a/exports"), "1")
     reasons, times = (then | {name: "2"} for name in list(then)[:2])
-    assert _told_outs(then, then) == "the recorded files"
-    assert _told_outs(times, then) == "the recorded files but for times"
-    assert _told_outs(reasons, then) == "the recorded files but for why layers stay float"
-    assert _told_outs(then | {"a/exports": "2", "a/evaluation/int8.json": "3"}, then) == "other files (exports)"
+    assert _compare_outs(then, then) == "the recorded files"
+    assert _compare_outs(times, then) == "the recorded files but for times"
+    assert _compare_outs(reasons, then) == "the recorded files but for why layers stay float"
+    assert _compare_outs(then | {"a/exports": "2", "a/evaluation/int8.json": "3"}, then) == "other files (exports)"

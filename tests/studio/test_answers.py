@@ -10,7 +10,7 @@ pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[st
 
 from anime_app.panel.store import CRITERIA, Candidate, Drawn, Store
 from anime_app.studio import compare, judge
-from anime_app.studio.desk import Desk
+from anime_app.studio.engineer_state import EngineerState
 from anime_app.studio.judge_texts import TEXTS
 from anime_app.studio.settings import Studio
 
@@ -69,19 +69,19 @@ def test_nothing_is_promoted_without_the_studio_s_token(tmp_path: Path, monkeypa
     monkeypatch.setattr(compare, "GUESS", 0)
     monkeypatch.setattr(compare.promotion, "promote", lambda *arguments: pytest.fail("asked"))
     studio = Studio(project=tmp_path, token=own)
-    said = list(compare._promoted(studio, Desk(studio), "promote", "cel", 1, "", token))
+    said = list(compare._promoted(studio, EngineerState(studio), "promote", "cel", 1, "", token))
     assert len(said) == 1
     assert "problem" in said[0]
 
 
 def test_a_page_s_new_question_ends_the_one_before(tmp_path: Path):
-    desk = Desk(Studio(project=tmp_path))
-    first, other = desk.begin("page"), desk.begin("another page")
-    assert desk.is_last("page", first)
-    second = desk.begin("page")
-    assert not desk.is_last("page", first)
-    assert desk.is_last("page", second)
-    assert desk.is_last("another page", other)
+    state = EngineerState(Studio(project=tmp_path))
+    first, other = state.begin("page"), state.begin("another page")
+    assert state.is_last("page", first)
+    second = state.begin("page")
+    assert not state.is_last("page", first)
+    assert state.is_last("page", second)
+    assert state.is_last("another page", other)
 
 
 def test_every_handler_of_the_administrator_s_part_asks_for_the_token():

@@ -192,7 +192,7 @@ def test_results_are_shown_kept_as_csv_and_written_to_mlflow(visit, links, proje
     page.get_by_role("tab", name="Judge").click()
     page.locator("#judge-token input").fill(TOKEN)
     page.locator("#judge-open").click()
-    page.locator("#judge-results .chart, #judge-results .said").first.wait_for()
+    page.locator("#judge-results .chart, #judge-results .notice").first.wait_for()
     rows = page.locator("#judge-results tbody tr").all_inner_texts()
     assert sorted(row.split("\t")[0] for row in rows) == ["cel v1 · teacher", "cel v3 · pruned", "cel v5 · int8"]
     assert "Student's t intervals over raters" in page.locator("#judge-results .small").inner_text()

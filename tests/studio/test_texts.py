@@ -23,7 +23,7 @@ from anime_model.runtime.palettes import PALETTES
 ROOT = Path(__file__).parents[2]
 TABLES = {"page": texts.TEXTS, "engineers": engineer_texts.TEXTS, "raters": judge_texts.TEXTS}
 SOURCES = sorted((ROOT / "anime_app" / "studio").glob("*.py"))
-SAYS = {"label", "page_label", "both", "said", "say", "empty", "_head", "_t", "_said"}
+SAYS = {"label", "page_label", "both", "text_html", "say", "empty", "_head", "_t"}
 # Whatever these raise or note may be read on the page.
 BELOW = (
     "anime_app/panel/store.py", "anime_app/panel/ranking.py", "anime_app/studio/versions.py",

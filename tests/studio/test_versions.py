@@ -17,7 +17,7 @@ from anime_app.studio.versions import (
     Version,
     _registered,
     model_file,
-    read_shelf,
+    read_catalogue,
     run_versions,
     tracking_uri,
     trial_versions,
@@ -49,10 +49,10 @@ def test_trials_of_the_exploration_have_their_files_where_these_are_left(root: P
 
 
 def test_what_networks_are_compared_with_are_rows_and_no_versions(root: Path):
-    shelf = read_shelf(Studio(project=root))
-    assert [version.variant for version in shelf.baselines] == ["photo", "filter"]
-    assert not {version.key for version in shelf.baselines} & {version.key for version in shelf.all}
-    page = figures_table([*shelf.baselines, *shelf.run])
+    catalogue = read_catalogue(Studio(project=root))
+    assert [version.variant for version in catalogue.baselines] == ["photo", "filter"]
+    assert not {version.key for version in catalogue.baselines} & {version.key for version in catalogue.all}
+    page = figures_table([*catalogue.baselines, *catalogue.run])
     rows = re.findall(r"<tr.*?</tr>", page.partition("<tbody>")[2])
     assert len(rows) == 7
     assert "untouched photo" in rows[0]
@@ -61,7 +61,7 @@ def test_what_networks_are_compared_with_are_rows_and_no_versions(root: Path):
     assert "LPIPS to reference" not in page, "nobody has one"
     for text in ("", "{", '{"variant": "photo"}', "[3, {}]"):
         (root / "artifacts" / "cel" / "evaluation" / "baselines.json").write_text(text)
-        assert read_shelf(Studio(project=root)).baselines == ()
+        assert read_catalogue(Studio(project=root)).baselines == ()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"rows": 3}', '{"rows": [1, {"trial": "../../x", "ms": "a"}]}'])
@@ -73,12 +73,12 @@ def test_broken_records_are_no_records(root: Path, text: str):
 
 
 def test_what_is_missing_is_one_line_each(tmp_path: Path):
-    assert read_shelf(Studio()).notes == (
+    assert read_catalogue(Studio()).notes == (
         "No project is open: start the studio in the folder of a pipeline project, or name one.",
         "No MLflow registry: set MLFLOW_TRACKING_URI, or run the pipeline, which makes mlflow.db.",
     )
     (tmp_path / "empty").mkdir()
-    notes = read_shelf(Studio(project=tmp_path / "empty")).notes
+    notes = read_catalogue(Studio(project=tmp_path / "empty")).notes
     assert notes[0] == "empty has no evaluated models yet: python -m flows.compress makes them."
     assert not (tmp_path / "empty" / "mlflow.db").exists(), "looking makes no database"
     assert tracking_uri(Studio(tracking_uri=f"sqlite:///{tmp_path}/none.db")) is None
@@ -88,9 +88,9 @@ def test_without_mlflow_the_run_is_still_there(root: Path, monkeypatch):
     (root / "mlflow.db").touch()
     monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.delitem(sys.modules, "anime_model.runtime.from_mlflow", raising=False)
-    shelf = read_shelf(Studio(project=root))
-    assert len(shelf.run) == 5
-    assert shelf.notes == ("MLflow is not installed, so no registered versions: pip install mlflow",)
+    catalogue = read_catalogue(Studio(project=root))
+    assert len(catalogue.run) == 5
+    assert catalogue.notes == ("MLflow is not installed, so no registered versions: pip install mlflow",)
 
 
 def test_a_hash_of_digits_is_no_figure():
@@ -172,7 +172,7 @@ def test_the_flow_is_asked_with_the_registry_s_address(root: Path):
 def test_a_flow_that_gives_no_verdict_failed_with_its_last_words(root: Path, program: str, reason: str):
     (root / "flows" / "promote.py").write_text(program)
     found = promote(root, None, "cel", None, False)
-    assert (found.said, found.reason, found.good) == ("failed", reason, False)
+    assert (found.outcome, found.reason, found.good) == ("failed", reason, False)
 
 
 def test_a_flow_that_hangs_is_ended_with_what_it_started(root: Path, monkeypatch):
@@ -181,7 +181,7 @@ def test_a_flow_that_hangs_is_ended_with_what_it_started(root: Path, monkeypatch
         "import subprocess, sys, time\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)'])"
     )
     (root / "flows" / "promote.py").write_text(f"{program}\nopen('child', 'w').write(str(child.pid))\ntime.sleep(99)")
-    assert roll_back(root, None, "cel", "why").said == "failed"
+    assert roll_back(root, None, "cel", "why").outcome == "failed"
     assert gone([int((root / "child").read_text())])
 
 

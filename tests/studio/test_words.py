@@ -126,13 +126,13 @@ def test_the_administrator_s_part(page, language: str, project: Path):
     tab(page, "judge")
     assert foreign(page, language) == set()
     page.click("#judge-open")
-    page.locator("#judge-said .problem").wait_for()
+    page.locator("#judge-notice .problem").wait_for()
     assert foreign(page, language) == set()
     page.locator("#judge-token input").fill(TOKEN)
     page.locator("#judge-token input").press("Enter")
     page.locator("#judge-new button").first.click()
     page.click("#judge-make")
-    page.locator("#judge-said .problem").wait_for()
+    page.locator("#judge-notice .problem").wait_for()
     assert foreign(page, language) == set()
     page.locator("#judge-name input, #judge-name textarea").first.fill("lamp")
     for name in ("cel v1 · teacher", "cel v5 · int8"):
@@ -140,13 +140,13 @@ def test_the_administrator_s_part(page, language: str, project: Path):
         page.get_by_role("option", name=name).first.click()
     page.locator("#judge-raters textarea").fill("slow")
     page.click("#judge-make")
-    page.locator("#judge-said [role=status]").wait_for()  # the links of the panel before are there until then
+    page.locator("#judge-notice [role=status]").wait_for()  # the links of the panel before are there until then
     assert foreign(page, language) == set()
     rate_all(project, page.locator("#judge-links a").get_attribute("href").split("=")[1])
     page.click("#judge-again")
     page.locator("#judge-results .chart").wait_for()
     page.click("#judge-log")
-    page.locator("#judge-logged .said").nth(1).wait_for()
+    page.locator("#judge-logged .notice").nth(1).wait_for()
     page.locator("[data-copy]").click()
     assert foreign(page, language) == set()
 

@@ -12,7 +12,7 @@ import yaml
 
 from anime_model.demo.scenes import generate_demo
 from anime_model.training.preparation import prepare
-from tests.tasks.forked import Forked
+from tests.forking import python_with, start_server
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -61,32 +61,53 @@ def small_data(tmp_path_factory) -> Path:
     return folder / "data"
 
 
+def stage_modules() -> tuple[list[str], list[str]]:
+    """What all stages import of the project, and the stages themselves, which no server has imported."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    files = {Path(dep) for stage in stages for dep in stage["deps"] if dep.endswith(".py")}
+    names = {file: ".".join(file.with_suffix("").parts) for file in sorted(files)}
+    shared = [name for file, name in names.items() if file.parent != Path("tasks")]
+    return ["torch", "torch._dynamo", "onnxscript", "lightning_fabric", *shared], [
+        name for name in names.values() if name not in shared
+    ]
+
+
+def make_python(folder: Path, **environment: str) -> Path:
+    """A `python` whose stages are forked."""
+    shared, stages = stage_modules()
+    return python_with(folder, dict.fromkeys(stages, start_server(shared, **environment)))
+
+
+@pytest.fixture(scope="session")
+def forking_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_python(tmp_path_factory.mktemp("forking"))
+
+
 @pytest.fixture
-def workplace(tmp_path, small_recipe) -> Callable[..., dict]:
-    """Makes the folder in which a stage runs, and says how it runs there."""
+def stage_of(tmp_path, small_recipe) -> Callable[..., Callable[..., subprocess.Popen]]:
+    """Makes what starts a stage by some `python`, with these arguments in a workspace of its own, its output piped."""
 
-    def make(folder: Path = tmp_path, recipe: dict = small_recipe) -> dict:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "params.yaml").write_text(yaml.safe_dump(recipe))
-        return {"folder": folder, "environment": {**os.environ, "PYTHONPATH": str(ROOT), "ANIME_DEBUG": ""}}
+    def start_by(python: Path | str) -> Callable[..., subprocess.Popen]:
+        def start(name: str, *arguments: object, folder: Path = tmp_path, recipe: dict = small_recipe):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "params.yaml").write_text(yaml.safe_dump(recipe))
+            command = [str(python), "-m", f"tasks.{name}", *map(str, arguments)]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANIME_DEBUG": ""}
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
 
-    return make
+        return start
+
+    return start_by
 
 
 @pytest.fixture
-def stage(workplace) -> Callable[..., Forked]:
-    """Starts a stage with these arguments in a workspace of its own, its output piped; what it imports is there."""
-    return lambda name, *arguments, **where: Forked(name, [*map(str, arguments)], **workplace(**where))
+def stage(stage_of, forking_python) -> Callable[..., subprocess.Popen]:
+    """Starts a stage that is forked: what all stages import is there."""
+    return stage_of(forking_python)
 
 
 @pytest.fixture
-def started_stage(workplace) -> Callable[..., subprocess.Popen]:
-    """The same as `python -m tasks.NAME ARGUMENTS`, from the first line of Python on."""
-
-    def start(name: str, *arguments: object, **where: object) -> subprocess.Popen:
-        command = [sys.executable, "-m", f"tasks.{name}", *map(str, arguments)]
-        place = workplace(**where)
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(command, cwd=place["folder"], env=place["environment"], **pipes)
-
-    return start
+def started_stage(stage_of) -> Callable[..., subprocess.Popen]:
+    """Starts a stage from the first line of Python on."""
+    return stage_of(sys.executable)

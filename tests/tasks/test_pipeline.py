@@ -37,9 +37,9 @@ TINY = {
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 
 
-def dvc(project: Path, *arguments: str) -> str:
-    """What a command of DVC says; it must succeed."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def dvc(project: Path, *arguments: str, python: Path = Path(sys.executable)) -> str:
+    """What a command of DVC says; it must succeed. Its stages run by `python`."""
+    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(command, cwd=project, env=os.environ | {"PATH": path}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -47,7 +47,7 @@ def dvc(project: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, small_recipe) -> Path:
+def project(tmp_path_factory, small_recipe, forking_python) -> Path:
     """A copy of the project after one `dvc repro`."""
     root = tmp_path_factory.mktemp("pipeline") / "project"
     for room in CODE:
@@ -55,7 +55,7 @@ def project(tmp_path_factory, small_recipe) -> Path:
     shutil.copy(ROOT / "dvc.yaml", root)
     (root / "params.yaml").write_text(yaml.safe_dump(merged(small_recipe, TINY)))
     dvc(root, "init", "--no-scm", "-q")
-    dvc(root, "repro")
+    dvc(root, "repro", python=forking_python)
     return root
 
 

@@ -50,7 +50,7 @@ def test_times_are_said_as_people_say_them(seconds: float, said: str):
 def test_a_plan_names_the_changed_key_down_to_the_number(made: Path):
     recipe = made / "params.yaml"
     recipe.write_text(recipe.read_text().replace("rounds: 3", "rounds: 4"))
-    lines = plan.told(load_pipeline(made), load_recipe(recipe))
+    lines = plan.plan_lines(load_pipeline(made), load_recipe(recipe))
     assert lines[0] == "train_teacher@cel  changed deps: params.yaml (prune.rounds); changed command; 3 steps"
     assert lines[-1] == "6 stages would run, 0 are up to date"
 

@@ -9,9 +9,11 @@ import pytest
 
 from flows.pipeline.graph import GraphError, load_pipeline, load_sources
 from flows.pipeline.run_stage import StageError
-from flows.pipeline.source_data import Runner, pull, settle, unsettled
+from flows.pipeline.source_data import Runner, out_of_sync, pull, sync
 from tests.flows.promoting import draw_pictures
 from tests.flows.toy import dvc, git
+
+pytestmark = pytest.mark.usefixtures("forked_dvc")
 
 
 def runner(root: Path) -> tuple[Runner, list[str]]:
@@ -47,10 +49,10 @@ def test_what_a_person_changes_is_kept_noted_and_can_be_gone_back_from(tracked: 
     do, _ = runner(tracked)
     assert pull(load_sources(tracked), do)
     assert not (tracked / "photos" / "train" / "0.png").exists(), "a pull brings no photo back that was taken away"
-    assert settle(load_sources(tracked), do) == [
+    assert sync(load_sources(tracked), do) == [
         "photos has changed (26 files, 24 before): `git add photos.dvc` keeps this version"
     ]
-    assert not unsettled(load_sources(tracked))
+    assert not out_of_sync(load_sources(tracked))
     assert (tracked / "photos.dvc").read_text() != before
     dvc("repro", "-q")
     git("commit", "-qam", "photos, version 2")
@@ -58,9 +60,7 @@ def test_what_a_person_changes_is_kept_noted_and_can_be_gone_back_from(tracked: 
     git("checkout", "-q", "HEAD~1", "--", "photos.dvc", "dvc.lock")  # back to version 1: git moves the file alone
     os.utime("photos.dvc")  # tests are quicker than clocks of file systems
     assert states(tracked)["photos"] == "another version"
-    assert settle(load_sources(tracked), do) == [
-        "photos was another version: brought as photos.dvc names it (24 files)"
-    ]
+    assert sync(load_sources(tracked), do) == ["photos was another version: brought as photos.dvc names it (24 files)"]
     assert (tracked / "photos" / "train" / "0.png").exists()
     assert (tracked / "photos.dvc").read_text() == before
     dvc("checkout", "-q")
@@ -73,7 +73,7 @@ def test_a_second_clone_is_told_what_is_missing_and_runs_nothing_once_it_has_it(
     do, _ = runner(clone)
     assert set(states(clone).values()) == {"missing"}
     with pytest.raises(GraphError) as error:
-        settle(load_sources(clone), do)
+        sync(load_sources(clone), do)
     assert str(error.value) == (
         "frames/cel was missing, and DVC's cache does not have the 8 files that frames/cel.dvc names: "
         "`dvc pull frames/cel.dvc` brings them"
@@ -105,7 +105,7 @@ def test_an_imported_folder_that_was_changed_here_is_refused_and_not_overwritten
     dvc("import-url", str(store), "frames/ink")
     draw_pictures(tracked / "frames" / "ink" / "mine", 1, seed=8)
     do, _ = runner(tracked)
-    for bring in (settle, pull):
+    for bring in (sync, pull):
         with pytest.raises(GraphError, match=r"frames/ink is not what frames/ink\.dvc imported: make the change"):
             bring([source for source in load_sources(tracked) if source.imported], do)
     assert (tracked / "frames" / "ink" / "mine" / "0.png").exists()

@@ -76,7 +76,7 @@ def test_a_network_is_too_slow_where_the_whole_interval_is(low: float, high: flo
     found = {gate.name: gate for gate in gates(PromoteSettings(), plain | ratio, plain)}
     assert found["latency_ratio"].passed == passed
     shown = f"1.6 ({low:g} to {high:g})" if high == 1.7 else "1.6"
-    assert found["latency_ratio"].said == f"{'passed' if passed else 'failed'}: {shown}, at most 1.5"
+    assert found["latency_ratio"].summary == f"{'passed' if passed else 'failed'}: {shown}, at most 1.5"
 
 
 @pytest.mark.parametrize(("rule", "inside", "outside"), [(AT_MOST, 1.999, 2.001), (AT_LEAST, 2.001, 1.999)])

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from anime_app.studio.engineer_texts import said
+from anime_app.studio.engineer_texts import text_html
 from anime_app.studio.samples import Sample, data_url, read_photo, run_photos, spread, thumbnail
 from anime_app.studio.settings import Studio
-from anime_app.studio.versions import Shelf, Version, model_file, read_shelf
+from anime_app.studio.versions import Catalogue, Version, model_file, read_catalogue
 from anime_model.pictures.arrays import PictureError
 from anime_model.runtime.stylizer import Stylizer
 
@@ -21,12 +21,12 @@ OPENED = 8  # models
 PAGES = 1000  # whose turns are counted
 
 
-class Desk:
+class EngineerState:
     """Nothing is read, opened or drawn before a page asks for it."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.shelf = Shelf()
+        self.catalogue = Catalogue()
         self.photos: dict[str, tuple[Sample, np.ndarray]] = {}
         self._models: OrderedDict[Path, Stylizer] = OrderedDict()
         self._drawn: OrderedDict[tuple[str, str], str] = OrderedDict()
@@ -35,7 +35,7 @@ class Desk:
 
     def refresh(self) -> None:
         """Reads the project's files and photos again, and asks MLflow."""
-        self.shelf = read_shelf(self.studio)
+        self.catalogue = read_catalogue(self.studio)
         self.photos = _readable(spread(run_photos(self.studio.project)), self.studio.max_pixels)
         with self._lock:
             self._models.clear()  # files of the same name may be new
@@ -54,7 +54,7 @@ class Desk:
             return self._turns.get(page) == turn
 
     def of_style(self, style: str | None) -> list[Version]:
-        return [version for version in self.shelf.all if version.style == style]
+        return [version for version in self.catalogue.all if version.style == style]
 
     def draw(self, version: Version, photo: np.ndarray) -> str:
         """uint8 RGB [H, W, 3] drawn by a version, as an address. Raises `ModelError`, `OSError`."""
@@ -84,7 +84,7 @@ class Desk:
         """Buttons with the photos to choose from, a person's own first."""
         buttons = [_button(own_key, "", own, chosen)] if own is not None else []
         buttons += [_button(key, sample.name, photo, chosen) for key, (sample, photo) in self.photos.items()]
-        inside = "".join(buttons) or f'<p class="small">{said("compare_put")}</p>'
+        inside = "".join(buttons) or f'<p class="small">{text_html("compare_put")}</p>'
         return f'<div class="strip">{inside}</div>'
 
 
@@ -100,7 +100,7 @@ def _readable(samples: Sequence[Sample], max_pixels: int) -> dict[str, tuple[Sam
 
 def _button(key: str, name: str, photo: np.ndarray, chosen: str | None) -> str:
     """A photo to choose; without a name it is the reader's own."""
-    words = escape(name) or said("compare_own")
+    words = escape(name) or text_html("compare_own")
     pressed = str(key == chosen).lower()
     return (
         f'<button type="button" data-key="{escape(key)}" aria-pressed="{pressed}" title="{escape(name)}">'

@@ -23,7 +23,7 @@ from anime_app.server.door import BATCH, STYLIZE, Door, refused
 from anime_app.server.line import Line
 from anime_app.server.metrics import Metrics
 from anime_app.server.settings import Service
-from anime_app.server.uploads import Upload, is_zip, read, told, unpacked
+from anime_app.server.uploads import BLOCK, Upload, error_text, is_zip, read, unpacked
 from anime_app.server.work import Drawing, Options, Painter
 from anime_model.runtime.models import card
 from anime_model.runtime.onnx_layers import read_graph
@@ -32,7 +32,6 @@ from anime_model.runtime.session import ModelError
 
 PAGE = Path(__file__).with_name("page.html")
 SPOOLED = 16_000_000  # bytes of a batch's answer from which on it lies on disk
-BLOCK = 1 << 16
 PICTURE = {"schema": {"type": "string", "format": "binary"}}
 BODY = {
     "requestBody": {
@@ -59,7 +58,7 @@ MANY = {
         },
     }
 }
-SAID = {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}}
+ERROR_BODY = {"application/json": {"schema": {"type": "object", "properties": {"error": {"type": "string"}}}}}
 REFUSALS = {
     401: "no or another bearer token",
     408: "took too long to come",
@@ -69,7 +68,7 @@ REFUSALS = {
     503: "stopping; Retry-After says when to come again",
     504: "not drawn in time",
 }
-ANSWERS = {status: {"description": about, "content": SAID} for status, about in REFUSALS.items()}
+ANSWERS = {status: {"description": about, "content": ERROR_BODY} for status, about in REFUSALS.items()}
 Made = TypeVar("Made")
 
 
@@ -111,7 +110,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def wrong(request: Request, error: RequestValidationError) -> Response:
-        return refused(Refused(422, told(error.errors())))
+        return refused(Refused(422, error_text(error.errors())))
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:

@@ -68,8 +68,8 @@ class Door:
         if scope["path"] not in ROUTES:
             raise Refused(404, "there is no such address")
         if scope["path"] not in OPEN and self.service.token is not None:
-            said = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(said, f"Bearer {self.service.token}".encode()):
+            bearer = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(bearer, f"Bearer {self.service.token}".encode()):
                 raise Refused(401, "a bearer token is needed")
         if scope["method"] == "POST" and self.line.stopping:
             raise Refused(503, "the service is stopping", 5)
@@ -132,8 +132,8 @@ def _answering(send: Send, seen: dict, identity: str, unread: Callable[[], bool]
 
 def _identity(scope: Scope) -> str:
     """The request's own name where it has a plain one, else a new one."""
-    said = dict(scope["headers"]).get(b"x-request-id", b"")
-    return said.decode() if IDENTITY.fullmatch(said) else secrets.token_hex(8)
+    given = dict(scope["headers"]).get(b"x-request-id", b"")
+    return given.decode() if IDENTITY.fullmatch(given) else secrets.token_hex(8)
 
 
 def _route(path: str) -> str:
@@ -145,8 +145,8 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _length(scope: Scope) -> int:
-    said = dict(scope["headers"]).get(b"content-length", b"0")
-    return int(said) if said.isdigit() else 0
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
 
 
 async def _close(send: Send) -> None:

@@ -52,10 +52,10 @@ def options(given: dict[str, Any]) -> Options:
     try:
         return Options.model_validate(given)
     except ValidationError as error:
-        raise Refused(422, told(error.errors())) from error
+        raise Refused(422, error_text(error.errors())) from error
 
 
-def told(errors: Sequence[Any]) -> str:
+def error_text(errors: Sequence[Any]) -> str:
     """The first of pydantic's complaints as one line."""
     first = errors[0]
     where = next((str(part) for part in reversed(first["loc"]) if part not in ("query", "body")), "request")

@@ -116,6 +116,6 @@ class Painter:
         return Drawing(stream.getvalue(), kind, width, height, width * height * len(picture.frames))
 
 
-def _plain(said: str) -> str:
+def _plain(reason: str) -> str:
     """Why a picture is not read, without the command's own options."""
-    return re.sub(r"^picture of \d+ bytes: ", "", said).removesuffix(" (--max-pixels raises it)")
+    return re.sub(r"^picture of \d+ bytes: ", "", reason).removesuffix(" (--max-pixels raises it)")

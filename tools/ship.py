@@ -64,6 +64,8 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) ->
     """The model card, its figures from the metrics files."""
     data = common.read_json(artifacts / "data/prepared.json")
     sources = yaml.safe_load(SOURCES.read_text()).get(style, UNKNOWN_SOURCES)
+    if "learned_from" in notes:  # a file's name, where the teacher learned by the clock
+        notes = notes | {"learned_from": sources.get("published", notes["learned_from"])}
     return CARD.read_text().format(
         **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
         style=style,
@@ -85,7 +87,8 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) ->
 def _origin(notes: dict) -> str:
     """What the teacher went through, after its notes."""
     if "learned_from" in notes:
-        return f"learned the pictures of **{notes['learned_from']}** for {notes['trained_steps']:,} steps"
+        steps = f" for {notes['trained_steps']:,} steps" if "trained_steps" in notes else ""
+        return f"learned the pictures of **{notes['learned_from']}**{steps}"
     return f"was trained for {notes['trained_steps']:,} adversarial steps as its notes say"
 
 

@@ -117,3 +117,17 @@ def test_a_network_that_learned_from_another_names_it_and_its_terms(workspace):
     assert "learned the pictures of **SomeGAN** for 1,234 steps" in card
     assert "non-commercial" in card
     assert "adversarial" not in card
+
+
+def test_a_teacher_that_learned_by_the_clock_names_its_file_or_who_published_it(workspace):
+    style = Path("artifacts/ink")
+    teacher = load_generator(style / "teacher/teacher.safetensors")
+    save_generator(style / "teacher/teacher.safetensors", teacher, crop=64, learned_from="net.onnx")
+    ship.main(["lite", "ink"])
+    assert "learned the pictures of **net.onnx**.\n" in Path("anime_model/weights/ink.md").read_text()
+    style.rename("artifacts/hayao")
+    ship.main(["lite", "hayao"])
+    card = Path("anime_model/weights/hayao.md").read_text()
+    assert "learned the pictures of **AnimeGANv3, style Hayao**.\n" in card
+    assert "and carries its terms" in card
+    assert "net.onnx" not in card

@@ -231,8 +231,8 @@ def protocol(rows: Sequence[Metrics]) -> str:
     return (
         f"Latency: {latency}, {_machines(rows)}; faster than the teacher. FID over {row['fid_features']} features, "
         f"{row['fid_fake']} square cuts of the pictures against the style's frames ({frames}), in brackets its share "
-        f"of the untouched photos'; KID x 1000{deviation}. {bias(row)} LPIPS ({row['lpips_net']}): to the pictures of the published "
-        "network and of the teacher, and to the photo: near 0, a picture is still a photo."
+        f"of the untouched photos'; KID x 1000{deviation}. {bias(row)} LPIPS ({row['lpips_net']}): to the "
+        "pictures of the published network and of the teacher, and to the photo: near 0, a picture is still a photo."
     )
 
 

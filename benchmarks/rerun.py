@@ -1,10 +1,11 @@
-"""What an unchanged rerun of the flow costs beside the start of Prefect's server, at 1 and at 50 styles.
+"""What an unchanged rerun of the flow costs beside the start of Prefect's server, at 1, 3 and 50 styles.
 
 `python -m benchmarks.rerun [STYLES ...]` (default: 1 3 50) writes results/rerun.json. The pipeline is the project's own
 `dvc.yaml` with all its dependencies, and its stages make what is there: nothing that the flow checks or reads is made
 up here. Run it on a machine that does nothing else.
 """
 
+import copy
 import json
 import os
 import shutil
@@ -114,9 +115,11 @@ def write_recipe(root: Path, styles: list[str]) -> None:
 
 
 def merged(tree: dict, changes: dict) -> dict:
-    """`tree` with what `changes` says otherwise, down to the single number."""
-    parts = {key: merged(tree[key], value) if isinstance(value, dict) else value for key, value in changes.items()}
-    return tree | parts
+    """A copy of `tree` with what `changes` says otherwise, down to the single number."""
+    result = copy.deepcopy(tree)
+    for key, value in changes.items():
+        result[key] = merged(result[key], value) if isinstance(value, dict) and key in result else value
+    return result
 
 
 def dvc(root: Path, *arguments: str) -> None:

@@ -103,14 +103,13 @@ def train_teacher(room: Room) -> None:
     if options.gate:
         teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
-    pairs, gate = _pairs(room), _gate_cost(room, teacher)
+    pairs, with_cost = _pairs(room), _gate_cost(room, teacher)
     draw = torch.compile(teacher) if options.compile else teacher
 
     def step(done: float) -> Made:
         photo, wanted = pairs()
         with room.autocast():
-            total, parts = room.loss(draw(photo).float(), wanted)
-            return gate.added(total, parts) if gate else (total, parts)
+            return with_cost(*room.loss(draw(photo).float(), wanted))
 
     room.learner("teacher", teacher, step, options.rate or 5e-4).run(options.seconds)
 
@@ -184,13 +183,12 @@ def polish(room: Room) -> None:
     lite = lite.to(room.device, memory_format=torch.channels_last).train()
     lite.out.bias.requires_grad_(False)  # batch norm's network has none
     judged = _judge(room)
-    pairs, gate = _pairs(room), _gate_cost(room, lite)
+    pairs, with_cost = _pairs(room), _gate_cost(room, lite)
 
     def step(done: float) -> Made:
         photo, wanted = pairs()
         with room.autocast():
-            total, parts = judged(lite(photo).float(), wanted)
-            return gate.added(total, parts) if gate else (total, parts)
+            return with_cost(*judged(lite(photo).float(), wanted))
 
     def keep(average: Generator) -> None:
         save(options.out / "polished.safetensors", unfold_batch_norm(copy.deepcopy(average).cpu(), arch), options)
@@ -198,8 +196,11 @@ def polish(room: Room) -> None:
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
 
 
-def _gate_cost(room: Room, network: Generator) -> GateCost | None:
-    return GateCost(network, room.options.gate_cost) if network.arch.detail == "gated" else None
+def _gate_cost(room: Room, network: Generator) -> Callable[[Tensor, dict[str, Tensor]], Made]:
+    """A loss and its parts with what the network's gate costs; as they are where it has none."""
+    if network.arch.detail != "gated":
+        return lambda total, parts: (total, parts)
+    return GateCost(network, room.options.gate_cost).added
 
 
 def _widths(given: list[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from anime_model.exporting.order import INT8, FormatError, Order, Run, text_of
 from anime_model.exporting.photos import batch, resized
-from anime_model.runtime.network import Network, to_levels
+from anime_model.runtime.network import Network, to_picture
 from anime_model.runtime.tiles import MULTIPLE, stylize_whole
 
 LEAST = {"float": 40.0, "fp16": 40.0, INT8: 30.0}  # dB
@@ -60,6 +60,6 @@ def drawing(run: Run) -> Callable[[np.ndarray], np.ndarray]:
         made = np.array(run(batch(photo)), np.float32)
         if made.shape != (1, 3, *photo.shape[:2]) or np.isnan(made.min()):
             raise FormatError(f"made {list(made.shape)} of a photo {list(photo.shape)}, or numbers that are none")
-        return to_levels((made[0].transpose(1, 2, 0) + 1) * 127.5)
+        return to_picture(made[0])
 
     return draw

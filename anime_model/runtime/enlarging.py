@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.runtime.models import ENLARGER
-from anime_model.runtime.network import to_levels
+from anime_model.runtime.network import to_picture
 from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius
 
 STROKE = 720  # pixels of the short side of a drawing: chosen by looking
@@ -88,7 +88,7 @@ class Enlarged:
             spans.append(span)
             boxes.append((first - span[0], last - span[0]))
         values = self._level(self.doublings, spans[1], spans[0])
-        doubled = Image.fromarray(to_levels((values.transpose(1, 2, 0) + 1) * 127.5))
+        doubled = Image.fromarray(to_picture(values))
         exact = (boxes[0][0], boxes[1][0], min(boxes[0][1], doubled.width), min(boxes[1][1], doubled.height))
         return np.asarray(doubled.resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS, box=exact))
 

@@ -80,7 +80,7 @@ class Network:
             raise ModelError(f"{self.path}: made {list(anime.shape)} of a photo {list(batch.shape)}")
         if np.isnan(anime.min()):
             raise ModelError(f"{self.path}: made values that are no numbers (NaN)")
-        return _interleaved(to_levels((anime[0] + 1) * 127.5))
+        return to_picture(anime[0])
 
     @cached_property
     def _radius(self) -> int | None:
@@ -94,10 +94,13 @@ class Network:
             return vars(self)["session"]
 
 
-def _interleaved(planes: np.ndarray) -> np.ndarray:
-    """[3, H, W] as [H, W, 3], contiguous: plane by plane, which numpy does in half the time of a transposed copy."""
-    made = np.empty((*planes.shape[1:], len(planes)), planes.dtype)
-    for channel, plane in enumerate(planes):
+def to_picture(planes: np.ndarray) -> np.ndarray:
+    """What a network makes, float32 [3, H, W] in [-1, 1], as a picture, uint8 [H, W, 3], contiguous.
+
+    It is put together plane by plane, which numpy does in half the time of a transposed copy.
+    """
+    made = np.empty((*planes.shape[1:], len(planes)), np.uint8)
+    for channel, plane in enumerate(to_levels((planes + 1) * 127.5)):
         made[..., channel] = plane
     return made
 

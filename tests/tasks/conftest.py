@@ -1,6 +1,5 @@
 """Stages with a tiny recipe and tiny data, each a process of its own."""
 
-import copy
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import yaml
 
 from anime_model.demo.scenes import generate_demo
 from anime_model.training.preparation import prepare
+from benchmarks.rerun import merged
 from tests.forking import python_with, start_server
 
 ROOT = Path(__file__).parents[2]
@@ -36,13 +36,6 @@ SMALL = {
     "quantize": {"calibration": 2, "keep_float": ["layers.a0", "out"], "timing_size": 64, "fine_tune": {"steps": 20}},
     "evaluate": {"latency_size": 64, "latency_repeats": 3, "latency_threads": 1, "pictures": 1},
 }
-
-
-def merged(base: dict, changes: dict) -> dict:
-    result = copy.deepcopy(base)
-    for key, value in changes.items():
-        result[key] = merged(result[key], value) if isinstance(value, dict) and key in result else value
-    return result
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ def polish(room: Room) -> None:
         given = with_gate(given)
     if options.narrow:
         given = narrow(given.to(room.device), room.wanted, room.fixed(), _widths(options.narrow)).cpu()
-    lite, arch = fold_batch_norm(given), given.arch
+    lite, arch = fold_batch_norm(given).to(room.device), given.arch
     if options.stem:
         lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
     lite = lite.to(room.device, memory_format=torch.channels_last).train()

@@ -5,7 +5,7 @@ from html import escape
 from math import ceil, floor, log10
 
 from anime_app.panel.ranking import Strength
-from anime_app.studio.engineer_texts import TEXTS, line_html, text_html
+from anime_app.studio.engineer_texts import TEXTS, label_html, text_html
 from anime_app.studio.versions import Version
 from anime_model.runtime.names import VARIANTS
 
@@ -236,7 +236,7 @@ def intervals(strengths: Sequence[Strength]) -> str:
         title = f"{one.label}: {one.strength:.2f} ({one.low:.2f} – {one.high:.2f})"
         parts.append(
             f"<g><title>{escape(title)}</title>"
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{line_html(_short(one.label), "tspan")}</text>'
+            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{label_html(_short(one.label), "tspan")}</text>'
             f'<path class="whisker" d="M{place(one.low):.1f} {y}H{place(one.high):.1f}"/>'
             f'<circle cx="{place(one.strength):.1f}" cy="{y}" r="6"/>'
             f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">'

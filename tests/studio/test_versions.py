@@ -102,13 +102,6 @@ def test_a_hash_of_digits_is_no_figure():
     assert (found.label, found.figures, found.words["dvc_md5"]) == ("cel v7 · int8 · champion", {"fid": 1.5}, digest)
 
 
-def test_the_front_is_what_no_other_beats():
-    points = [(3.0, 1.0), (1.0, 3.0), (2.0, 3.5), (2.0, 2.0), (4.0, 1.0)]
-    assert charts.front(points) == [(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]
-    assert charts.ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert charts.ticks(1.9, 2.1, 3) == [1.9, 2, 2.1]
-
-
 def test_charts_without_figures_say_so_and_one_version_is_enough(root: Path):
     bare = Version("run/cel/int8", "cel · int8", "cel", "int8")
     assert ">No version has both a latency and LPIPS yet.<" in charts.pareto([bare], [])

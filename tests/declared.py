@@ -34,7 +34,7 @@ def declared_project(factory: pytest.TempPathFactory) -> Path:
         root = folder / "project"
         lay_out(root, STYLE)
         write_recipe(root, [STYLE], CHANGES)
-        dvc(root, "repro", python=make_python(folder / "python", factory))
+        dvc(root, "repro", python=make_python(folder / "python"))
 
     return made_once(factory, "declared", make) / "project"
 

@@ -1,7 +1,8 @@
-"""Exports that trace a graph once a session: it depends on the architecture alone, and the weights are put in.
+"""Exports that trace a graph once: it depends on the architecture and the code alone, and the weights are put in.
 
 PyTorch's exporter takes seconds for every network. Each file is still verified by `export_onnx` against its network,
-at several sizes, so that a graph that does not fit is refused. `test_exports.py` compares with files traced anew.
+at several sizes, so that a graph that does not fit is refused. `test_known_graphs.py` compares with files traced anew.
+Graphs are kept until the code or a tool that they come from changes (`graphs_folder` in `support.py`).
 """
 
 import copy
@@ -72,11 +73,11 @@ def _keep(path: Path, graph: Path) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def graphs_are_traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def graphs_are_traced_once() -> Iterator[None]:
     """For every room whose `conftest.py` imports it."""
-    from tests.support import shared_folder  # not in the processes that `trace_once` is for
+    from tests.support import graphs_folder  # not in the processes that `trace_once` is for
 
-    folder = shared_folder(tmp_path_factory, "graphs")
+    folder = graphs_folder()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(export, "_write_onnx", known_graphs(export._write_onnx, folder))
         yield

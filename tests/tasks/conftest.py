@@ -13,7 +13,7 @@ from anime_model.demo.scenes import generate_demo
 from anime_model.training.preparation import prepare
 from benchmarks.rerun import merged
 from tests.forking import python_with, start_server
-from tests.support import shared_folder
+from tests.support import graphs_folder
 
 ROOT = Path(__file__).parents[2]
 KNOWN_GRAPHS = "exports:trace_once"  # beside fork_server.py
@@ -67,16 +67,16 @@ def stage_modules() -> tuple[list[str], list[str]]:
     ]
 
 
-def make_python(folder: Path, factory: pytest.TempPathFactory, **environment: str) -> Path:
+def make_python(folder: Path, **environment: str) -> Path:
     """A `python` whose stages are forked. What they export alike is traced once: see `tests/exports.py`."""
     shared, stages = stage_modules()
-    environment |= {"GRAPHS": str(shared_folder(factory, "graphs"))}
+    environment |= {"GRAPHS": str(graphs_folder())}
     return python_with(folder, dict.fromkeys(stages, start_server([*shared, KNOWN_GRAPHS], **environment)))
 
 
 @pytest.fixture(scope="session")
 def forking_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_python(tmp_path_factory.mktemp("forking"), tmp_path_factory)
+    return make_python(tmp_path_factory.mktemp("forking"))
 
 
 @pytest.fixture

@@ -42,8 +42,8 @@ def kill_after(process, lines: int) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_every_training_stage_survives_a_kill(stage, stage_of, small_data, tmp_path, tmp_path_factory):
-    other_stage = stage_of(make_python(tmp_path / "other", tmp_path_factory, PYTHONHASHSEED="7"))
+def test_every_training_stage_survives_a_kill(stage, stage_of, small_data, tmp_path):
+    other_stage = stage_of(make_python(tmp_path / "other", PYTHONHASHSEED="7"))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     shutil.copytree(small_data, whole / "cel/data")
     (whole / "cel/reference/pictures").mkdir(parents=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anime_model.pictures.message import Message, about
 from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius, releasing
 from anime_model.runtime.tiles import Cut, plan, stylize_tiles, stylize_whole
 
@@ -78,11 +79,13 @@ class Network:
             options = (releasing(),) if release else ()
             (anime,) = self.session.run(["anime"], {"photo": batch}, *options)
         except Exception as error:  # the engine's own classes are not public
-            raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
+            why = Message("the model failed ({reason})", reason=first_line(error))
+            raise ModelError(about(self.path, why)) from error
         if anime.shape != batch.shape:
-            raise ModelError(f"{self.path}: made {list(anime.shape)} of a photo {list(batch.shape)}")
+            shapes = {"made": str(list(anime.shape)), "photo": str(list(batch.shape))}
+            raise ModelError(about(self.path, Message("made {made} of a photo {photo}", **shapes)))
         if np.isnan(anime.min()):
-            raise ModelError(f"{self.path}: made values that are no numbers (NaN)")
+            raise ModelError(about(self.path, "made values that are no numbers (NaN)"))
         return to_picture(anime[0])
 
     @cached_property

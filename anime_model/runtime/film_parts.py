@@ -16,8 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from anime_model.runtime.session import first_line
-from anime_model.runtime.video import Draw, Stored, Unseekable, VideoError, av_for, opened_film, opened_input
+from anime_model.runtime.video import Draw, Stored, Unseekable, VideoError, av_for, opened_film, opened_input, unread
 
 LEAST = 48  # frames of a part that ends at a keyframe
 MOST = 144  # from here on a part ends between keyframes, too
@@ -54,7 +53,7 @@ def parts_of(source: Path | Stored) -> list[Part]:
                         times.append(packet.pts)
                         keys += [packet.pts] * packet.is_keyframe
     except av.error.FFmpegError as error:
-        raise VideoError(f"{source}: {first_line(error)}") from error
+        raise unread(source, error) from error
     if not times:
         raise VideoError(f"{source}: holds no frame that can be read")
     if None in times:  # the times are counted, and nothing can be sought

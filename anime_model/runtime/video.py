@@ -106,10 +106,17 @@ def opened_film(
             except VideoError:
                 raise
             except (ValueError, TypeError, KeyError, RuntimeError) as error:  # PyAV's, for what it cannot put together
-                raise VideoError(f"{source}: a film of a kind that is not read ({first_line(error)})") from error
+                raise unread(source, error) from error
             yield film
     except av.error.FFmpegError as error:
-        raise VideoError(f"{source}: {first_line(error)}") from error
+        raise unread(source, error) from error
+
+
+def unread(source: Path | Stored, error: Exception) -> VideoError:
+    """One line, with the file's name once and no number of FFmpeg's."""
+    why = error.strerror.lower() if getattr(error, "strerror", None) else first_line(error)
+    other = isinstance(error, ValueError | TypeError | KeyError | RuntimeError)
+    return VideoError(f"{source}: {f'a film of a kind that is not read ({why})' if other else why}")
 
 
 def av_for(source: Path | Stored):

@@ -9,6 +9,7 @@ from PIL import Image
 
 from anime_model.pictures import images
 from anime_model.runtime.stylizer import Look, Stylizer
+from anime_model.runtime.video import Draw, FilmReport
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,22 @@ def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
     both.paste(photo, (0, 0))
     both.paste(drawing, (photo.width, 0))
     return both
+
+
+def frames_by(stylizer: Stylizer, look: Look) -> Draw:
+    """What draws the frames of a film."""
+    how = {"palette": look.palette, "strength": look.strength, "keep_colour": look.keep_colour}
+    return lambda photo: stylizer(photo, **how)
+
+
+def about_film(source: Path | str, target: Path | str, made: FilmReport, steady: bool) -> list[str]:
+    """Lines for people about a film that was made."""
+    found = [f"{source}: {note}" for note in made.notes]
+    if made.flicker_drawn is None:
+        return found
+    after = f", held still: {made.flicker_kept:.2f}" if steady else ""
+    flicker = f"flicker in levels of 255: {made.flicker_drawn:.2f}{after}"
+    return [f"{target}: {made.frames} frames; {flicker}", *found]
 
 
 def reason(source: Path | str, target: Path | str, error: Exception) -> str:

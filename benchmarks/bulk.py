@@ -3,8 +3,8 @@
 `python -m benchmarks.bulk [--pictures 1000 20000] [--side 64] [--rate-side 512] [--rate-pictures 200]` prints both and
 writes results/bulk.json. Rate: the plain engine and Ray in turns on the same photos, with the network that ships, from
 the first picture to the last (Ray takes some seconds to start, said apart). Memory: a network of one node, since the
-engine is measured and no network; the largest sum of what the driver and the workers hold, every half second, once all
-of them are there. Needs the extra `ray`, and a quiet machine.
+engine is measured and no network; the largest that the driver and the workers hold, every half second. Needs the extra
+`ray`, and a quiet machine.
 """
 
 import argparse
@@ -83,7 +83,10 @@ def memory(folder: Path, count: int, side: int) -> Figures:
 
 
 def held(driver: psutil.Process) -> Figures:
-    """Memory that no other process shares: the command itself, its actors, and these with all that Ray started."""
+    """Memory without files and what is shared: the command itself, its actors, and these with all that Ray started.
+
+    Not what is unshared ("USS"): libraries' pages count there as the driver's as soon as the workers have ended.
+    """
     found = dict.fromkeys(("driver", "workers", "all"), 0.0)
     try:
         processes = [driver, *driver.children(recursive=True)]
@@ -91,9 +94,10 @@ def held(driver: psutil.Process) -> Figures:
         return found
     for process in processes:
         try:
-            size, name = process.memory_full_info().uss / 1e6, " ".join(process.cmdline())
+            memory, name = process.memory_info(), " ".join(process.cmdline())
         except psutil.Error:
             continue
+        size = (memory.rss - memory.shared) / 1e6
         found["all"] += size
         found["driver"] += size * (process == driver)
         found["workers"] += size * ("MapWorker" in name)

@@ -19,6 +19,7 @@ FOLDER = ".anime"
 NAME = "manifest.parquet"
 PART = "part-"
 ROWS, SECONDS = 1000, 10.0  # of one part at most
+GROUP = 2000  # rows that are written at once
 SCHEMA = pa.schema(
     {
         "source": pa.string(),  # a path from the root of the computer, or a URL
@@ -109,7 +110,8 @@ class Manifest:
 
     def _read(self, name: str) -> pa.Table:
         try:
-            table = parquet.read_table(io.BytesIO(places.read(name)))
+            # not `read_table`: that starts a scanner with threads of its own, which once crashed after Ray had ended
+            table = parquet.ParquetFile(io.BytesIO(places.read(name))).read(use_threads=False)
             return pa.table({field.name: table[field.name].cast(field.type) for field in SCHEMA})
         except (pa.ArrowException, KeyError) as error:
             what = places.first_line(error)
@@ -119,6 +121,7 @@ class Manifest:
 
 
 def _packed(table: pa.Table) -> bytes:
-    stream = io.BytesIO()
-    parquet.write_table(table, stream, compression="zstd")
+    """As Parquet: few rows at once, and dictionaries only of what repeats, or its writer takes some kB for each row."""
+    stream, often = io.BytesIO(), ["state", "reason", "settings"]
+    parquet.write_table(table, stream, compression="zstd", row_group_size=GROUP, use_dictionary=often)
     return stream.getvalue()

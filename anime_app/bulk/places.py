@@ -4,9 +4,13 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote
 
 from anime_model.pictures import images
@@ -88,6 +92,12 @@ def digest(name: str) -> tuple[str, int]:
     return hashlib.sha256(data).hexdigest(), len(data)
 
 
+def film_digest(name: str) -> str:
+    """The SHA-256 of a file that need not fit into memory. Raises `OSError`."""
+    with film(name).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def save(picture: images.Picture, name: str) -> tuple[str, int]:
     """A picture in the format of its suffix, whole or not at all: the SHA-256 of the file, and its bytes.
 
@@ -111,19 +121,110 @@ def write(name: str, data: bytes) -> None:
         return write_whole(Path(name), data)
     with _asked(name, FileNotFoundError):  # the bucket itself is not there
         fs, path = _opened(name)
-        if OBJECTS.intersection([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol):
-            fs.pipe_file(path, data)
-            return
-        folder = path.rpartition("/")[0]
-        part = f"{folder}/.{secrets.token_hex(8)}.part"
-        fs.makedirs(folder, exist_ok=True)
-        try:
-            fs.pipe_file(part, data)
-            fs.mv(part, path)
-        except BaseException:
-            if fs.exists(part):
-                fs.rm_file(part)
-            raise
+        _send(fs, path, lambda place: fs.pipe_file(place, data))
+
+
+def _send(fs, path: str, send: Callable[[str], None]) -> None:
+    """What `send` puts at a place appears at `path` whole or not at all."""
+    if OBJECTS.intersection([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol):
+        send(path)
+        return
+    folder = path.rpartition("/")[0]
+    part = f"{folder}/.{secrets.token_hex(8)}.part"
+    fs.makedirs(folder, exist_ok=True)
+    try:
+        send(part)
+        fs.mv(part, path)
+    except BaseException:
+        if fs.exists(part):
+            fs.rm_file(part)
+        raise
+
+
+@contextmanager
+def written(name: str) -> Iterator[Path]:
+    """For writers that need a file of this computer: its path, and in a storage what they wrote there, once it is
+    whole. Raises `OSError`."""
+    if not is_url(name):
+        yield Path(name)
+        return
+    with tempfile.TemporaryDirectory(prefix="anime-") as folder:
+        path = Path(folder, name.rpartition("/")[2])
+        yield path
+        with _asked(name, FileNotFoundError):
+            fs, target = _opened(name)
+            _send(fs, target, lambda place: fs.put_file(str(path), place))
+
+
+def film(name: str) -> "Path | Stored":
+    """What films are read from: a path, or something that opens as a file and has the name as text."""
+    return Stored(name) if is_url(name) else Path(name)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file in a storage, read piece by piece."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """Raises `Away`."""
+        with _asked(self.name, FileNotFoundError):
+            fs, path = _opened(self.name)
+            return io.BufferedReader(_Asked(self.name, fs.open(path, mode)))
+
+
+class _Asked(io.RawIOBase):
+    """An open file of a storage, whose faults are `Away`."""
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name, self._file = name, file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, room) -> int:
+        with _asked(self._name):
+            data = self._file.read(len(room))
+        room[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        with _asked(self._name):
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+def remove_folder(name: str) -> None:
+    """A folder with all that is in it. Raises `OSError`."""
+    if not is_url(name):
+        shutil.rmtree(name, ignore_errors=True)
+        return
+    with _asked(name):
+        fs, path = _opened(name)
+        if fs.exists(path):
+            fs.rm(path, recursive=True)
+
+
+def free(folder: str) -> int | None:
+    """Bytes that a folder of this computer still takes; None where nobody can tell."""
+    try:
+        return None if is_url(folder) else shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def exists(name: str) -> bool:

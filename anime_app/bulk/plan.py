@@ -15,19 +15,22 @@ from anime_app.bulk import manifest
 DRAW = "draw"  # there is no result
 REPLACE = "replace"  # whatever is there
 ADOPT = "adopt"  # a result is there that no row tells of: it stays, and gets its row
+PART = "part"  # frames of a film, for who puts it together
 COMPARE = "compare"  # the source looks changed, or is another file: drawn anew only where its content is another
 SHAPE = pa.schema(
     {
         **{"index": pa.int64(), "source": pa.binary(), "target": pa.binary(), "below": pa.string()},
-        **{"what": pa.string(), "stamp": pa.string(), "known": pa.string(), "owner": pa.string()},
+        **{"what": pa.string(), "stamp": pa.string(), "known": pa.string(), "owner": pa.string(), "part": pa.string()},
     }
 )
 
 
 class Task(NamedTuple):
-    """One picture as a worker gets it. Names are those of files, of whatever bytes; `below` is the manifest's.
+    """One picture, or part of a film, as a worker gets it. Names are those of files, of whatever bytes; `below` is the
+    manifest's.
 
-    `known` is the SHA-256 of what the result that is there was made of, `owner` the source where that was another one.
+    `known` is the SHA-256 of what the result that is there was made of, `owner` the source where that was another one,
+    `part` what `films` says of a part.
     """
 
     index: int
@@ -38,6 +41,7 @@ class Task(NamedTuple):
     stamp: str = ""
     known: str | None = None
     owner: str | None = None
+    part: str | None = None
 
 
 class Job(NamedTuple):
@@ -123,11 +127,10 @@ class _Known:
 
 
 def blocks(tasks: list[Task], size: int) -> list[pa.Table]:
-    """The tasks as tables of at most `size` rows, in order."""
-    return [
-        pa.Table.from_pylist([_plain(task) for task in tasks[start : start + size]], SHAPE)
-        for start in range(0, len(tasks), size)
-    ]
+    """The tasks as tables of at most `size` rows, in order; parts of films first, each in a table of its own."""
+    parts, pictures = [[task] for task in tasks if task.part], [task for task in tasks if not task.part]
+    shares = [pictures[start : start + size] for start in range(0, len(pictures), size)]
+    return [pa.Table.from_pylist([_plain(task) for task in share], SHAPE) for share in parts + shares]
 
 
 def _plain(task: Task) -> dict:

@@ -1,4 +1,4 @@
-"""What runs on every core: one session of one thread, tasks in, rows of the manifest out."""
+"""What runs on every core: one session of one thread, tasks in, rows of the manifest (or of parts of films) out."""
 
 import hashlib
 import importlib.metadata
@@ -14,11 +14,13 @@ import pyarrow as pa
 
 from anime_app.bulk import manifest, places
 from anime_app.bulk.plan import ADOPT, COMPARE, DRAW, Task, tasks_of
-from anime_app.drawing import Order, reason
+from anime_app.drawing import Order, frames_by, reason
 from anime_app.pipeline import Stages, run
 from anime_model.pictures import images
 from anime_model.pictures.arrays import PictureError
+from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.opening import Unreadable
+from anime_model.runtime.film_parts import Part, draw_part
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Stylizer
 
@@ -31,6 +33,8 @@ ROOM = 40_000_000  # pixels of all pictures that the workers of one computer hol
 LEAST = 4_000_000  # of them for one worker
 GIVE_UP = 3  # processes that died over a picture
 STOP = "stop"  # a row that ends the run: no picture can be drawn
+DRAWN = "drawn"  # a row of a part of a film
+DRAWINGS, DONE = ".mkv", ".json"  # of a part: its pictures, and the digests of its frames, which are written last
 REFUSED = "refused"  # a row that the manifest does not take: the result that is there has its own
 
 
@@ -77,6 +81,8 @@ class Worker:
         tasks, rows = tasks_of(block), []
         if self.refusal:
             return _rows([{"index": tasks[0].index, "state": STOP, "reason": self.refusal}])
+        if tasks[0].part:
+            return _rows([self._part(task) for task in tasks])
         stages = Stages(self._read, self._draw, self._write)
         waiting = [Work(task, self._row(task)) for task in tasks]
 
@@ -91,6 +97,36 @@ class Worker:
                 self._alone(work, died[work.task.index], stages, report)
         self._ask("ended", [task.index for task in tasks], wait=False)
         return _rows(rows)
+
+    def _part(self, task: Task) -> dict:
+        """The drawings of a part of a film, where they are not there."""
+        row = {"index": task.index, "state": DRAWN}
+        died = self._ask("begun", [task.index]).get(task.index, 0)
+        if died >= GIVE_UP:
+            return row | {"state": manifest.UNREADABLE, "reason": f"{task.source}: {died} processes died over it"}
+        if died:
+            self._ask("alone", [task.index])
+        try:
+            row["result_bytes"] = self._drawn(task)
+        except ModelError as error:
+            return row | {"state": STOP, "reason": str(error).replace(str(self.stylizer.path), self.brief.style)}
+        except Exception as error:  # whatever is wrong with one film, all else is drawn
+            row |= {"state": state_of_film(task.source, error), "reason": reason(task.source, task.target, error)}
+        self._ask("ended", [task.index])
+        return row
+
+    def _drawn(self, task: Task) -> int:
+        """The bytes of the drawings. Raises `VideoError`, `ModelError`, `OSError`."""
+        pictures, done, about = f"{task.target}{DRAWINGS}", f"{task.target}{DONE}", json.loads(task.part)
+        if places.exists(done):  # by one that died since
+            return 0
+        draw, max_size = frames_by(self.stylizer, self.brief.order.look), self.brief.order.max_size
+        source, part = places.film(task.source), Part(**about["part"])
+        with places.written(pictures) as path, whole_file(path) as file:
+            digests = draw_part(source, about["suffix"], part, draw, file, max_size)
+            size = file.seek(0, os.SEEK_END)
+        places.write(done, json.dumps(digests).encode())
+        return size
 
     def _alone(self, work: Work, died: int, stages: Stages, report: Any) -> None:
         if died >= GIVE_UP:
@@ -114,7 +150,7 @@ class Worker:
             raise Unread(f"{task.source}: {message}") from error
         work.left = task.what == ADOPT or (task.what == COMPARE and task.known == work.row["sha256"])
         if task.what == COMPARE and task.owner and not work.left:
-            raise _NotOurs(f"{task.source}: its result would overwrite that of {task.owner}")
+            raise NotOurs(f"{task.source}: its result would overwrite that of {task.owner}")
         return None if work.left else self.brief.order.read(source, admit)
 
     def _draw(self, work: Work, picture: images.Picture | None) -> images.Picture | None:
@@ -140,7 +176,7 @@ class Worker:
         return {"state": self._failed(work, error), "reason": why}
 
     def _failed(self, work: Work, error: Exception) -> str:
-        if work.task.known or isinstance(error, _NotOurs):
+        if work.task.known or isinstance(error, NotOurs):
             return REFUSED
         kinds = {Unread: manifest.UNREAD, PictureError: manifest.UNREADABLE, OSError: manifest.UNWRITTEN}
         return next((state for kind, state in kinds.items() if isinstance(error, kind)), manifest.UNFIT)
@@ -158,7 +194,15 @@ class Worker:
             return dict.fromkeys(indices, 0)
 
 
-class _NotOurs(ValueError):
+def state_of_film(source: str, error: Exception) -> str:
+    """The state of a film that was not made."""
+    if isinstance(error, places.Away) and str(error).startswith(source):
+        return manifest.UNREAD
+    kinds = {FileNotFoundError: manifest.UNREAD, OSError: manifest.UNWRITTEN, NotOurs: REFUSED}
+    return next((state for kind, state in kinds.items() if isinstance(error, kind)), manifest.UNREADABLE)
+
+
+class NotOurs(ValueError):
     """A result that another source owns."""
 
 

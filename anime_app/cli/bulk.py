@@ -1,36 +1,38 @@
-"""`anime stylize --engine ray`: many pictures, from and to any storage, on one computer or a cluster of them.
+"""`anime stylize --engine ray`: many pictures and films, from and to any storage, on one computer or a cluster of them.
 
 What is a picture, what its result is called, and every byte of it are decided by the same code as without Ray.
 """
 
 import argparse
 import os
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from anime_app.bulk import cluster, manifest, places, worker
+from anime_app.bulk.films import Films
 from anime_app.bulk.only import only_run
-from anime_app.bulk.plan import Job, Plan, plan
+from anime_app.bulk.plan import Job, Task, plan
 from anime_app.cli.inputs import Found, drop_collisions, file_for, find_jobs, is_earlier, named_for
 from anime_app.cli.inputs import Job as Pair
 from anime_app.cli.progress_bar import Progress, line
 from anime_app.cli.stylize import STANDARD, ended, order_of, stopped, style_name, stylizer_of
+from anime_app.drawing import frames_by
 from anime_app.terminal import say
 from anime_model.pictures.arrays import SUFFIXES
 from anime_model.pictures.images import kind_of
 from anime_model.pictures.opening import why_not_read
 from anime_model.runtime.models import styles
+from anime_model.runtime.stylizer import Stylizer
 from anime_model.runtime.video import SUFFIXES as FILM_SUFFIXES
 
 SHOWN = 20  # failures that are said; all are in the manifest
 GONE = 20  # pictures one after another that a storage did not take or give: it is gone, or full
 EVERY = 60.0  # seconds from one line about the progress to the next, where there is no terminal
-FILM = "a film, and --engine ray draws pictures only: the same command without it draws films"
 
 
 class NothingDrawn(ValueError):
@@ -39,7 +41,7 @@ class NothingDrawn(ValueError):
 
 @dataclass
 class Tally:
-    """How the tasks end. `done` has a byte for each job: no picture counts twice."""
+    """How the tasks end. `done` has a byte for each job: none counts twice."""
 
     target: str
     inputs: list[str]
@@ -61,13 +63,11 @@ class Tally:
         if len(self.failures) < SHOWN:
             self.failures.append(reason)
 
-    def take(self, table: pa.Table) -> list[dict]:
-        """Counts a worker's rows; those that the manifest is to have. Raises `ValueError`, `OSError`: the run ends."""
+    def take(self, rows: list[dict]) -> list[dict]:
+        """Counts rows; those that the manifest is to have. Raises `ValueError`, `OSError`: the run ends."""
         kept = []
-        for row in table.to_pylist():
+        for row in rows:
             index, state = row.pop("index"), row["state"]
-            if state == worker.STOP:
-                raise NothingDrawn(row["reason"])
             if self.done[index]:
                 continue
             self.done[index] = True
@@ -96,16 +96,19 @@ class Tally:
 class _Shown(Progress):
     """The bar of a terminal; elsewhere a line now and then, since bulk work runs for hours and leaves a log."""
 
-    def __init__(self, total: int) -> None:
-        super().__init__(total, "pictures")
+    def __init__(self, pictures: int, frames: int) -> None:
+        what = [(pictures, "pictures"), (frames, "frames")]
+        super().__init__(pictures + frames, " and ".join(name for count, name in what if count) or "pictures")
         self.reported = self.start
+        self._one = threading.Lock()  # films are put together by threads of their own
 
     def step(self, count: int = 1) -> None:
-        super().step(count)
-        now = time.monotonic()
-        if not self.shown and now - self.reported >= EVERY:
-            self.reported = now
-            say(line(self.done, self.total, now - self.start, self.what))
+        with self._one:
+            super().step(count)
+            now = time.monotonic()
+            if not self.shown and now - self.reported >= EVERY:
+                self.reported = now
+                say(line(self.done, self.total, now - self.start, self.what))
 
 
 def bulk(options: argparse.Namespace) -> int:
@@ -113,16 +116,20 @@ def bulk(options: argparse.Namespace) -> int:
     inputs, target = _ends(options)
     if options.address:
         cluster.checked(options.address)
-    brief, settings = _brief(options)
+    brief, settings, stylizer = _brief(options)
     found = _found(inputs, target, style_name(options.style))
     for remark in found.remarks:
         say(remark)
     jobs, films = _jobs(found, inputs, target)
-    tally = Tally(target, inputs, bytearray(len(jobs)))
-    for failure in [*found.failures, *(f"{film}: {FILM}" for film in films)]:
+    tally = Tally(target, inputs, bytearray(len(jobs) + len(films)))
+    for failure in found.failures:
         tally.fail(failure)
-    if jobs:
-        _run(jobs, options, brief, settings, tally)
+    if jobs or films:
+        record, steady = manifest.Manifest(target), not options.no_steady
+        work = _Work(record, brief, settings, settings | {"steady": steady}, options, tally)
+        draw = frames_by(stylizer, brief.order.look)
+        work.films = Films(record.folder, brief, worker.settings_text(work.of_films), steady, draw)
+        work.run(jobs, films)
     for failure in tally.failures:
         say(failure)
     if tally.failed > len(tally.failures):
@@ -130,56 +137,89 @@ def bulk(options: argparse.Namespace) -> int:
     return ended(tally.made, tally.there, tally.failed)
 
 
-def _run(jobs: list[Job], options: argparse.Namespace, brief: worker.Brief, settings: dict, tally: Tally) -> None:
-    record = manifest.Manifest(tally.target)
-    with only_run(record.folder):
-        found = _planned(jobs, record, settings, options.force)
-        tally.there, tally.tasks = found.there, len(found.tasks)
-        jobs.clear()  # names of millions of pictures: from here on Ray has them
-        if not found.tasks:
-            return
-        try:
-            _work(found, options, brief, record, tally)
-        except KeyboardInterrupt:
-            stopped(tally.made, tally.left)
-            raise
-        except (ValueError, OSError) as error:
-            if isinstance(error, NothingDrawn) or not tally.made:
+@dataclass
+class _Work:
+    """One run. `of_pictures` and `of_films` are settings as the manifest has them."""
+
+    record: manifest.Manifest
+    brief: worker.Brief
+    of_pictures: dict
+    of_films: dict
+    options: argparse.Namespace
+    tally: Tally
+    films: Films | None = None
+
+    def run(self, jobs: list[Job], films: list[Job]) -> None:
+        """Raises `ValueError`, `OSError`, `KeyboardInterrupt`."""
+        tally = self.tally
+        with only_run(self.record.folder):
+            try:
+                tasks = self._planned(jobs, films)
+                if tally.tasks:
+                    self._do(tasks)
+            except KeyboardInterrupt:
+                stopped(tally.made, tally.left)
                 raise
-            message = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
-            raise ValueError(message) from error
-        finally:
-            with suppress(OSError):  # rows that are lost are found again by the results that are there
-                record.close()
+            except (ValueError, OSError) as error:
+                if isinstance(error, NothingDrawn) or not tally.made:
+                    raise
+                message = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
+                raise ValueError(message) from error
+            finally:
+                with suppress(OSError):  # rows that are lost are found again by the results that are there
+                    self.record.close()
 
-
-def _planned(jobs: list[Job], record: manifest.Manifest, settings: dict, force: bool) -> Plan:
-    """What is to do. Raises `ValueError`, `OSError`."""
-    rows, target = record.load(), record.target
-    if places.is_url(target):
-        there = {f"{target}/{name}" for name, _ in _listed(target)}
-        exists = there.__contains__
-    else:
-        exists = os.path.exists
-    try:
-        return plan(jobs, rows, settings, exists, force)
-    except ValueError as error:
-        raise ValueError(f"{target}: {error}") from error
-
-
-def _work(
-    found: Plan, options: argparse.Namespace, brief: worker.Brief, record: manifest.Manifest, tally: Tally
-) -> None:
-    with cluster.started(options.address, brief.threads, options.workers) as workers:
-        progress = _Shown(tally.tasks)
+    def _planned(self, jobs: list[Job], films: list[Job]) -> list[Task]:
+        """What workers are to do. Raises `ValueError`, `OSError`."""
+        rows, target, force = self.record.load(), self.record.target, self.options.force
+        if places.is_url(target):
+            there = {f"{target}/{name}" for name, _ in _listed(target)}
+            exists = there.__contains__
+        else:
+            exists = os.path.exists
         try:
-            for table in cluster.rows(found.tasks, brief, workers):
-                record.add(tally.take(table))
-                progress.step(len(table))
+            pictures = plan(jobs, rows, self.of_pictures, exists, force)
+            whole = plan(films, rows, self.of_films, exists, force)
+        except ValueError as error:
+            raise ValueError(f"{target}: {error}") from error
+        first = len(self.tally.done) - len(films)
+        self.tally.there = pictures.there + whole.there
+        self.tally.tasks = len(pictures.tasks) + len(whole.tasks)
+        jobs.clear()  # names of millions of pictures: from here on Ray has them
+        self.films.prepare([task._replace(index=first + task.index) for task in whole.tasks])
+        return pictures.tasks + self.films.tasks(len(self.tally.done))
+
+    def _do(self, tasks: list[Task]) -> None:
+        films, pictures = self.films, sum(not task.part for task in tasks)
+        progress = _Shown(pictures, films.frames)
+        films.step = progress.step
+        try:
+            with films.made():
+                if tasks:
+                    self._draw(tasks, progress)
+                for rows in films.finish():
+                    self._keep(rows)
         finally:
             progress.clear()
-    if tally.left:
-        raise ValueError(f"Ray lost {tally.left} pictures")
+            for remark in films.remarks:
+                say(remark)
+        if self.tally.left:
+            raise ValueError(f"Ray lost {self.tally.left} pictures")
+
+    def _draw(self, tasks: list[Task], progress: "_Shown") -> None:
+        with cluster.started(self.options.address, self.brief.threads, self.options.workers) as workers:
+            for table in cluster.rows(tasks, self.brief, workers):
+                rows = table.to_pylist()
+                if stops := [row["reason"] for row in rows if row["state"] == worker.STOP]:
+                    raise NothingDrawn(stops[0])
+                pictures = [row for row in rows if not self.films.take(row)]
+                self._keep(pictures)
+                self._keep(self.films.rows())
+                if pictures:
+                    progress.step(len(pictures))
+
+    def _keep(self, rows: list[dict]) -> None:
+        self.record.add(self.tally.take(rows))
 
 
 def _ends(options: argparse.Namespace) -> tuple[list[str], str]:
@@ -200,15 +240,18 @@ def _ends(options: argparse.Namespace) -> tuple[list[str], str]:
     return [places.absolute(name) for name in inputs], places.absolute(target).rstrip("/") or "/"
 
 
-def _brief(options: argparse.Namespace) -> tuple[worker.Brief, dict]:
-    """What workers are told, and what the manifest says of it. Raises `ModelError`, `FileNotFoundError`."""
+def _brief(options: argparse.Namespace) -> tuple[worker.Brief, dict, Stylizer]:
+    """What workers are told, what the manifest says of it, and what draws here.
+
+    Raises `ModelError`, `FileNotFoundError`.
+    """
     order, threads, style = order_of(options), options.threads or 1, style_name(options.style)
     stylizer = stylizer_of(options, threads)
     stylizer(np.zeros((8, 8, 3), np.uint8))  # a model that is none is said here, once
     model = stylizer.path.read_bytes()
     settings = worker.settings_of(order, style, model, options.stroke)
     text = worker.settings_text(settings)
-    return worker.Brief(order, model, style, threads, options.stroke, text, worker.own_code()), settings
+    return worker.Brief(order, model, style, threads, options.stroke, text, worker.own_code()), settings, stylizer
 
 
 def _found(inputs: list[str], target: str, style: str) -> Found:
@@ -241,15 +284,12 @@ def _below_url(url: str, out: Path, style: str) -> Found:
     return found
 
 
-def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list[Path]]:
+def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list[Job]]:
     """The pictures, and the films. Changes of a source are seen by its stamp."""
     remote, root = places.is_url(inputs[0]), Path(target)
     stamps = dict(_listed(inputs[0])) if remote else {}
     jobs, films = [], []
     for pair in found.jobs:
-        if pair.is_video:
-            films.append(pair.source)
-            continue
         below = pair.target.relative_to(root).as_posix()
         if remote:
             name = pair.source.relative_to(Path(inputs[0])).as_posix().removeprefix(".")
@@ -257,7 +297,8 @@ def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list
         else:
             source = str(pair.source)
             stamp = places.stamp(source)
-        jobs.append(Job(source, f"{target}/{below}", manifest.text(below), stamp))
+        kind = films if pair.is_video else jobs
+        kind.append(Job(source, f"{target}/{below}", manifest.text(below), stamp))
     found.jobs.clear()
     return jobs, films
 

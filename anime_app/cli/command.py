@@ -82,7 +82,7 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("--compare", action="store_true", help="write before | after")
     add("--no-steady", action="store_true", help="videos: do not hold still what does not move")
     add("--force", action="store_true", help="make results again that are already there")
-    about = "ray: pictures of folders or storages (s3://...), on this computer or a cluster, with a manifest in TARGET"
+    about = "ray: folders or storages (s3://...), on this computer or a cluster, with a manifest in TARGET"
     add("--engine", choices=("plain", "ray"), default="plain", help=about)
     add("--address", metavar="HOST:PORT", help="with --engine ray: the cluster that `ray start --head` made")
 

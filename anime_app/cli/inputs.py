@@ -190,6 +190,11 @@ def _place(path: Path) -> Path:
     return Path(os.path.realpath(path.parent), path.name)
 
 
+def _name(path: Path) -> str:
+    """`_place` as text, which takes a fourth of the memory."""
+    return os.path.normcase(os.path.join(os.path.realpath(path.parent), path.name))
+
+
 def _same(one: Path, other: Path) -> bool:
     return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
@@ -223,12 +228,12 @@ def named_for(path: Path) -> Path:
 
 def drop_collisions(found: Found) -> None:
     """Takes out what would overwrite a photo or another result."""
-    targets: dict[Path, Path] = {}
-    sources = {_place(job.source) for job in found.jobs}
+    targets: dict[str, Path] = {}
+    sources = {_name(job.source) for job in found.jobs}
     kept = []
     for job in found.jobs:
-        target = _place(job.target)
-        if target == _place(job.source) or _same(target, job.source):
+        target = _name(job.target)
+        if target == _name(job.source) or _same(target, job.source):
             found.failures.append(f"{job.source}: the result would overwrite the photo itself")
         elif targets.get(target, job.source) != job.source:
             found.failures.append(f"{job.source}: its result would overwrite that of {targets[target]}")

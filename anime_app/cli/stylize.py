@@ -9,11 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from anime_app.cli.inputs import Found, Job, find_jobs
 from anime_app.cli.progress_bar import Progress
-from anime_app.drawing import Order, reason
+from anime_app.drawing import Order, about_film, frames_by, reason
 from anime_app.pipeline import Stages, Stopped, run
 from anime_app.terminal import one_line, say
 from anime_model.pictures import images
@@ -135,23 +133,18 @@ def _film(job: Job, look: Look, options: argparse.Namespace, result: Result) -> 
     stylizer = stylizer_of(options, options.threads or 1, workers)
     progress = Progress(1, f"frames of {one_line(job.source.name)}")
 
-    def draw(photo: np.ndarray) -> np.ndarray:
-        return stylizer(photo, palette=look.palette, strength=look.strength, keep_colour=look.keep_colour)
-
     def tick(done: int, total: int) -> None:
         progress.total = total
         progress.step()
 
     try:
         steady = not options.no_steady
+        draw = frames_by(stylizer, look)
         made = stylize_video(job.source, job.target, draw, workers, steady, options.max_size, options.compare, tick)
         result.made += 1
         progress.clear()
-        if made.flicker_drawn is not None:
-            after = f", held still: {made.flicker_kept:.2f}" if steady else ""
-            say(f"{job.target}: {made.frames} frames; flicker in levels of 255: {made.flicker_drawn:.2f}{after}")
-        for note in made.notes:
-            say(f"{job.source}: {note}")
+        for remark in about_film(job.source, job.target, made, steady):
+            say(remark)
     except ModelError:
         raise
     except Exception as error:  # whatever is wrong with one film, the others are made

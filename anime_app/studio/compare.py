@@ -16,6 +16,7 @@ from anime_app.studio import promotion, sheet
 from anime_app.studio import version_charts as charts
 from anime_app.studio.engineer_state import EngineerState
 from anime_app.studio.engineer_texts import named, text_html
+from anime_app.studio.found import found
 from anime_app.studio.samples import data_url, read_photo
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
@@ -50,6 +51,7 @@ class Parts:
     axis: gr.Radio
     pareto: gr.HTML
     trends: gr.HTML
+    search: gr.HTML
     number: gr.Dropdown
     photo: gr.State  # the key of the photo that is shown
     own: gr.State  # the photo that a person put in: uint8 RGB [H, W, 3]
@@ -59,7 +61,7 @@ class Parts:
         """What a style changes, in the order of `_page`."""
         return [
             self.notes, self.style, self.picked, self.strip, self.photo, self.table, self.pareto, self.trends,
-            self.number,
+            self.search, self.number,
         ]  # fmt: skip
 
 
@@ -115,9 +117,12 @@ def _components(studio: Studio, state: EngineerState) -> Parts:
         with gr.Column(scale=5, min_width=440):
             _head("compare_trends")
             trends = _part("compare-trends")
+    _head("compare_search")
+    search = _part("compare-search")
     number = _promotion(studio, state, style)
     return Parts(
-        notes, style, picked, again, strip, upload, panes, table, axis, pareto, trends, number, gr.State(None),
+        notes, style, picked, again, strip, upload, panes, table, axis, pareto, trends, search, number,
+        gr.State(None),
         gr.State(None, time_to_live=3600),
     )  # fmt: skip
 
@@ -198,6 +203,7 @@ def _page(state: EngineerState, style: str | None, axis: str, own) -> list:
         _figures(state, style, keys, axis),
         _chart(state, style, keys, axis),
         f'<div class="chart">{charts.trends(registered)}</div>',
+        f'<div class="chart">{found(state.studio.project, style)}</div>',
         gr.update(choices=_numbers(registered), value=DEFAULT),
     ]
 

@@ -8,6 +8,7 @@ from html import escape
 from anime_app.studio.texts import Table, both, in_both
 from anime_app.studio.texts import label as page_label
 from anime_app.studio.translation import translated
+from anime_model.figures.search import ENGLISH as SEARCH
 
 TEXTS: Table = {
     # Compare: the page
@@ -74,6 +75,29 @@ TEXTS: Table = {
         "strength (log), 0 is the average version; its share of wins against that",
         "强度（对数），0 为平均水平的版本；胜率相对于它",
     ),
+    # Compare: what a search has found
+    "compare_search": (
+        "What a search has found: point at a network, or use the tab key",
+        "搜索结果：指向一个网络，或用 Tab 键切换",
+    ),
+    "search_none": (
+        "No search of this style yet: python -m flows.search {style} makes one.",
+        "此风格还没有搜索：python -m flows.search {style} 可进行搜索。",
+    ),
+    "search_chart": (SEARCH["search_chart"], "参评成员的 LPIPS 与毫秒数"),
+    "search_ms": (SEARCH["search_ms"], "每张图片的毫秒数（对数刻度）"),
+    "search_lpips": (SEARCH["search_lpips"], "相对教师模型的 LPIPS，越小越接近"),
+    "search_channels": (SEARCH["search_channels"], "通道数"),
+    "search_hidden": (SEARCH["search_hidden"], "块内通道数"),
+    "search_kernels": (SEARCH["search_kernels"], "卷积核"),
+    "search_depth": (SEARCH["search_depth"], "块数"),
+    "search_trial": (SEARCH["search_trial"], "试验"),
+    "search_faster": (SEARCH["search_faster"], "加速倍数"),
+    "search_size": (SEARCH["search_size"], "规格"),
+    "search_network": (SEARCH["search_network"], "网络"),
+    "search_all": (SEARCH["search_all"], "全部参评成员，最快的在前"),
+    "search_front": (SEARCH["search_front"], "前沿"),
+    "search_pick": (SEARCH["search_pick"], "一条命令即可把找到的点变成网络和配方；其他点用其编号："),
     # promote and roll back
     "promote_title": ("Promote and roll back", "晋升与回滚"),
     "promote_locked": (

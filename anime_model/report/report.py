@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from PIL import Image
 
+from anime_model.figures.search import read_members, search_html
 from anime_model.figures.text import megabytes, milliseconds, short
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture
 from anime_model.report import charts
@@ -51,14 +53,15 @@ def write_report(
     samples: Path | None = None,
     set_aside: Sequence[Mapping[str, str]] = (),
     facts: Mapping[str, Any] | None = None,
+    search: Path | None = None,
 ) -> None:
     """Writes report.html into folder `out`.
 
     `metrics` are the flat figures of every variant, the teacher's first and the one that ships last; `baselines` those
     of what they are compared with: the untouched photo, a filter, a published network. `pictures` are
     files by test set, photo and variant ("photo" is the photo itself), `curves` curve.csv files by stage, `tables` CSV
-    files by name, `samples` one picture of the teacher's training or a folder of such. Parts that are missing are left
-    out; all text is escaped.
+    files by name, `samples` one picture of the teacher's training or a folder of such, `search` the table of
+    a search's members. Parts that are missing are left out; all text is escaped.
     """
     out.mkdir(parents=True, exist_ok=True)
     shown = [_set_of_pictures(name, photos) for name, photos in (pictures or {}).items()]
@@ -70,11 +73,24 @@ def write_report(
         "curves": [entry for entry in map(_stage, (curves or {}).items()) if entry["curves"]],
         "tables": [_plain_table(name, path) for name, path in (tables or {}).items() if path.is_file()],
         "set_aside": set_aside,
+        "search": _search(search, metrics),
         "facts": [{"name": _words(name), "value": _fact(value)} for name, value in (facts or {}).items()],
     }
     page |= _figures(metrics, baselines) if metrics else {}
     page["hero"] = _hero(page["pictures"])
     (out / "report.html").write_text(_template().render(page), encoding="utf-8")
+
+
+def _search(table: Path | None, metrics: Sequence[Metrics]) -> Markup:
+    """The chart of a search, nothing where there was none or its table is damaged."""
+    if table is None or not table.is_file():
+        return Markup("")
+    try:
+        members = read_members(table)
+    except (ValueError, OSError):  # the report tells of what is there
+        return Markup("")
+    style = str(metrics[0].get("style", "")) if metrics else ""
+    return Markup(search_html(style, members)) if members else Markup("")
 
 
 @cache

@@ -31,6 +31,7 @@ def write_style_report(artifacts: Path, metrics: Sequence[Metrics]) -> Path:
         samples=artifacts / "teacher/samples.jpg",
         set_aside=_read(artifacts / "set_aside.json").get("set_aside", []),
         facts=facts(artifacts, prepared),
+        search=artifacts / "search/trials.csv",
     )
     return artifacts / "report.html"
 

@@ -9,11 +9,11 @@ of 4 x 4 pixels and their neighbours, since a drawing depends on what is around 
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
@@ -45,8 +45,18 @@ HD = 720  # lines from which an unmarked film is taken to have the colour matrix
 Draw = Callable[[np.ndarray], np.ndarray]
 
 
+class Stored(Protocol):
+    """A film that is no file of this computer; as text it is its name."""
+
+    def open(self, mode: str) -> BinaryIO: ...
+
+
 class VideoError(ValueError):
     """A film that cannot be read or written; the message is one line: the file and the reason."""
+
+
+class Unseekable(VideoError):
+    """A film that can be read from its beginning only."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class FilmReport:
 
 
 def stylize_video(
-    source: Path,
+    source: Path | Stored,
     target: Path,
     draw: Draw,
     workers: int = 2,
@@ -76,29 +86,44 @@ def stylize_video(
     it raises ends the work. A film is written as H.264 (WebM: VP9), upright, with even sides. Raises `VideoError`,
     `ModelError`, `OSError`.
     """
-    av = _av(source)
-    source, target = Path(source), Path(target)
+    target = Path(target)
     if target.suffix.lower() not in FORMATS:
         raise VideoError(about(target, f"films are written as {', '.join(FORMATS)}"))
+    with whole_file(target) as file, opened_film(source, file, target.suffix, max_size, compare) as film:
+        return film.make(draw, workers, steady, tick)
+
+
+@contextmanager
+def opened_film(
+    source: Path | Stored, file: BinaryIO, suffix: str, max_size: int | None = None, compare: bool = False
+) -> "Iterator[Film]":
+    """The film `source` on its way to `file`, of the kind of `suffix`. Faults of the block, too, are `VideoError`."""
+    av = av_for(source)
+    source = Path(source) if isinstance(source, str) else source
     try:
-        with whole_file(target) as file, ExitStack() as stack:
-            film = _opened(av, stack, source, file, FORMATS[target.suffix.lower()], max_size, compare)
-            return film.make(draw, workers, steady, tick)
+        with ExitStack() as stack:
+            try:
+                film = Film(av, stack, source, file, FORMATS[suffix.lower()], max_size, compare)
+            except VideoError:
+                raise
+            except (ValueError, TypeError, KeyError, RuntimeError) as error:  # PyAV's, for what it cannot put together
+                raise unread(source, error) from error
+            yield film
     except av.error.FFmpegError as error:
-        raise VideoError(about(source, first_line(error))) from error
+        raise unread(source, error) from error
 
 
-def _opened(av, stack: ExitStack, source: Path, *how: object) -> "_Film":
-    try:
-        return _Film(av, stack, source, *how)
-    except VideoError:
-        raise
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:  # PyAV's own, for what it cannot put together
-        why = Message("a film of a kind that is not read ({reason})", reason=first_line(error))
-        raise VideoError(about(source, why)) from error
+def unread(source: Path | Stored, error: Exception) -> VideoError:
+    """One line, with the file's name once and no number of FFmpeg's."""
+    why = error.strerror.lower() if getattr(error, "strerror", None) else first_line(error)
+    other = isinstance(error, ValueError | TypeError | KeyError | RuntimeError)
+    return VideoError(
+        about(source, Message("a film of a kind that is not read ({reason})", reason=why) if other else why)
+    )
 
 
-def _av(source: Path):
+def av_for(source: Path | Stored):
+    """PyAV. Raises `VideoError` where it is missing."""
     try:
         import av
 
@@ -107,11 +132,23 @@ def _av(source: Path):
         raise VideoError(about(source, "films need PyAV; pip install 'animegan-lite[video]'")) from error
 
 
-class _Film:
+def opened_input(av, source: Path | Stored):
+    """PyAV's container of a film's file."""
+    return av.open(str(source) if isinstance(source, Path) else source.open("rb"))
+
+
+class Film:
     """The two files of one film while it is made."""
 
     def __init__(
-        self, av, stack: ExitStack, source: Path, file: BinaryIO, kind: str, max_size: int | None, compare: bool
+        self,
+        av,
+        stack: ExitStack,
+        source: Path | Stored,
+        file: BinaryIO,
+        kind: str,
+        max_size: int | None,
+        compare: bool,
     ) -> None:
         self.av, self.source, self.compare, self.notes = av, source, compare, Notes()
         found = self._first_frames()
@@ -122,7 +159,7 @@ class _Film:
         self.stored = _size(first.width, first.height, max_size)
         self.hdr = HDR_NAMES.get(int(first.color_trc))
         self.matrix = self._matrix(first)
-        self.input = stack.enter_context(av.open(str(source)))
+        self.input = stack.enter_context(opened_input(av, source))
         self.video = self.input.streams.best("video")
         self.video.thread_type = "SLICE"  # with frames in parallel, a damaged one takes others with it
         # a sound begins before 0, by what its encoder needs to start; AVI would move pictures by a frame for it
@@ -139,7 +176,7 @@ class _Film:
         steadied, pending, done = Steady(HOLD if steady else 0), deque(), 0
         total = self.video.frames or round(float((self.input.duration or 0) / 1e6 * (self.video.average_rate or 0)))
         with ThreadPoolExecutor(workers) as pool:
-            for photo, alpha, pts in self._frames():
+            for photo, alpha, pts in self.frames():
                 pending.append((photo, alpha, pts, pool.submit(draw, photo)))
                 if len(pending) >= workers + 2:
                     self._write(steadied, *pending.popleft())
@@ -153,10 +190,21 @@ class _Film:
         self.others.finish()
         return FilmReport(done, steadied.flicker_drawn, steadied.flicker_kept, self.notes.all())
 
+    def pictures_only(self, seek: int | None) -> None:
+        """For parts: no other stream is read; frames begin at the keyframe at time `seek` of the file (None: the
+        first), each at its own time. Raises `Unseekable`."""
+        self.others.streams.clear()
+        self.filters.wanted = replace(self.filters.wanted, rate=None)
+        if seek is not None:
+            try:
+                self.input.seek(seek, stream=self.video)
+            except self.av.error.FFmpegError as error:
+                raise Unseekable(f"{self.source}: {first_line(error)}") from error
+
     def _first_frames(self) -> list:
         """The first frames that can be read: the film's marks stand in each."""
         found = []
-        with self.av.open(str(self.source)) as film:
+        with opened_input(self.av, self.source) as film:
             stream = film.streams.best("video")
             if stream is None:
                 raise VideoError(about(self.source, "holds no film"))
@@ -236,7 +284,7 @@ class _Film:
         if ratio := self.video.sample_aspect_ratio:
             context.sample_aspect_ratio = 1 / ratio if self.quarter_turns % 2 else ratio
 
-    def _frames(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
+    def frames(self) -> Iterator[tuple[np.ndarray, np.ndarray | None, int]]:
         """Upright frames, their transparency and their times; packets of sound are copied on the way."""
         last, past = None, 0
         for frame in self._filtered():

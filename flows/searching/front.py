@@ -8,6 +8,7 @@ from mlflow.exceptions import MlflowException
 from optuna.trial import FrozenTrial
 
 from anime_model.figures.charts import front
+from anime_model.figures.search import SIZES, read_members, search_html
 from anime_model.figures.text import fixed
 from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
@@ -17,9 +18,9 @@ from flows.registry.versions import experiment_name, registry_error
 from flows.searching.place import Place
 from flows.searching.study import IDENTITY, TEACHER, finished
 
-SIZES = {"nano": 100, "lite": 30, "plus": 12}  # times faster than the teacher, at least
 KIND = "search"  # the tag of the MLflow runs that keep studies
 FIGURES = ("trial", "LPIPS", "ms", "times faster", "MB in 32 bits")
+FILES = ("front.csv", "trials.csv", "front.svg", "search.html")
 SHOWN = 14  # points of the chart
 
 
@@ -60,7 +61,7 @@ def _sizes(front: list[Point], teacher: float) -> dict[str, Point]:
 
 
 def written(place: Place, study: optuna.Study) -> str:
-    """Writes front.csv, trials.csv and front.svg; the picked sizes as text."""
+    """Writes front.csv, trials.csv, front.svg and search.html; the picked sizes as text."""
     all_points, teacher = points(study, front_only=False), float(study.user_attrs[TEACHER])
     if not all_points:
         return "no member was judged"
@@ -69,11 +70,19 @@ def written(place: Place, study: optuna.Study) -> str:
     write_table(place.folder / "front.csv", [_row(point, teacher) for point in best])
     write_table(place.folder / "trials.csv", [_row(point, teacher) for point in all_points])
     write_whole(place.folder / "front.svg", chart(best, found))
+    write_whole(place.folder / "search.html", page(place))
     table = aligned_text([_shown(name, point, teacher) for name, point in found.items()], FIGURES) if found else ""
     missing = [f"{name}: no member is {times} times faster" for name, times in SIZES.items() if name not in found]
     return "\n".join(
         [*([table] if table else []), *missing, _recorded(place, study.user_attrs[IDENTITY], len(all_points), found)]
     )
+
+
+def page(place: Place) -> str:
+    """The chart to point at, as a page of its own."""
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{place.style}: a search</title>'
+    width = "<style>body{max-width:900px;margin:24px auto;font:15px sans-serif}</style>"
+    return f"{head}{width}{search_html(place.style, read_members(place.folder / 'trials.csv'))}</html>"
 
 
 def _shown(name: str, point: Point, teacher: float) -> dict[str, str]:
@@ -106,8 +115,8 @@ def _recorded(place: Place, facts: dict[str, str], trials: int, found: dict[str,
             mlflow.log_params({**facts, "trials": trials})
             for name, point in found.items():
                 mlflow.log_metrics({f"{name}.lpips": point.lpips, f"{name}.ms": point.ms, f"{name}.bytes": point.bytes})
-            for name in ("front.csv", "trials.csv", "front.svg"):
+            for name in FILES:
                 mlflow.log_artifact(str(place.folder / name))
     except (MlflowException, OSError) as error:
         return f"{registry_error(error)}; the files are in {place.folder}"
-    return f"front.csv, trials.csv and front.svg are in {place.folder.relative_to(place.root)} and in MLflow"
+    return f"{', '.join(FILES[:-1])} and {FILES[-1]} are in {place.folder.relative_to(place.root)} and in MLflow"

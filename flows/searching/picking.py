@@ -9,13 +9,14 @@ import yaml
 from anime_model.compression.family import as_network, member, with_statistics
 from anime_model.compression.family_file import open_family
 from anime_model.compression.family_judge import SETTLING, split_held_out
+from anime_model.figures.search import SIZES
 from anime_model.networks.checkpoint import save_generator
 from anime_model.pictures.arrays import picture_files
 from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.recipe import for_style
 from flows.machine.hashes import file_md5
 from flows.searching.errors import SearchError
-from flows.searching.front import SIZES, Point, points, sizes
+from flows.searching.front import Point, points, sizes
 from flows.searching.place import Place
 from flows.searching.study import IDENTITY
 from flows.searching.workshop import squares

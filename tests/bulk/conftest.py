@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ from PIL import Image
 from anime_app.bulk import cluster
 from anime_app.bulk.plan import Task, blocks
 from anime_app.bulk.worker import Brief, Worker
-from anime_model.runtime import models
+from anime_model.runtime import film_parts, models, video
 from tests.tiny_onnx import negative_model
 
 ROOT = Path(__file__).parents[2]
@@ -137,3 +138,34 @@ def shelf() -> Iterator[Shelf]:
     Shelf.store.clear()
     Shelf.pseudo_dirs[:] = [""]
     Shelf.room = None
+
+
+def repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films by an encoder that makes the same bytes each time, in parts of a few frames."""
+    monkeypatch.setattr(video, "H264", (video.H264[0], video.H264[1] | {"x264-params": "mbtree=0"}))
+    monkeypatch.setattr(film_parts, "LEAST", 6)
+    monkeypatch.setattr(film_parts, "MOST", 15)
+
+
+def film(path: str | Path, seed: int = 0, frames: int = 28, every: int = 7) -> Path:
+    """Noise over a square that moves, with a sound; a keyframe `every` so many frames."""
+    av = pytest.importorskip("av")
+    path, random = Path(path), np.random.default_rng(seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {"g": str(every), "keyint_min": str(every), "sc_threshold": "0"}
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        voice = out.add_stream("aac", rate=48000, layout="mono")
+        for index in range(frames):
+            picture = random.integers(90, 94, (96, 128, 3), np.uint8)
+            picture[20:60, 2 * index : 2 * index + 40] = 200
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            out.mux(stream.encode(frame))
+            tone = av.AudioFrame.from_ndarray(np.full((1, 1920), index * 100, np.int16), format="s16", layout="mono")
+            tone.sample_rate, tone.pts, tone.time_base = 48000, index * 1920, Fraction(1, 48000)
+            out.mux(voice.encode(tone))
+        out.mux(stream.encode(None))
+        out.mux(voice.encode(None))
+    return path

@@ -229,18 +229,6 @@ def test_a_single_picture_and_no_picture(shelf, capsys):
     assert capsys.readouterr().err.splitlines() == ["nothing to make: no pictures and no videos"]
 
 
-def test_a_film_is_one_line(capsys):
-    photo("in/a.png")
-    Path("in/b.mp4").touch()
-    assert ray("in", "-o", "out") == 1
-    failure, last = capsys.readouterr().err.splitlines()
-    assert failure == (
-        f"{Path('in/b.mp4').absolute()}: a film, and --engine ray draws pictures only: "
-        "the same command without it draws films"
-    )
-    assert last == "1 made, 1 failed"
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

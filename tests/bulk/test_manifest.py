@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from anime_app.bulk import manifest, places
 from anime_app.bulk.manifest import Manifest, text
@@ -96,3 +97,19 @@ def test_a_storage_that_goes_away_ends_no_run(shelf, monkeypatch):
     with only_run("shelf://out/.anime", beat=0.01):
         gone.set()
     assert not Path("shelf:").exists()
+
+
+def test_it_is_written_few_rows_at_once_without_dictionaries_of_names(tmp_path, monkeypatch):
+    """Else the memory of who puts it together grows by kilobytes for each picture."""
+    monkeypatch.setattr(manifest, "GROUP", 4)
+    made = Manifest(str(tmp_path / "out"))
+    made.add([{"source": f"{n}.png", "target": f"{n}.png", "state": "made", "settings": "{}"} for n in range(10)])
+    made.close()
+    file = parquet.ParquetFile(made.name)
+    assert file.num_row_groups == 3
+    coded = {
+        name: file.metadata.row_group(0).column(place).has_dictionary_page
+        for place, name in enumerate(file.schema_arrow.names)
+    }
+    assert {name for name, has in coded.items() if has} <= {"state", "reason", "settings"}
+    assert len(Manifest(made.target).load()) == 10

@@ -16,7 +16,7 @@ import pytest
 from pyarrow import parquet
 
 from anime_app.cli.command import main
-from tests.bulk.conftest import PATIENCE, digests, ended, environment, photo, stylize
+from tests.bulk.conftest import PATIENCE, digests, ended, environment, film, photo, repeatable, stylize
 
 pytest.importorskip("ray", reason="needs Ray: pip install 'animegan-lite[ray]'")
 
@@ -79,7 +79,8 @@ def start_node(*options: str, env: dict[str, str]) -> Node:
 def cluster(request) -> Iterator[Cluster]:
     """Two nodes of one core each, on this computer."""
     before = getattr(request, "param", SLOW)
-    env = environment(before, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    parts = str(Path("parts.txt").absolute())
+    env = environment(before, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32), PARTS=parts)
     port = free_port()
     folder = f"/tmp/ray-test-{secrets.token_hex(3)}"
     nodes = []
@@ -203,3 +204,70 @@ def test_a_cluster_with_other_code_is_refused(weights, cluster):
     assert len(said) == 1
     assert "pillow there is" in said[0]
     assert not digests("out")
+
+
+FILMS = (
+    "import os, time; from anime_model.runtime import film_parts, video; film_parts.LEAST, film_parts.MOST = 6, 15; "
+    "video.H264[1]['x264-params'] = 'mbtree=0'; call, part = Stylizer.__call__, film_parts.draw_part; "
+    "Stylizer.__call__ = lambda *rest, **how: (time.sleep(0.1), call(*rest, **how))[1]; "
+    "film_parts.draw_part = lambda *rest: (open(os.environ['PARTS'], 'a').write(rest[2].name + '\\n'), part(*rest))[1]"
+)
+
+
+def parts_there(target: str = "out") -> set[str]:
+    return {path.stem for path in Path(target, ".anime").rglob("*-*.json")}
+
+
+def parts_begun() -> list[str]:
+    return Path("parts.txt").read_text().split() if Path("parts.txt").exists() else []
+
+
+@pytest.mark.parametrize("cluster", [FILMS], indirect=True)
+def test_a_film_outlives_a_worker_and_a_node(weights, cluster, monkeypatch):
+    """The film has the bytes of the plain engine's, and a picture beside it, too."""
+    repeatable(monkeypatch)
+    film("in/a.mp4", frames=210)
+    photo("in/b.png")
+    assert main(["stylize", "in", "-o", "plain"]) == 0
+    running = stylize("in", "-o", "out", "--address", cluster.address, env=cluster.env, weights=weights)
+    wait_until(lambda: running.poll() is not None or len(parts_there()) > 2)
+    wait_until(lambda: all(node.workers() for node in cluster.nodes))
+    cluster.nodes[0].workers()[0].kill()
+    count = len(parts_there())
+    wait_until(lambda: running.poll() is not None or len(parts_there()) > count + 4)
+    assert running.poll() is None, ended(running)
+    cluster.nodes[1].kill()
+    status, said = ended(running)
+    assert (status, said[-1]) == (0, "2 made"), said
+    assert digests("out") == digests("plain")
+    assert {row["target"]: row["result_sha256"] for row in rows_of("out")} == digests("plain")
+    assert not parts_there()
+
+
+def _draws_here(process: psutil.Process) -> bool:
+    try:
+        return "MapWorker" in _line(process) and process.cwd() == str(Path.cwd())
+    except psutil.Error:
+        return False
+
+
+def test_a_film_that_was_killed_goes_on_from_its_parts(weights, monkeypatch):
+    repeatable(monkeypatch)
+    film("in/a.mp4", frames=140)
+    assert main(["stylize", "in", "-o", "plain"]) == 0
+    env = environment(FILMS, PARTS=str(Path("parts.txt").absolute()))
+    for kill in (signal.SIGKILL, signal.SIGINT):
+        running = stylize("in", "-o", "out", env=env, weights=weights)
+        count = len(parts_there())
+        wait_until(lambda: running.poll() is not None or len(parts_there()) > count + 2)  # noqa: B023
+        running.send_signal(kill)
+        status, said = ended(running)
+        assert digests("out") == {}
+    assert (status, said[-1]) == (130, "stopped: 0 made, 1 left; the same command goes on from here")
+    wait_until(lambda: not any(_draws_here(process) for process in psutil.process_iter()))
+    there, begun = parts_there(), len(parts_begun())
+    assert 4 < len(there) < 20
+    status, said = ended(stylize("in", "-o", "out", env=env, weights=weights))
+    assert (status, said[-1]) == (0, "1 made")
+    assert not there & set(parts_begun()[begun:])
+    assert digests("out") == digests("plain")

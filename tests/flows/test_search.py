@@ -97,6 +97,9 @@ def test_from_a_distilled_network_to_a_recipe(place: Place, capsys: pytest.Captu
     rows = (place.folder / "trials.csv").read_text().splitlines()
     assert len(rows) == 7
     assert rows[0].startswith("trial,lpips,ms,times_faster,bytes,a0,")
+    page = (place.folder / "search.html").read_text()
+    assert page.count("<tr><td>") == 6, "every trial a row"
+    assert "python -m flows.search cel --pick " in page
     runs = mlflow.search_runs(search_all_experiments=True, filter_string="tags.kind = 'search'")
     assert runs["params.trials"].tolist() == ["6"]
 

@@ -13,7 +13,7 @@ from anime_model.report.report import write_report
 from anime_model.report.style_report import write_style_report
 
 EVIL = "<script>alert('x')</script>"
-VOID = {"meta", "link", "img", "input", "br", "hr", "circle", "line", "polyline"}
+VOID = {"meta", "link", "img", "input", "br", "hr", "circle", "line", "polyline", "rect"}
 
 
 def variant(name: str, scale: float) -> dict[str, float | str]:
@@ -170,6 +170,21 @@ def test_a_style_is_told_from_the_files_of_its_stages(tmp_path: Path):
         text in read.text for text in ("Cel, made small", "photos/train/broken.jpg", "4,321", "filter, no network")
     )
     assert len([address for address in read.addresses if address.startswith("data:image/jpeg")]) == 3 + 2  # row, hero
+
+
+def test_a_search_is_told_where_there_was_one(tmp_path: Path):
+    table = tmp_path / "trials.csv"
+    table.write_text(f"trial,lpips,ms,times_faster,bytes,a0\n3,0.2,20,60,5000,{EVIL}\n4,0.1,40,31,9000,16\n")
+    write_report(tmp_path, title="Cel", metrics=METRICS, search=table)
+    page = page_of(tmp_path)
+    assert page.open == []
+    assert "trial 4: LPIPS 0.1000, 40.0 ms (31.0×), 0.01 MB" in page.text
+    assert "python -m flows.search cel --pick lite" in page.text
+    assert page.tags.count("script") == 0
+    table.write_text("no table")
+    for search in (table, tmp_path / "none.csv", None):
+        write_report(tmp_path, title="Cel", metrics=METRICS, search=search)
+        assert "flows.search" not in page_of(tmp_path).text
 
 
 def test_trade_off_places_by_logarithm_and_labels_apart():

@@ -56,10 +56,21 @@ def make_project(root: Path) -> Path:
     ]
     write_json(root / "results" / "explore.json", {"style": "cel", "steps": 60, "rows": rows})
     identity_model(root / "scratch" / "explore" / "cel-60-abc" / "both.onnx")
+    write_search(cel / "search" / "trials.csv")
     (root / "flows").mkdir()
     (root / "flows" / "__init__.py").touch()
     (root / "flows" / "promote.py").write_text(PROMOTE)
     return root
+
+
+def write_search(path: Path) -> None:
+    """Twelve members, of which every second one is worse than the one before; a named one at 40 and one at 20 times."""
+    rows = ["trial,lpips,ms,times_faster,bytes,a0,c1.hidden,e0.kernel,depth"]
+    for trial in range(12):
+        ms, lpips = 12.5 + 2.5 * trial, 0.2 - 0.01 * trial + 0.05 * (trial % 2)
+        rows.append(f"{trial},{lpips:.3f},{ms},{1000 / ms:.2f},{100_000 + 9000 * trial},{16 + 8 * trial},64,5,3")
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join(rows) + "\n")
 
 
 def darker_model(path: Path, share: float) -> Path:

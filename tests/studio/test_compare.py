@@ -56,7 +56,7 @@ def test_one_photo_goes_through_every_step_beside_its_figures(page):
     assert np.abs(255 - pixels(page, 5) - pixels(page, 0)).mean() < 4, "the toy's int8 model makes negatives"
     rows = page.locator("#compare-table tbody tr").all_inner_texts()
     assert len(rows) == 7
-    assert rows[0].split("\t")[:5] == ["untouched photo", "–", "–", "–", "2.40"], "what they are compared with"
+    assert rows[0].split("\t")[:5] == ["untouched photo", "-", "-", "-", "2.4"], "what they are compared with"
     assert rows[6].split("\t")[:4] == ["cel · int8v5", "219,132", "1.78 MB", "46 ms"]
     assert "champion" in rows[4]
     assert "ONNX Runtime 1, 2 threads, 512 px, a processor" in page.locator("#compare-table .small").inner_text()
@@ -246,3 +246,21 @@ def test_every_figure_is_in_view_on_a_laptop_and_names_stay_on_what_is_smaller(v
     before = name.bounding_box()["x"], figure.bounding_box()["x"]
     assert tablet.evaluate("one => { one.scrollLeft = 100; return one.scrollLeft; }") == 100
     assert (name.bounding_box()["x"], figure.bounding_box()["x"]) == (before[0], before[1] - 100)
+
+
+def test_a_search_s_points_say_what_they_are_to_the_keyboard_and_in_a_table(page):
+    points = page.locator("#compare-search .member")
+    assert points.count() == 6, "the front: every second of twelve"
+    assert page.locator("#compare-search .chosen .name").all_text_contents() == ["lite", "plus"]
+    about = points.nth(3).locator(".about")
+    assert not about.is_visible()
+    points.nth(2).focus()
+    page.keyboard.press("Tab")
+    assert about.is_visible()
+    said = about.text_content()
+    for word in ("trial 6", "0.1400", "27.5 ms", "0.15 MB", "a0 64", "c1 64", "e0 5", "--pick 6"):
+        assert word in said
+    assert not points.nth(2).locator(".about").is_visible()
+    page.locator("#compare-search summary").click()
+    assert page.locator("#compare-search tbody tr").count() == 12
+    assert "python -m flows.search cel --pick lite" in page.locator("#compare-search code").inner_text()

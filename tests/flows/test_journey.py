@@ -14,6 +14,7 @@ from anime_model.pictures.arrays import write_picture
 from anime_model.recipes.recipe import parse_recipe
 from anime_model.reference.probe import open_reference
 from flows import journey
+from tests.flows.forked import forking_python
 from tests.tiny_onnx import foreign_model
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +84,7 @@ def test_other_data_is_never_replaced(tmp_path):
 
 
 def refused(folder: Path, *arguments: object) -> str:
-    command = [sys.executable, "-m", "flows.journey", *map(str, arguments)]
+    command = [forking_python(), "-m", "flows.journey", *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -174,7 +174,7 @@ def _verdict(found: Sequence[Gate], wish: Wish) -> tuple[str, str]:
     if failed := [gate for gate in found if not gate.counts]:
         return REFUSED, listed([gate.failure for gate in failed])
     aside = [gate.name for gate in found if gate.overridden] + [name for name in wish.override if name == FELL]
-    reason = [Message("passed {count} gates", count=sum(gate.passed for gate in found))]
+    reason: list[str] = [Message("passed {count} gates", count=sum(gate.passed for gate in found))]
     reason += [f"{', '.join(aside)} overridden: {wish.reason}"] if aside else []
     return WOULD if wish.dry_run else PROMOTED, listed(reason)
 

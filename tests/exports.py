@@ -1,4 +1,5 @@
 """Exports that trace a graph once: it depends on the architecture and the code alone, and the weights are put in.
+With norms, which the exporter folds, it is traced once for all networks of the same weights.
 
 PyTorch's exporter takes seconds for every network. Each file is still verified by `export_onnx` against its network,
 at several sizes, so that a graph that does not fit is refused. `test_known_graphs.py` compares with files traced anew.
@@ -8,6 +9,7 @@ Graphs are kept until the code or a tool that they come from changes (`graphs_fo
 import copy
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -29,13 +31,17 @@ def known_graphs(write: Write, folder: Path) -> Write:
     @wraps(write)
     def write_known(network: Generator, path: Path) -> None:
         if network.arch.norm != "none":  # the exporter folds what a norm has into constants without a name
-            return write(network, path)
+            graph = folder / f"{_likeness(network)}-{_weights(network)}.onnx"
+            if not graph.exists():
+                write(network, path)
+                _keep(path, graph)
+            shutil.copyfile(graph, path)
+            return
         graph = folder / f"{_likeness(network)}.onnx"
         if not graph.exists():
             write(_another(network), path)
             _keep(path, graph)
         onnx.save(_with_weights(onnx.load(graph), network), path)
-        return None
 
     return write_known
 
@@ -53,6 +59,11 @@ def _likeness(network: Generator) -> str:
     shapes = [(key, value.shape) for key, value in network.state_dict().items()]
     arch = vars(network.arch) | {"int8": ()}  # the float graph knows nothing of it
     return hashlib.sha256(repr((arch, str(network), shapes)).encode()).hexdigest()[:16]
+
+
+def _weights(network: Generator) -> str:
+    values = [value.detach().contiguous().numpy().tobytes() for value in network.state_dict().values()]
+    return hashlib.sha256(b"".join(values)).hexdigest()[:16]
 
 
 def _with_weights(model: onnx.ModelProto, network: Generator) -> onnx.ModelProto:

@@ -4,6 +4,7 @@ What libraries keep and what commands set when they are called in process is put
 the environment are a test's own (`monkeypatch.chdir`, `monkeypatch.setenv`): a test that leaves them fails.
 """
 
+import logging
 import os
 import random
 import signal
@@ -60,6 +61,9 @@ def _begin(threads: int) -> None:
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads)
         torch.manual_seed(SEED)
+        steps = logging.getLogger("torch.__trace")  # of exports, which PyTorch notes where anybody listens
+        steps.propagate = True  # pytest listens to every logger that passes nothing on
+        steps.handlers.clear()
     for module, name, value in GLOBALS:
         if module in sys.modules:
             assert hasattr(sys.modules[module], name), f"{module} keeps {name} no longer: see tests/process_state.py"

@@ -15,6 +15,7 @@ from filelock import FileLock
 from anime_model.networks.architecture import Architecture, animeganv2
 
 ROOT = Path(__file__).parents[1]
+MOST_GRAPHS = 500  # kept: networks with norms whose weights are others in every run would fill the disk
 
 
 def lite(**changes: str) -> Architecture:
@@ -39,7 +40,7 @@ def graphs_folder() -> Path:
     parts = [*(file.read_bytes() for file in files), sys.version.encode(), *map(str.encode, tools)]
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     folder = ROOT / ".pytest_cache/d" / f"graphs-{digest}"  # --cache-clear empties that folder
-    if not folder.exists():
+    if not folder.exists() or len(list(folder.iterdir())) > MOST_GRAPHS:
         for old in folder.parent.glob("graphs-*"):
             shutil.rmtree(old, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The suite itself: its order, and that no test leaves anything in the process for the next."""
 
+import logging
 import os
 import random
 import signal
@@ -90,6 +91,11 @@ def test_every_test_draws_the_same_numbers_with_the_same_threads():
             torch.set_num_threads(2)
             drawn.append((random.random(), np.random.rand(), torch.rand(1).item()))  # noqa: NPY002 - the seed's own
     assert drawn[0] == drawn[1]
+
+
+def test_nobody_listens_to_the_steps_of_exports():
+    """A fifth of their time would go into records that no test reads."""
+    assert not logging.getLogger("torch.__trace").handlers
 
 
 def test_what_all_workers_need_is_made_once_and_whole(tmp_path_factory):

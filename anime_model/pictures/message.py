@@ -4,7 +4,7 @@
 language takes `message_of(error)`, looks the template up in a catalogue, and puts the values in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 ABOUT = "{subject}: {what}"  # the name of what a sentence is about comes first
 HINTED = "{what} ({hint})"  # a hint is for who works in a terminal
@@ -36,7 +36,7 @@ def hinted(what: str, hint: str) -> Message:
     return Message(HINTED, what=what, hint=hint)
 
 
-def listed(texts: list[str]) -> str:
+def listed(texts: Sequence[str]) -> str:
     """One or more texts, one after the other."""
     first, *rest = texts
     return Message(LISTED, first=first, rest=listed(rest)) if rest else first

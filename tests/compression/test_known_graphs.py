@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from anime_model.compression import export
+from anime_model.networks.architecture import animeganv2
 from anime_model.networks.generator import Generator
 from tests.exports import known_graphs
 from tests.support import lite
@@ -46,6 +47,15 @@ def test_a_graph_with_other_weights_is_the_file_that_would_have_been_traced(writ
     export._write_onnx.__wrapped__(a_network(2), tmp_path / "wanted.onnx")
     for made, wanted in zip(parts(tmp_path / "2.onnx"), parts(tmp_path / "wanted.onnx"), strict=True):
         assert made == wanted
+
+
+def test_with_norms_only_a_network_of_the_same_weights_is_known(write, written, tmp_path):
+    for number, seed in enumerate((1, 2, 1)):
+        torch.manual_seed(seed)
+        write(Generator(animeganv2(0.125)).eval(), tmp_path / f"{number}.onnx")
+    assert written == ["0.onnx", "1.onnx"]
+    assert (tmp_path / "2.onnx").read_bytes() == (tmp_path / "0.onnx").read_bytes()
+    assert (tmp_path / "2.onnx").read_bytes() != (tmp_path / "1.onnx").read_bytes()
 
 
 def parts(path: Path) -> tuple[list, list]:

@@ -16,6 +16,7 @@ TOOLS = (
     "mlflow", "mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store",
     "dvc.repo", "dvc.repo.reproduce", "onnxruntime", "pydantic",
 )  # fmt: skip
+FLOWS = ("flows.promote", "flows.compress", "flows.journey", "flows.pool.work", "flows.pool.prepare")
 DVC = (  # nobody else's handlers of logs
     "dvc.cli.parser", "dvc.commands.repro", "dvc.repo.reproduce", "dvc.repo.graph", "dvc.stage.loader", "dvc.parsing",
     "dvc.dependency.param", "dvc.scm", "dvc.ignore", "dvc.lock", "dvc.cachemgr", "dvc_data.index", "networkx",
@@ -30,6 +31,6 @@ COMPARISON = (
 @cache
 def forking_python() -> str:
     """The command, with its servers, which live as long as the tests do."""
-    flows = dict.fromkeys(("flows.promote", "flows.compress"), start_server(TOOLS))
+    flows = dict.fromkeys(FLOWS, start_server(TOOLS))
     programs = flows | {"dvc": start_server(DVC), "flows.registry.compare": start_server(COMPARISON)}
     return str(python_with(Path(tempfile.mkdtemp(prefix="forking-")), programs))

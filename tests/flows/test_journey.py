@@ -18,6 +18,7 @@ from anime_model.reference.probe import open_reference
 from anime_model.training.teacher import starting_generator
 from flows import journey
 from tasks.shared.pins import check_pin
+from tests.flows.forked import forking_python
 from tests.tiny_onnx import foreign_model
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_other_data_is_never_replaced(tmp_path):
 
 
 def refused(folder: Path, *arguments: object) -> str:
-    command = [sys.executable, "-m", "flows.journey", *map(str, arguments)]
+    command = [forking_python(), "-m", "flows.journey", *map(str, arguments)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

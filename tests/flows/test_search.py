@@ -28,7 +28,9 @@ from flows import search
 from flows.searching import front, picking, study, workshop
 from flows.searching.errors import SearchError
 from flows.searching.place import Place
+from tests.exports import graphs_are_traced_once
 
+__all__ = ["graphs_are_traced_once"]
 ROOT = Path(__file__).parents[2]
 CHANGES = {"training": {"threads": 1}, "evaluate": {"latency_size": 64, "latency_threads": 1}}
 

@@ -5,7 +5,6 @@ import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -20,6 +19,7 @@ from flows.pool.remote import MARK, RemoteError, open_remote
 from flows.pool.steps import enter_clone
 from flows.runs.server import free_port
 from tests.flows.conftest import ROOT
+from tests.flows.forked import forking_python
 from tests.flows.toy import dvc, git
 
 
@@ -200,7 +200,7 @@ def test_what_a_resume_file_counts_on_is_sent_before_it(clone: Path, monkeypatch
 )
 def test_a_server_that_is_away_is_one_line(toy: Path, module: str, environment: dict[str, str], said: str):
     done = subprocess.run(
-        [sys.executable, "-m", f"flows.pool.{module}"],
+        [forking_python(), "-m", f"flows.pool.{module}"],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,

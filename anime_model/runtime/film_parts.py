@@ -8,11 +8,11 @@ otherwise, or not at all, is drawn when it is asked for: that costs time, and ne
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -137,7 +137,7 @@ class _Kept:
 
 def digest(photo: np.ndarray) -> str:
     """Of a frame's pixels and shape."""
-    return hashlib.blake2b(np.ascontiguousarray(photo), digest_size=12, key=b"%d" % photo.shape[1]).hexdigest()
+    return hashlib.blake2b(np.ascontiguousarray(photo).data, digest_size=12, key=b"%d" % photo.shape[1]).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,8 @@ class _Reader:
 
     def __init__(self, part: Drawn) -> None:
         self.part, self.place = part, 0
-        self.input, self.pictures = None, None
+        self.input: Any = None  # PyAV's
+        self.pictures: Iterator[Any] | None = None
 
     @property
     def left(self) -> int:
@@ -221,7 +222,7 @@ class _Reader:
         try:
             if self.pictures is None:
                 self.input = opened_input(av, self.part.file)
-                self.pictures = self.input.decode(video=0)
+                self.pictures = iter(self.input.decode(video=0))
             frame = next(self.pictures, None)
         except av.error.FFmpegError:
             self.pictures = iter(())

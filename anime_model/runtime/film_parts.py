@@ -16,7 +16,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from anime_model.runtime.video import Draw, Stored, Unseekable, VideoError, av_for, opened_film, opened_input, unread
+from anime_model.runtime.video import (
+    Draw,
+    Film,
+    Stored,
+    Unseekable,
+    VideoError,
+    av_for,
+    opened_film,
+    opened_input,
+    unread,
+)
 
 LEAST = 48  # frames of a part that ends at a keyframe
 MOST = 144  # from here on a part ends between keyframes, too
@@ -115,7 +125,7 @@ def _drawn(
 class _Kept:
     """Pictures of one size, one after another, without loss."""
 
-    def __init__(self, film, file: BinaryIO) -> None:
+    def __init__(self, film: Film, file: BinaryIO) -> None:
         self.av, self.count = film.av, 0
         self.output = film.av.open(file, "w", format="matroska")
         self.stream = self.output.add_stream(CODEC, rate=25, options=OPTIONS)
@@ -129,7 +139,7 @@ class _Kept:
         frame.pts, self.count = self.count, self.count + 1
         self.output.mux(self.stream.encode(frame))
 
-    def __exit__(self, kind, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None and self.count:
             self.output.mux(self.stream.encode(None))
         self.output.close()

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-long coverage lint constraints repro prefect mlflow web clean
+.PHONY: demo test test-long coverage lint messages constraints repro prefect mlflow web clean
 
 demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
@@ -22,6 +22,9 @@ coverage: .venv/installed  ## the lines that make test runs, in all of its proce
 
 lint: .venv/installed
 	@ruff check . && ruff format --check . && mypy
+
+messages: .venv/installed  ## the studio's catalogues, as programs read them, from those that translators edit
+	@pybabel compile --directory anime_app/studio/locale
 
 constraints: .venv/installed  ## constraints.txt anew: the newest packages that suit each other; nothing is installed
 	@python -m tools.constraints

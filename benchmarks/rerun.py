@@ -89,29 +89,41 @@ def make_project(root: Path, styles: list[str]) -> Path:
 
     The stages themselves make the first style, of a few small pictures and in a few steps; the others are its copies.
     """
+    lay_out(root, styles[0])
+    make_style(root, styles[0])
+    if len(styles) > 1:
+        for style in styles[1:]:
+            shutil.copytree(root / "frames" / styles[0], root / "frames" / style)
+            copy_artifacts(root / "artifacts" / styles[0], root / "artifacts" / style)
+        write_recipe(root, styles)
+        dvc(root, "commit", "-q", "-f")
+    return root
+
+
+def lay_out(root: Path, style: str) -> None:
+    """The project's code, a few pictures and frames of `style`, and git."""
     for room in ("anime_model", "tasks", "flows", ".dvc"):
         shutil.copytree(ROOT / room, root / room, ignore=shutil.ignore_patterns("__pycache__", "tmp", "cache"))
     for file in ("dvc.yaml", ".dvcignore", ".gitignore", "models/teachers/cel.safetensors"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, root / file)
     generate_demo(root, photos=8, frames=8, test=2, size=64, seed=1)
-    (root / "frames/cel").rename(root / "frames" / styles[0])
+    (root / "frames/cel").rename(root / "frames" / style)
     git = ["git", "-c", "user.name=toy", "-c", "user.email=toy@example.org"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "toy"]):
         subprocess.run([*git, *command], cwd=root, check=True)
-    write_recipe(root, styles[:1])
+
+
+def make_style(root: Path, style: str) -> None:
+    write_recipe(root, [style])
     dvc(root, "repro", "-q")
-    if len(styles) > 1:
-        for style in styles[1:]:
-            copy_style(root, styles[0], style)
-        write_recipe(root, styles)
-        dvc(root, "commit", "-q", "-f")
-    return root
 
 
-def write_recipe(root: Path, styles: list[str]) -> None:
-    recipe = merged(yaml.safe_load((ROOT / "recipes/demo.yaml").read_text()), {"styles": styles} | SMALL)
-    (root / "params.yaml").write_text(yaml.safe_dump(recipe))
+def write_recipe(root: Path, styles: list[str], changes: dict | None = None) -> None:
+    """The demo's recipe made small, and changed further."""
+    demo = yaml.safe_load((ROOT / "recipes/demo.yaml").read_text())
+    small = merged(merged(SMALL, {"styles": styles}), changes or {})
+    (root / "params.yaml").write_text(yaml.safe_dump(merged(demo, small)))
 
 
 def merged(tree: dict, changes: dict) -> dict:
@@ -134,12 +146,11 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in UNSET}
 
 
-def copy_style(root: Path, made: str, style: str) -> None:
-    """The pictures and all that the stages have made of `made`, under the name of `style`."""
-    for folder in ("frames", "artifacts"):
-        shutil.copytree(root / folder / made, root / folder / style)
-    for file in (root / "artifacts" / style / "evaluation").glob("*.json"):
-        file.write_text(file.read_text().replace(f'"style": "{made}"', f'"style": "{style}"'))
+def copy_artifacts(made: Path, target: Path) -> None:
+    """All that the stages have made of one style, as that of another: both folders are named as the styles."""
+    shutil.copytree(made, target)
+    for file in (target / "evaluation").glob("*.json"):
+        file.write_text(file.read_text().replace(f'"style": "{made.name}"', f'"style": "{target.name}"'))
 
 
 if __name__ == "__main__":

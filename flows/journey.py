@@ -9,7 +9,6 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
-import hashlib
 import io
 import json
 import os
@@ -36,22 +35,24 @@ from anime_model.reference.names import LAYOUTS, ORDERS, RANGES
 from anime_model.reference.network import PublishedNetwork
 from anime_model.reference.opening import NetworkError, file_md5
 from anime_model.reference.probe import open_reference
+from flows.machine import hashes
 from flows.runs.console import Passing, guarded
 
 FEWEST = 8  # photos
 STAND_INS = 40  # of the network's own pictures, where there are no frames
-WIDTHS = {1.0: 1.0, 0.5: 0.35, 0.25: 0.15}  # of the teacher, and about how long a step then takes
-KEEP = {1.0: 0.25, 0.5: 0.5, 0.25: 0.8}  # of the multiplications of a student: narrow ones have little to give
+START = "models/start.safetensors"  # draws photos in no style: a teacher that begins there draws from its first step
 SCALES = ((0.8, 1.15, 1.6), (0.9, 1.4), (1.0,))  # at which the network draws: as many as its share of the time allows
 DRAWING = 0.2  # that share, which comes on top
-ENOUGH = 1000  # steps of the teacher
-SHARES = {"teacher": 0.45, "replace_convs": 0.06, "prune": 0.03, "distill": 0.35, "quantize": 0.02}  # of the time
+SHARES = {"teacher": 0.25, "replace_convs": 0.1, "prune": 0.03, "distill": 0.45, "quantize": 0.02}  # of the time
+CRITIC = 0.3  # in the last distillation, where it has some time to learn
+ENOUGH = 1000  # steps for a critic
 FIXED = yaml.safe_load("""
 seed: 1
 perceptual: embedded
 distillation:
   batch: 2
-  weights: {pixel: 4.0, content: 1.0, style: 0.2, feature: 0.3}
+  weights: {pixel: 4.0, content: 1.0, style: 0.2, edges: 2.0, colour: 4.0, feature: 0.3}
+  reference_share: 0.5
   content_layers: [relu1_1, relu2_1, relu3_1]
   style_layers: [relu2_1, relu3_1]
 replace_convs:
@@ -59,9 +60,11 @@ replace_convs:
   kernels: {a0: 5, e2: 3}
   upsample: half_pixel
   stem: strided
-prune: {budget: macs, group_keep: 0.25, rounds: 3}
+prune: {budget: macs, keep: 0.2, group_keep: 0.25, rounds: 3, round_to: 16}
 quantize: {calibration: 12, psnr: 44}
 """)
+# No gate: hours of training close one again, until then pictures are the photos.
+PAIRED = {"pixel": 4.0, "content": 1.0, "style": 0.2, "edges": 2.0, "colour": 4.0}
 
 
 class JourneyError(ValueError):
@@ -145,7 +148,7 @@ def place_frames(source: Path | None, reference: PublishedNetwork, photos: Path,
     files = picture_files(photos)
     chosen = files[:: -(-len(files) // STAND_INS)]
     pin = file_md5(reference.network.path)[:8]
-    wanted = {target / f"{pin}-{photo_md5(file)[:8]}.jpg": file for file in chosen}
+    wanted = {target / f"{pin}-{hashes.file_md5(file)[:8]}.jpg": file for file in chosen}
     for path in set(picture_files(target)) - set(wanted):
         path.unlink()
     with Passing() as passing:
@@ -153,10 +156,6 @@ def place_frames(source: Path | None, reference: PublishedNetwork, photos: Path,
             if not path.exists():
                 write_picture(path, reference(read_picture(file)))
                 passing.say(f"frames: {index} of {len(wanted)} drawn by the network itself")
-
-
-def photo_md5(file: Path) -> str:
-    return hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def write_recipe(name: str, reference: PublishedNetwork, hints: dict, folder: Path, minutes: float) -> Path:
@@ -168,20 +167,16 @@ def write_recipe(name: str, reference: PublishedNetwork, hints: dict, folder: Pa
         return path
     if path.exists() and not path.read_text().startswith("# Written by"):
         raise JourneyError(f"{path} is another recipe; give another --name")
-    one, seconds, width = dict.fromkeys(SHARES, 1), minutes * 60, 1.0
-    steps = fitting(pace(recipe_of(name, work, width, one), folder), seconds)
-    if steps["teacher"] < ENOUGH:
-        enough = (other for other, share in WIDTHS.items() if steps["teacher"] / share >= ENOUGH)
-        width = next(enough, min(WIDTHS))
-        steps = fitting(pace(recipe_of(name, work, width, one), folder), seconds)
-    content = recipe_of(name, work, width, steps)
+    seconds = minutes * 60
+    steps = fitting(pace(recipe_of(name, work, dict.fromkeys(SHARES, 1)), folder), seconds)
+    content = recipe_of(name, work, steps)
     content["teacher"]["scales"] = list(scales_for(reference, folder / "photos/train", crop + 32, seconds))
     parse_recipe(content)
     head = f"# Written by `anime compress` for {network.name}: about {minutes:g} minutes of this machine.\n"
     path.write_text(head + yaml.safe_dump(content, sort_keys=False))
     mark.write_text(json.dumps(work))
     print(
-        f"{path.relative_to(WORKSPACE)}: width {width:g}, scales {content['teacher']['scales']}, "
+        f"{path.relative_to(WORKSPACE)}: scales {content['teacher']['scales']}, "
         + ", ".join(f"{k} {v} steps" for k, v in steps.items())
     )
     return path
@@ -217,7 +212,7 @@ def pace(content: dict, folder: Path) -> dict[str, float]:
     """Seconds of a step of teacher and student, measured in a process of its own."""
     recipe, out = folder / "pace.yaml", folder / "pace.json"
     recipe.write_text(yaml.safe_dump(content))
-    print(f"timing a few steps of a teacher of width {content['teacher']['width']:g}", flush=True)
+    print("timing a few steps of teacher and student", flush=True)
     command = [sys.executable, "-m", "tools.pace", str(recipe), str(out)]
     done = subprocess.run(command, cwd=WORKSPACE, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -231,7 +226,7 @@ def fitting(times: dict[str, float], seconds: float) -> dict[str, int]:
     return {stage: max(10, min(20_000, round(share * seconds / per_step[stage]))) for stage, share in SHARES.items()}
 
 
-def recipe_of(name: str, work: dict, width: float, steps: dict[str, int]) -> dict:
+def recipe_of(name: str, work: dict, steps: dict[str, int]) -> dict:
     crop, given = work["crop"], {key: value for key, value in work["hints"].items() if value}
     crops = sorted({max(32, crop * part // 8 // 4 * 4) for part in (5, 6, 8)})
     threads, base = cores_here(), f"data/{name}"
@@ -241,7 +236,9 @@ def recipe_of(name: str, work: dict, width: float, steps: dict[str, int]) -> dic
     for stage, rate in rates.items():
         tune = {"steps": steps[stage], "rate": rate, **({} if stage == "replace_convs" else {"freeze_norm": True})}
         sections[stage] = {**sections.get(stage, {}), "fine_tune": tune}
-    sections["prune"] |= {"sparsity_steps": steps["prune"], "keep": KEEP[width], "round_to": 16 if width == 1 else 8}
+    sections["prune"] |= {"sparsity_steps": steps["prune"]}
+    if steps["distill"] >= ENOUGH:
+        sections["distill"]["fine_tune"]["critic"] = CRITIC
     return {
         "styles": [name],
         "seed": FIXED["seed"],
@@ -249,12 +246,14 @@ def recipe_of(name: str, work: dict, width: float, steps: dict[str, int]) -> dic
         "data": {"generate": [], "photos": f"{base}/photos", "frames": f"{base}/frames", "photo_size": crop + 32},
         "training": {"accelerator": "auto", "threads": threads, "precision": "auto"},
         "teacher": {
-            "width": width,
+            "width": 1.0,
+            "warm_start": START,
+            "warm_start_md5": hashes.file_md5(WORKSPACE / START),
             "crop": crop,
             "reference": {name: work["network"]},
             "reference_md5": {name: work["md5"]},
             **({"reference_hints": {name: given}} if given else {}),
-            "pairs": {"steps": steps["teacher"], "batch": 2, "crops": crops},
+            "pairs": {"steps": steps["teacher"], "batch": 2, "crops": crops, "rate": 5e-4, "weights": PAIRED},
         },
         **sections,
         "evaluate": {"latency_threads": min(threads, 2), "latency_repeats": 12},

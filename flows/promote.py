@@ -27,6 +27,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.states import Completed, Failed, State
 
 from anime_model.figures.text import interval, number
+from anime_model.pictures.message import Message, about, listed, message_of, to_record
 from anime_model.recipes.fields import NAME
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
@@ -110,7 +111,7 @@ def promote(
         check_override(wish)
         outcome = decide(WORKSPACE, wish, stop, timeout_hours * 3600)
     except KNOWN as error:
-        return Failed(message=str(error))
+        return Failed(message=str(error), data=error)
     finally:
         stop.set()
     return Completed(name=outcome.verdict.capitalize(), message=outcome.summary, data=outcome)
@@ -133,9 +134,8 @@ def decide(root: Path, wish: Wish, stop: Event, timeout: float) -> Outcome:
             return outcome
     except (MlflowException, OSError) as error:
         raise registry_error(error) from error
-    raise PromotionError(
-        f"{model_name(wish.style)}: other promotions changed the champion {ATTEMPTS} times; run this again"
-    )
+    why = Message("other promotions changed the champion {count} times; run this again", count=ATTEMPTS)
+    raise PromotionError(about(model_name(wish.style), why))
 
 
 Measure = Callable[[dict[str, Path], Path], dict[str, dict]]
@@ -172,11 +172,11 @@ def _decide(root: Path, wish: Wish, measure: Measure) -> Outcome:
 def _verdict(found: Sequence[Gate], wish: Wish) -> tuple[str, str]:
     """What follows from the gates, and the reason in words."""
     if failed := [gate for gate in found if not gate.counts]:
-        return REFUSED, "; ".join(f"{gate.name} {gate.summary}" for gate in failed)
+        return REFUSED, listed([gate.failure for gate in failed])
     aside = [gate.name for gate in found if gate.overridden] + [name for name in wish.override if name == FELL]
-    reason = f"passed {sum(gate.passed for gate in found)} gates"
-    reason += f"; {', '.join(aside)} overridden: {wish.reason}" if aside else ""
-    return WOULD if wish.dry_run else PROMOTED, reason
+    reason = [Message("passed {count} gates", count=sum(gate.passed for gate in found))]
+    reason += [f"{', '.join(aside)} overridden: {wish.reason}"] if aside else []
+    return WOULD if wish.dry_run else PROMOTED, listed(reason)
 
 
 def _fell(client: mlflow.MlflowClient, model: str, challenger: ModelVersion, wish: Wish) -> str:
@@ -195,7 +195,7 @@ def _needless(challenger: ModelVersion, champion: ModelVersion | None) -> str:
     if champion.version == challenger.version:
         return "it is the champion already"
     same = challenger.tags.get("dvc_md5") and challenger.tags.get("dvc_md5") == champion.tags.get("dvc_md5")
-    return f"its file is that of the champion, version {champion.version}" if same else ""
+    return Message("its file is that of the champion, version {version}", version=champion.version) if same else ""
 
 
 def panel_score(version: ModelVersion) -> float | None:
@@ -204,9 +204,8 @@ def panel_score(version: ModelVersion) -> float | None:
     try:
         return None if text is None else float(text)
     except ValueError:
-        raise PromotionError(
-            f"{version.name} {version.version}: its tag panel_overall is no number: {text!r}"
-        ) from None
+        why = Message("its tag panel_overall is no number: {value!r}", value=text)
+        raise PromotionError(about(f"{version.name} {version.version}", why)) from None
 
 
 def _file(model: str, version: ModelVersion, folder: Path) -> Path:
@@ -215,10 +214,11 @@ def _file(model: str, version: ModelVersion, folder: Path) -> Path:
     mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model}/{version.version}", dst_path=str(folder))
     path = next(iter(sorted(folder.rglob("*.onnx"))), None)
     if path is None:
-        raise PromotionError(f"{model} {version.version} holds no ONNX file")
+        raise PromotionError(Message("{model} {version} holds no ONNX file", model=model, version=version.version))
     found, wanted = file_md5(path), version.tags.get("dvc_md5")
     if wanted and wanted != found:
-        raise PromotionError(f"{model} {version.version}: its file is not the registered one any more (md5 {found})")
+        why = Message("its file is not the registered one any more (md5 {md5})", md5=found)
+        raise PromotionError(about(f"{model} {version.version}", why))
     return path
 
 
@@ -229,9 +229,8 @@ def _teacher(client: mlflow.MlflowClient, root: Path, style: str, folder: Path) 
         return here
     found = newest(client, model_name(style), "teacher")
     if found is None:
-        raise PromotionError(
-            f"no teacher of {style}, neither {here} nor in MLflow: run `python -m flows.compress` first"
-        )
+        text = "no teacher of {style}, neither {path} nor in MLflow: run `python -m flows.compress` first"
+        raise PromotionError(Message(text, style=style, path=str(here)))
     return _file(model_name(style), found, folder / "teacher")
 
 
@@ -282,6 +281,16 @@ def main() -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
+    try:
+        return _promoted(arguments)
+    except KNOWN as error:
+        if arguments.json:  # for programs; `guarded` says it to people
+            said = about("error", message_of(error))
+            print(json.dumps({"verdict": "failed", "reason": said, "message": to_record(said)}))
+        raise
+
+
+def _promoted(arguments: argparse.Namespace) -> int:
     check(arguments)
     make_store(mlflow.get_tracking_uri())
     if arguments.rollback:
@@ -294,23 +303,28 @@ def _main(arguments: argparse.Namespace) -> int:
         why = {"override": arguments.override, "reason": arguments.reason.strip()}
         state = promote(*options, any_variant=arguments.any_variant, **why, return_state=True)
         if not state.is_completed():
-            raise PromotionError(state.message)
+            raise _reason(state)
         outcome = state.result()
     if outcome.gates:
         print(aligned_text(gate_rows(outcome), right=("champion", "challenger")))
     print(outcome.summary)
     if arguments.json:
-        print(json.dumps(asdict(outcome)))
+        print(json.dumps(asdict(outcome) | {"message": to_record(outcome.reason)}))
     return 1 if outcome.verdict == REFUSED else 0
+
+
+def _reason(state: State) -> Exception:
+    """Why the flow failed: what it raised itself, or what Prefect says of it."""
+    raised = state.result(raise_on_failure=False)
+    return raised if isinstance(raised, KNOWN) else PromotionError(state.message)
 
 
 def check(arguments: argparse.Namespace) -> None:
     """What can be known to be wrong before a server is started. Raises one of `KNOWN`."""
     load_recipe(WORKSPACE / "params.yaml")
     if not re.fullmatch(NAME, arguments.style):
-        raise PromotionError(
-            f"{arguments.style!r} is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
-        )
+        text = "{style!r} is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
+        raise PromotionError(Message(text, style=arguments.style))
     if arguments.rollback and (arguments.version or arguments.dry_run or arguments.any_variant or arguments.override):
         raise PromotionError(
             "--rollback goes to the former champion: it takes no --version, --dry-run, --any-variant or --override"
@@ -324,7 +338,8 @@ def check_override(wish: Wish) -> None:
     """Raises `PromotionError` where a gate of no such name is set aside, or one without a reason."""
     known = (*NAMES, FELL)
     if unknown := [name for name in wish.override if name not in known]:
-        raise PromotionError(f"--override {unknown[0]}: no gate of that name; choose from {', '.join(known)}")
+        text = "--override {gate}: no gate of that name; choose from {choices}"
+        raise PromotionError(Message(text, gate=unknown[0], choices=", ".join(known)))
     if wish.override and not wish.reason.strip():
         raise PromotionError("--override needs --reason TEXT: the next person wants to know why")
 

@@ -1,11 +1,13 @@
-"""Exports that trace a graph once a session: it depends on the architecture alone, and the weights are put in.
+"""Exports that trace a graph once: it depends on the architecture and the code alone, and the weights are put in.
 
 PyTorch's exporter takes seconds for every network. Each file is still verified by `export_onnx` against its network,
-at several sizes, so that a graph that does not fit is refused. `test_exports.py` compares with files traced anew.
+at several sizes, so that a graph that does not fit is refused. `test_known_graphs.py` compares with files traced anew.
+Graphs are kept until the code or a tool that they come from changes (`graphs_folder` in `support.py`).
 """
 
 import copy
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
@@ -17,7 +19,6 @@ import torch
 
 from anime_model.compression import export
 from anime_model.networks.generator import Generator
-from tests.support import shared_folder
 
 Write = Callable[[Generator, Path], None]
 
@@ -66,15 +67,22 @@ def _with_weights(model: onnx.ModelProto, network: Generator) -> onnx.ModelProto
 
 def _keep(path: Path, graph: Path) -> None:
     """A whole file or none: the other worker may look for it now."""
-    part = graph.with_name(f"{graph.name}.{id(path)}")
+    part = graph.with_name(f"{graph.name}.{os.getpid()}")
     part.write_bytes(path.read_bytes())
     part.replace(graph)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def graphs_are_traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def graphs_are_traced_once() -> Iterator[None]:
     """For every room whose `conftest.py` imports it."""
-    folder = shared_folder(tmp_path_factory, "graphs")
+    from tests.support import graphs_folder  # not in the processes that `trace_once` is for
+
+    folder = graphs_folder()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(export, "_write_onnx", known_graphs(export._write_onnx, folder))
         yield
+
+
+def trace_once() -> None:
+    """For a process that others are forked from: its variable GRAPHS names the folder."""
+    export._write_onnx = known_graphs(export._write_onnx, Path(os.environ["GRAPHS"]))

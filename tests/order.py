@@ -10,12 +10,12 @@ TESTS = Path(__file__).parent
 # Every file that takes more than about 5 seconds, the longest first; `pytest --durations=60` tells which do.
 LONGEST = (
     "tasks/test_pipeline.py",
-    "benchmarks/test_rerun.py",
     "flows/test_promote.py",
-    "tasks/test_resume.py",
     "flows/test_compress.py",
-    "compression/test_grid.py",
+    "tasks/test_resume.py",
     "studio/test_server.py",
+    "compression/test_grid.py",
+    "benchmarks/test_rerun.py",  # what it needs, the first file makes: beside it, it would only wait
     "flows/pipeline/test_source_data.py",
     "compression/test_export.py",
     "training/test_together.py",

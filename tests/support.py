@@ -1,15 +1,20 @@
 """What tests of several rooms build."""
 
+import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from anime_model.networks.architecture import Architecture, animeganv2
+
+ROOT = Path(__file__).parents[1]
 
 
 def lite(**changes: str) -> Architecture:
@@ -23,6 +28,21 @@ def shared_folder(factory: pytest.TempPathFactory, name: str) -> Path:
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     folder.mkdir(exist_ok=True)
+    return folder
+
+
+def graphs_folder() -> Path:
+    """For `exports.py`: in pytest's cache, under a name that changes with all that graphs come from; others go."""
+    files = sorted((ROOT / "anime_model/networks").glob("*.py"))
+    files += [ROOT / name for name in ("anime_model/compression/export.py", "tests/exports.py")]
+    tools = [f"{tool} {version(tool)}" for tool in ("torch", "torchvision", "onnx", "onnxscript", "onnx_ir")]
+    parts = [*(file.read_bytes() for file in files), sys.version.encode(), *map(str.encode, tools)]
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    folder = ROOT / ".pytest_cache/d" / f"graphs-{digest}"  # --cache-clear empties that folder
+    if not folder.exists():
+        for old in folder.parent.glob("graphs-*"):
+            shutil.rmtree(old, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

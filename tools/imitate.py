@@ -42,14 +42,15 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
-from anime_model.training.imitation import MAPS, Critic, GateCost, Learner, Made, PictureLoss, pooled_pairs
+from anime_model.training.critic import Critic
+from anime_model.training.gate_cost import GateCost
+from anime_model.training.imitation import MAPS, Learner, Made, PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
 KERNELS = {"a0": 5, "e2": 3}
 ROUNDS = 3
-CRITIC_WIDTH, CRITIC_RATE = 32, 4e-4
 FIXED = 32  # photos that pruning goes by
 KL, TEMPERATURE, FEATURE = 0.2, 3.0, 0.3  # share of the total, temperature and weight, as in distillation
 
@@ -200,7 +201,7 @@ def _gate_cost(room: Room, network: Generator) -> Callable[[Tensor, dict[str, Te
     """A loss and its parts with what the network's gate costs; as they are where it has none."""
     if network.arch.detail != "gated":
         return lambda total, parts: (total, parts)
-    return GateCost(network, room.options.gate_cost).added
+    return GateCost(room.options.gate_cost, network).added
 
 
 def _widths(given: list[str]) -> dict[str, int]:
@@ -216,7 +217,7 @@ def _judge(room: Room) -> Callable[[Tensor, Tensor], Made]:
     options = room.options
     if not options.critic:
         return room.loss
-    critic = Critic(options.critic, CRITIC_WIDTH, CRITIC_RATE, room.device)
+    critic = Critic(options.critic, room.device)
 
     def judged(made: Tensor, wanted: Tensor) -> Made:
         unsure = critic.learn(made, wanted)
@@ -240,6 +241,7 @@ def train_family(room: Room) -> None:
         )
 
     kept = {"rate": options.rate or RATE, "on_row": _teller("family", options.batch), "on_save": keep}
+    kept["gate_cost"] = options.gate_cost
     learn_family(family.to(room.device), _pairs(room), room.loss, options.seconds, options.seed, options.bf16, **kept)
 
 
@@ -312,7 +314,7 @@ def _options() -> argparse.Namespace:
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )
     parser.add_argument(
-        "--gate-cost", type=float, default=0.3, help="teacher, polish: weight of what a gate lets through"
+        "--gate-cost", type=float, default=0.3, help="teacher, polish, family: weight of what a gate lets through"
     )
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"

@@ -18,7 +18,7 @@ from lightning_fabric import Fabric
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.architecture import animeganv2
-from anime_model.networks.generator import Generator
+from anime_model.networks.generator import Generator, with_gate
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import write_picture
 from anime_model.recipes.recipe import Recipe, load_recipe
@@ -48,6 +48,8 @@ def teacher_step(recipe: Recipe, folder: Path) -> float:
     noise = torch.rand(settings.batch, 3, side, side) * 2 - 1
     perceptual = load_perceptual(recipe.perceptual, LAYERS)
     network = Generator(animeganv2(recipe.teacher.width))
+    if settings.weights.get("gate"):
+        network = with_gate(network)
     return timed(
         recipe, folder, lambda use: train_on_pairs(network, lambda _: (noise, noise), perceptual, settings, use)
     )

@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 from anime_app.panel.store import CRITERIA, Rating, Scores
+from anime_model.pictures.message import Message
 
 LEVEL = 0.95
 NORMAL = 1.959964  # the normal distribution's two-sided quantile at that level
@@ -124,7 +125,8 @@ def rank(table: np.ndarray, labels: Sequence[str]) -> Ranking:
     if parts > 1:
         groups = [[label for label, of in zip(labels, part, strict=True) if of == one] for one in range(parts)]
         apart = " with ".join(" and ".join(group) for group in groups)
-        return Ranking(note=f"no ranking yet: nothing compares {apart}; more pairs must be rated")
+        text = "no ranking yet: nothing compares {apart}; more pairs must be rated"
+        return Ranking(note=Message(text, apart=apart))
     note = ""
     if connected_components(table > 0, directed=True, connection="strong")[0] > 1:
         table = table + 0.5 * (met > 0)

@@ -4,6 +4,7 @@ Every call opens the file for itself, so that any number of threads and processe
 go on beside the one writer, and a writer waits for another. A panel is written in one transaction, whole or not at all.
 """
 
+import json
 import random
 import secrets
 import sqlite3
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from anime_app.panel.order import plan_pairs
+from anime_model.pictures.message import Message, about, from_record, to_record
 
 CRITERIA = ("naturalness", "colour", "anime", "speed")
 SIDES = ("left", "right")
@@ -120,7 +122,7 @@ class Store:
         if len(candidates) < 2 or not photos:
             raise StoreError("a panel needs two versions or more, and a photo or more")
         with self._open(writing=True) as base:
-            row = (name.strip() or "panel", _now(), pairs, method)
+            row = (name.strip() or "panel", _now(), pairs, json.dumps(to_record(method)))
             panel = base.execute("INSERT INTO panel (name, created, pairs, method) VALUES (?, ?, ?, ?)", row).lastrowid
             ids = [
                 base.execute(
@@ -145,10 +147,11 @@ class Store:
         with self._open(writing=True) as base:
             row = base.execute("SELECT pairs FROM panel WHERE id = ?", (panel,)).fetchone()
             if row is None:
-                raise StoreError(f"there is no panel {panel}")
+                raise StoreError(Message("there is no panel {panel}", panel=panel))
             known = {name for (name,) in base.execute("SELECT name FROM rater WHERE panel = ?", (panel,))}
             if twice := sorted({name for name in wanted if name in known or wanted.count(name) > 1}):
-                raise StoreError(f"this panel has a rater {twice[0]!r} already: give each a name of their own")
+                text = "this panel has a rater {name!r} already: give each a name of their own"
+                raise StoreError(Message(text, name=twice[0]))
             return [self._seat(base, panel, name, row[0]) for name in wanted]
 
     def _seat(self, base: sqlite3.Connection, panel: int, name: str, count: int) -> str:
@@ -254,7 +257,10 @@ class Store:
     def method(self, panel: int) -> str:
         with self._open() as base:
             row = base.execute("SELECT method FROM panel WHERE id = ?", (panel,)).fetchone()
-            return row[0] if row else ""
+        try:
+            return from_record(json.loads(row[0])) if row else ""
+        except ValueError:  # a text of an older release
+            return row[0]
 
     def seats(self, panel: int) -> list[Seat]:
         """The raters of a panel, in the order in which they were invited."""
@@ -296,7 +302,8 @@ class Store:
             finally:
                 base.close()
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self.path}: the panel's file cannot be used ({error})") from error
+            why = Message("the panel's file cannot be used ({reason})", reason=str(error))
+            raise StoreError(about(self.path, why)) from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -314,7 +321,8 @@ def _connect(path: Path) -> sqlite3.Connection:
                 base.execute(f"PRAGMA user_version = {LAYOUT}")
     if (found := _layout(base)) != LAYOUT:
         base.close()
-        raise StoreError(f"{path}: was made by another release (layout {found}, this one reads {LAYOUT})")
+        text = "was made by another release (layout {found}, this one reads {layout})"
+        raise StoreError(about(path, Message(text, found=found, layout=LAYOUT)))
     return base
 
 
@@ -327,7 +335,8 @@ def _score(scores: Scores, criterion: str) -> int | None:
     if value is None and criterion == "naturalness":
         return None
     if not isinstance(value, int) or not LOWEST <= value <= HIGHEST:
-        raise StoreError(f"{criterion}: a score is a whole number from {LOWEST} to {HIGHEST}, not {value!r}")
+        text = "a score is a whole number from {lowest} to {highest}, not {value!r}"
+        raise StoreError(about(criterion, Message(text, lowest=LOWEST, highest=HIGHEST, value=value)))
     return value
 
 

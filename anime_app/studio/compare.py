@@ -22,6 +22,7 @@ from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
 from anime_app.studio.versions import Version, tracking_uri
 from anime_model.pictures.arrays import SUFFIXES
+from anime_model.pictures.message import about, message_of
 from anime_model.runtime.session import first_line
 
 HERE = Path(__file__).parent
@@ -30,6 +31,7 @@ LISTED = 30  # rows of the table, and versions in the lists
 DEFAULT = 0  # instead of a version's number: the one that the flow takes by itself
 OWN = "own"  # the key of the photo that a person put in
 NETWORK = "network"  # the queue that everything which runs a network shares
+FILE_GONE = "its model file is not there; benchmarks.explore keeps it in scratch/explore."
 GUESS = 1.0  # seconds that a wrong token costs
 MEASURING = {"check": "promote_measuring", "promote": "promote_measuring", "back": "promote_rolling"}
 
@@ -259,7 +261,7 @@ def _put(state: EngineerState, path: Path) -> tuple:
     try:
         photo = read_photo(path, state.studio.max_pixels)
     except (ValueError, MemoryError) as error:
-        return gr.skip(), gr.skip(), gr.skip(), sheet.line(str(error) or "not enough memory", problem=True)
+        return gr.skip(), gr.skip(), gr.skip(), sheet.line(message_of(error) or "not enough memory", problem=True)
     finally:
         path.unlink(missing_ok=True)
     return photo, OWN, state.strip(photo, OWN, OWN), ""
@@ -271,7 +273,7 @@ def _chosen(state: EngineerState, style: str, keys: Sequence[str] | None, axis: 
     if not found:
         return (*[gr.skip()] * 3, sheet.say("compare_gone", problem=True))
     if not found[0].drawable:
-        problem = f"{found[0].label}: its model file is not there; benchmarks.explore keeps it in scratch/explore."
+        problem = about(found[0].label, FILE_GONE)
         return (*[gr.skip()] * 3, sheet.line(problem, problem=True))
     if key in keys:
         keys.remove(key)

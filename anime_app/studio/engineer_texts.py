@@ -5,9 +5,9 @@ Names stay as they are in both: of styles, variants and versions, of MLflow's al
 
 from html import escape
 
-from anime_app.studio.phrases import spoken
 from anime_app.studio.texts import Table, both, in_both
 from anime_app.studio.texts import label as page_label
+from anime_app.studio.translation import translated
 from anime_model.figures.search import ENGLISH as SEARCH
 
 TEXTS: Table = {
@@ -223,8 +223,23 @@ def text_html(key: str, tag: str = "span", **values: object) -> str:
 
 def line_html(text: str, tag: str = "span") -> str:
     """HTML with a line from below the page in both languages, escaped."""
-    english, chinese = spoken(text)
-    return escape(english) if english == chinese else in_both(escape(english), escape(chinese), tag)
+    return _pair_html(translated(text), tag)
+
+
+def label_html(label: str, tag: str = "span") -> str:
+    """HTML with a version's name in both languages, escaped."""
+    return _pair_html(label_words(label), tag)
+
+
+def label_words(label: str) -> tuple[str, str]:
+    """A version's name in both languages, also one that was read from a file."""
+    english, chinese = TEXTS["compare_trial"]
+    return str(label), label.replace(f" · {english} ", f" · {chinese} ")
+
+
+def _pair_html(pair: tuple[str, str], tag: str) -> str:
+    english, chinese = map(escape, pair)
+    return english if english == chinese else in_both(english, chinese, tag)
 
 
 def gate(name: str) -> str:
@@ -234,7 +249,7 @@ def gate(name: str) -> str:
 
 def named(label: str) -> str:
     """A version's name in a list of choices, whose one word of ours is the page's to translate."""
-    return label.replace(" · trial ", f" · {page_label('compare_trial')} ")
+    return label.replace(f" · {TEXTS['compare_trial'][0]} ", f" · {page_label('compare_trial')} ")
 
 
 def rater_count(count: int) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from anime_app.studio.orders import Order
+from anime_model.pictures.message import about
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.runtime.video import SUFFIXES, VideoError, stylize_video
 
@@ -28,7 +29,7 @@ def first_frame(film: Path) -> np.ndarray:
         stylize_video(film, film.with_name("first.mp4"), take, workers=1)
     except _Enough:
         return found[0]
-    raise VideoError(f"{film}: holds no frame that can be read")
+    raise VideoError(about(film, "holds no frame that can be read"))
 
 
 def make_film(

@@ -15,13 +15,13 @@ from anime_app.panel.store import CRITERIA, Candidate, Store, StoreError
 from anime_app.studio import sheet
 from anime_app.studio import version_charts as charts
 from anime_app.studio.compare import NETWORK, allowed, script
-from anime_app.studio.engineer_texts import line_html, named, rater_count, text_html
-from anime_app.studio.phrases import spoken
+from anime_app.studio.engineer_texts import label_html, label_words, line_html, named, rater_count, text_html
 from anime_app.studio.samples import Sample, run_photos, spread
 from anime_app.studio.settings import Studio
 from anime_app.studio.texts import label
 from anime_app.studio.versions import Catalogue, Version, model_file, read_catalogue, tracking_uri
 from anime_model.pictures.arrays import SUFFIXES
+from anime_model.pictures.message import Message, about, message_of
 from anime_model.runtime.session import first_line
 
 VERSIONS = 8  # of one panel at most
@@ -138,7 +138,7 @@ def _opened(catalogue: Catalogue, store: Store, photos: Sequence[Sample]) -> tup
     try:
         panels = store.panels()
     except StoreError as error:
-        return sheet.line(str(error), problem=True), *[gr.skip()] * 6
+        return sheet.line(message_of(error), problem=True), *[gr.skip()] * 6
     newest = panels[0][0] if panels else None
     return (
         "".join(sheet.line(note) for note in catalogue.notes),
@@ -188,7 +188,7 @@ def _wire(studio: Studio, store: Store, last: LastCatalogue, form: Form) -> None
         try:
             store.invite(int(panel), names.splitlines())
         except StoreError as error:
-            return sheet.line(str(error), problem=True), gr.skip()
+            return sheet.line(message_of(error), problem=True), gr.skip()
         return _links(store, int(panel)), ""
 
     def log(token: str, panel: int | None) -> str:
@@ -209,7 +209,7 @@ def _wire(studio: Studio, store: Store, last: LastCatalogue, form: Form) -> None
 def _number(value: object, most: int) -> int:
     """What stands in a number field, which a person can empty. Raises `ValueError`."""
     if not isinstance(value, int | float) or not 1 <= value <= most or value != int(value):
-        raise ValueError(f"A number is missing or too large: a whole number from 1 to {most}.")
+        raise ValueError(Message("A number is missing or too large: a whole number from 1 to {most}.", most=most))
     return int(value)
 
 
@@ -223,7 +223,8 @@ def _photos(studio: Studio, sets: Sequence[str], each: int, files: Sequence[str]
     if not found:
         raise ValueError("Choose a set of photos, or put in some of your own.")
     if len(found) > PHOTOS:
-        raise ValueError(f"{len(found)} photos are more than one panel takes: at most {PHOTOS}.")
+        text = "{count} photos are more than one panel takes: at most {most}."
+        raise ValueError(Message(text, count=len(found), most=PHOTOS))
     return found
 
 
@@ -252,14 +253,18 @@ def _made(
     return panel
 
 
-def _method(studio: Studio) -> str:
+METHOD = (
+    "Pictures of at most {side} pixels. Each appears after the time that its version took for this very photo on this "
+    "machine: the median of {repeats} runs, ONNX Runtime {engine}, {cores}, from pixels to pixels."
+)
+
+
+def _method(studio: Studio) -> Message:
     import onnxruntime
 
-    return (
-        f"Pictures of at most {SIDE} pixels. Each appears after the time that its version took for this very photo on "
-        f"this machine: the median of {REPEATS} runs, ONNX Runtime {onnxruntime.__version__}, {studio.threads} thread"
-        f"{'s' * (studio.threads > 1)}, from pixels to pixels."
-    )
+    text = "{count} thread" if studio.threads == 1 else "{count} threads"
+    cores = Message(text, count=studio.threads)
+    return Message(METHOD, side=SIDE, repeats=REPEATS, engine=onnxruntime.__version__, cores=cores)
 
 
 def _shown(store: Store, panel: int | None) -> tuple[str, str]:
@@ -268,7 +273,7 @@ def _shown(store: Store, panel: int | None) -> tuple[str, str]:
     try:
         return _links(store, int(panel)), _results(store, int(panel))
     except StoreError as error:
-        return sheet.line(str(error), problem=True), ""
+        return sheet.line(message_of(error), problem=True), ""
 
 
 def _links(store: Store, panel: int) -> str:
@@ -314,7 +319,7 @@ def _means(found: dict[str, dict[str, Mean]], order: Sequence[str]) -> str:
         for key in keys
     }
     rows = "".join(
-        f"<tr><td>{line_html(name)}</td>{''.join(_cell(found[name].get(key), best[key]) for key in keys)}</tr>"
+        f"<tr><td>{label_html(name)}</td>{''.join(_cell(found[name].get(key), best[key]) for key in keys)}</tr>"
         for name in order
     )
     head = "".join(f"<th>{text_html(key)}</th>" for key in ("column_version", *(f"score_{key}" for key in keys)))
@@ -351,9 +356,9 @@ def _logged(studio: Studio, store: Store, panel: int) -> str:
 
 def _log_one(uri: str, candidate: Candidate, metrics: dict[str, float], tags: dict[str, str]) -> str:
     if not metrics:
-        return sheet.say("log_unrated", label=spoken(candidate.label))
+        return sheet.say("log_unrated", label=label_words(candidate.label))
     if candidate.model is None or candidate.version is None:
-        return sheet.say("log_unregistered", problem=True, label=spoken(candidate.label))
+        return sheet.say("log_unregistered", problem=True, label=label_words(candidate.label))
     try:
         from anime_model.runtime.from_mlflow import record
 
@@ -361,8 +366,8 @@ def _log_one(uri: str, candidate: Candidate, metrics: dict[str, float], tags: di
     except ModuleNotFoundError:
         return sheet.say("log_no_mlflow", problem=True)
     except Exception as error:  # MLflow's stores raise whatever their clients raise
-        return sheet.line(f"{candidate.label}: {first_line(error)}", problem=True)
+        return sheet.line(about(candidate.label, first_line(error)), problem=True)
     counts = {"metrics": len(metrics), "tags": len(tags)}
     return sheet.say(
-        "log_written", label=spoken(candidate.label), model=candidate.model, version=candidate.version, **counts
+        "log_written", label=label_words(candidate.label), model=candidate.model, version=candidate.version, **counts
     )

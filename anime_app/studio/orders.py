@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from anime_model.pictures.message import Message
 from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.stylizer import Look
@@ -36,9 +37,12 @@ def read_order(asked: object) -> Order:
     palette, lines, size = asked.get("palette", NO_PALETTE), asked.get("lines", "bold"), asked.get("size", 0)
     strength = asked.get("strength", 1)
     if not isinstance(strength, int | float) or isinstance(strength, bool) or not 0 <= strength <= 1:
-        raise ValueError(f"strength is from 0 (the photo) to 1 (the drawing), not {strength}")
+        raise ValueError(
+            Message("strength is from 0 (the photo) to 1 (the drawing), not {strength}", strength=strength)
+        )
     if palette not in (NO_PALETTE, *PALETTES):
-        raise ValueError(f"no palette {palette!r}: there is {', '.join((NO_PALETTE, *PALETTES))}")
+        choices = ", ".join((NO_PALETTE, *PALETTES))
+        raise ValueError(Message("no palette {name!r}: there is {choices}", name=palette, choices=choices))
     if lines not in STROKES:
         raise ValueError(f"no lines {lines!r}: there is {', '.join(STROKES)}")
     if isinstance(size, bool) or size not in SIZES:

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from anime_model.pictures.message import Message, from_record
+
 COMMAND = (sys.executable, "-m", "flows.promote")
 PATIENCE = 1800.0  # seconds: the gates measure latency, FID and LPIPS
 REFUSED = 1
@@ -53,11 +55,13 @@ def _run(project: Path, tracking_uri: str | None, arguments: list[str]) -> Verdi
             start_new_session=True,
         )
     except OSError as error:
-        return Verdict("failed", f"{COMMAND[0]} does not start ({error.strerror})")
+        why = Message("{command} does not start ({reason})", command=COMMAND[0], reason=error.strerror)
+        return Verdict("failed", why)
     try:
         out, errors = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        return Verdict("failed", f"no verdict after {PATIENCE / 60:.0f} minutes: the flow was ended")
+        text = "no verdict after {minutes} minutes: the flow was ended"
+        return Verdict("failed", Message(text, minutes=f"{PATIENCE / 60:.0f}"))
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)  # and the stages that it started
@@ -71,16 +75,19 @@ def _read(status: int, out: str, errors: str) -> Verdict:
     try:
         last = json.loads(lines[-1])
         gates = tuple(gate for gate in last.get("gates") or () if isinstance(gate, dict))
-        found = Verdict(
-            str(last["verdict"]), *(_text(last.get(key)) for key in ("reason", "version", "champion_before")), gates
-        )
+        reason = from_record(last.get("message") or _text(last.get("reason")))
+        found = Verdict(str(last["verdict"]), reason, *map(_text, map(last.get, ("version", "champion_before"))), gates)
     except (IndexError, ValueError, KeyError, AttributeError, TypeError):
         if "No module named" in errors:
             return Verdict("failed", "this project has no flows.promote: open a clone of the project with its flows")
-        last = [line for line in errors.splitlines() if line.strip()] or lines or [f"it ended with status {status}"]
-        return Verdict("failed", last[-1].strip()[:300])
+        last = [line for line in errors.splitlines() if line.strip()] or lines
+        return Verdict("failed", last[-1].strip()[:300] if last else _ended(status))
     agreed = status == (REFUSED if found.outcome == "refused" else 0)
-    return found if agreed else Verdict("failed", found.reason or f"it ended with status {status}", gates=found.gates)
+    return found if agreed else Verdict("failed", found.reason or _ended(status), gates=found.gates)
+
+
+def _ended(status: int) -> str:
+    return Message("it ended with status {status}", status=status)
 
 
 def _text(value: object) -> str:

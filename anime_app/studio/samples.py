@@ -11,6 +11,7 @@ from PIL import Image
 
 from anime_model.pictures import images
 from anime_model.pictures.arrays import PictureError
+from anime_model.pictures.message import about, message_of, with_values
 
 SIDE = 1024  # pixels of the longer side that is drawn
 THUMB = 148
@@ -48,13 +49,18 @@ def read_photo(path: Path, max_pixels: int) -> np.ndarray:
     try:
         frame = images.decode(path, max_pixels).frames[0]
     except (ValueError, OSError) as error:
-        message = " ".join(str(error).split()).removeprefix(f"{path}: ").replace(str(path), path.name)
-        raise PictureError(f"{path.name}: {message}") from error
+        raise PictureError(_named(path, message_of(error))) from error
     if frame.mode == "RGBA":
         frame = Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame)
     frame = frame.convert("RGB")
     frame.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return np.asarray(frame)
+
+
+def _named(path: Path, said: str) -> str:
+    """A message about a file, by the file's name alone."""
+    said = with_values(said, lambda value: " ".join(value.split()).replace(str(path), path.name))
+    return said if said.startswith(f"{path.name}: ") else about(path.name, said)
 
 
 def data_url(picture: np.ndarray, quality: int = 92) -> str:

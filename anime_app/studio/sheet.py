@@ -1,5 +1,6 @@
 """HTML of the engineers' view: the table of figures, the panes, the gates. Everything from outside is escaped."""
 
+import json
 from collections.abc import Sequence
 from html import escape
 
@@ -7,7 +8,8 @@ from anime_app.studio.engineer_texts import TEXTS, gate, line_html, text_html
 from anime_app.studio.promotion import Verdict
 from anime_app.studio.version_charts import COLOURS, OTHER
 from anime_app.studio.versions import BASELINES, Version
-from anime_model.figures.text import NONE, number, text
+from anime_model.figures.text import NONE, OF_PROTOCOL, PROTOCOL, number, text
+from anime_model.pictures.message import Message, from_record
 
 # Column: key, and whether less is better (None: no winner).
 COLUMNS: tuple[tuple[str, bool | None], ...] = (
@@ -81,20 +83,21 @@ def _protocols(versions: Sequence[Version]) -> list[str]:
 def protocol(version: Version) -> str:
     """How a version's figures were measured: they never travel without it. A registered one has it as a tag."""
     if protocol := version.words.get("protocol"):
-        return protocol
-    figures, words = version.figures, version.words
-    if "latency_engine" not in words:
+        return _as_message(version.words.get("protocol_message", ""), protocol)
+    if "latency_engine" not in version.words:
         return ""
+    counts = {key: f"{value:.0f}" for key, value in version.figures.items()}
+    said = {**counts, **version.words}
+    return Message(PROTOCOL, **{name: said.get(key, "?") for name, key in OF_PROTOCOL.items()})
 
-    def count(key: str) -> str:
-        return f"{figures[key]:.0f}" if key in figures else "?"
 
-    return (
-        f"latency: {words['latency_engine']}, {count('latency_threads')} threads, {count('latency_size')} px, "
-        f"{words.get('cpu', '?')} · FID: {words.get('fid_features', '?')}, {count('fid_real')} frames, "
-        f"{count('fid_fake')} pictures, too large by few pictures · LPIPS ({words.get('lpips_net', '?')}) and PSNR to "
-        "the teacher"
-    )
+def _as_message(record: str, text: str) -> str:
+    """A text with its template, which a tag keeps as JSON; the text alone where it does not."""
+    try:
+        found = from_record(json.loads(record))
+    except ValueError:
+        return text
+    return found if found == text else text
 
 
 def pane(title: str, about: str, size: tuple[int, int], src: str | None, problem: str = "") -> str:

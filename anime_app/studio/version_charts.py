@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from html import escape
-from math import ceil, floor, log10
 
 from anime_app.panel.ranking import Strength
-from anime_app.studio.engineer_texts import TEXTS, line_html, text_html
+from anime_app.studio.engineer_texts import TEXTS, label_html, text_html
 from anime_app.studio.versions import Version
+from anime_model.figures.charts import Box, Frame, LinearScale, LogScale, Point, front, hits, log_ticks, ticks
+from anime_model.figures.charts import text as svg_text
 from anime_model.runtime.names import VARIANTS
 
 COLOURS = {"teacher": "#7a6f9b", "separable": "#5b9bd5", "pruned": "#3fa796", "distilled": "#e09f3e", "int8": "#e2557f"}
 OTHER = "#b5a3ad"  # trials
-WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 16, 54
+FRAME = Frame(640, 400, 58, 18, 16, 54)
 BELOW = 26  # from the axis down to its numbers: a ringed point on the axis stands above them
-SMALL = (300, 150)  # a trend
+SMALL = Frame(300, 150, 40, 10, 26, 26)  # a trend
+ROW = 34  # pixels of a version's interval
 FIGURES = {  # name in the evaluation: key of its title, unit, factor, digits
     "bytes": ("column_bytes", "MB", 1e-6, 2),
     "latency_p50_ms": ("chart_latency", "ms", 1, 0),
@@ -24,18 +25,6 @@ FIGURES = {  # name in the evaluation: key of its title, unit, factor, digits
 LETTER = 7.6  # pixels of a letter of a name, at most on average
 TICKS = 9  # of a logarithmic axis at most
 LONG = 24  # letters of a name beside an interval
-Point = tuple[float, float]
-Box = tuple[float, float, float, float]  # left, top, right, bottom
-
-
-def front(points: Sequence[Point]) -> list[Point]:
-    """The points that no other beats in both coordinates, from the smallest x to the largest; less is better."""
-    best, found = float("inf"), []
-    for point in sorted(points):
-        if point[1] < best:
-            best = point[1]
-            found.append(point)
-    return found
 
 
 def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips") -> str:
@@ -46,16 +35,15 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
         return f'<p class="empty">{text_html("chart_none", figure=y.upper())}</p>'
     across, up = [at[0] for _, at in points], [at[1] for _, at in points]
     spread = (max(up) - min(up)) or max(up) or 1
-    low_y = 0.0 if min(up) < 0.5 * max(up) else min(up) - 0.15 * spread
-    low, high, top = min(across) / 1.3, max(across) * 1.5, max(up) + 0.12 * spread
+    low = 0.0 if min(up) < 0.5 * max(up) else min(up) - 0.15 * spread
+    scales = FRAME.log_x(min(across) / 1.3, max(across) * 1.5), FRAME.linear_y(low, max(up) + 0.12 * spread)
 
     def place(at: Point) -> Point:
-        x = LEFT + (log10(at[0]) - log10(low)) / (log10(high) - log10(low)) * (WIDTH - LEFT - RIGHT)
-        return x, TOP + (top - at[1]) / ((top - low_y) or 1) * (HEIGHT - TOP - BOTTOM)
+        return scales[0](at[0]), scales[1](at[1])
 
-    axes = (text_html(key, "tspan") for key in ("chart_milliseconds", f"chart_{y}"))
-    parts = [_grid(low, high, low_y, top, place), _axes(*axes)]
-    steps = [place(at) for at in front([at for _, at in points])]
+    titles = [text_html(key, "tspan") for key in ("chart_milliseconds", f"chart_{y}")]
+    parts = [_grid(*scales), FRAME.titles(*titles, 6)]
+    steps = [place(at) for at in front([at for _, at in points], lambda at: at)]
     path = " ".join(f"L{x:.1f} {steps[i - 1][1]:.1f} L{x:.1f} {v:.1f}" for i, (x, v) in enumerate(steps) if i)
     parts.append(f'<path class="front" d="M{steps[0][0]:.1f} {steps[0][1]:.1f} {path}"/>')
     drawn = sorted(points, key=lambda point: (point[0].variant in COLOURS, point[0].key in chosen))
@@ -63,7 +51,7 @@ def pareto(versions: Sequence[Version], chosen: Sequence[str], y: str = "lpips")
     for version, at in drawn:
         parts.append(_button(version, place(at), at, y, version.key in chosen, taken))
     label = text_html("chart_pareto", figure=y.upper(), count=len(points))
-    return _svg("front", WIDTH, HEIGHT, label, "".join(parts))
+    return _svg("front", FRAME.width, FRAME.height, label, "".join(parts))
 
 
 def _at(version: Version, y: str) -> Point | None:
@@ -93,59 +81,21 @@ def _name(text: str, place: Point, taken: list[Box]) -> str:
     """A point's name beside it, where nothing else stands; none where there is no such place: its title has it."""
     x, v = place
     width = LETTER * len(text)
-    for end in (x > WIDTH - 110, x <= WIDTH - 110):
+    for end in (x > FRAME.width - 110, x <= FRAME.width - 110):
         left = x - 13 - width if end else x + 13
         for up in (-9, 20, -28, 39, -47, 58):
             box = left, v + up - 14, left + width, v + up + 4
-            inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
-            if inside and not any(_overlap(box, other) for other in taken):
+            inside = box[0] >= FRAME.left and box[2] <= FRAME.width and box[1] >= 0 and box[3] <= FRAME.floor
+            if inside and not hits(box, taken):
                 taken.append(box)
-                anchor = "end" if end else "start"
-                at = left + width if end else left
-                return f'<text x="{at:.1f}" y="{v + up:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+                return svg_text(left + width if end else left, v + up, escape(text), "end" if end else "start")
     return ""
 
 
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _grid(low: float, high: float, low_y: float, top: float, place) -> str:
-    parts = []
-    for x in _decades(low, high):
-        at = place((x, low_y))[0]
-        parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text class="tick" x="{at:.1f}" y="{HEIGHT - BOTTOM + BELOW}" text-anchor="middle">{x:g}</text>')
-    for y in ticks(low_y, top):
-        at = place((low, y))[1]
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{y:g}</text>')
-    return "".join(parts)
-
-
-def _axes(x: str, y: str) -> str:
-    middle = TOP + (HEIGHT - TOP - BOTTOM) / 2
-    return (
-        f'<text class="axis" x="{(WIDTH + LEFT - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">{x}</text>'
-        f'<text class="axis" x="14" y="{middle}" text-anchor="middle" transform="rotate(-90 14 {middle})">{y}</text>'
-    )
-
-
-def _decades(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10, 20 ... between two positive numbers, or 1, 10, 100 ... where those are too many."""
-    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
-    found = [step * 10**power for power in powers for step in (1, 2, 5) if low <= step * 10**power <= high]
-    return found if len(found) <= TICKS else [10**power for power in powers if low <= 10**power <= high]
-
-
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers between two, at most `most` of them."""
-    span = high - low
-    if span <= 0:
-        return [low]
-    power = 10.0 ** floor(log10(span / most))
-    step = next(power * times for times in (1, 2, 5, 10) if span / (power * times) <= most)
-    return [round(index * step, 10) for index in range(ceil(low / step), floor(high / step) + 1)]
+def _grid(x_scale: LogScale, y_scale: LinearScale) -> str:
+    x_ticks = [(x_scale(tick), f"{tick:g}") for tick in log_ticks(x_scale.low, x_scale.high, TICKS)]
+    y_ticks = [(y_scale(tick), f"{tick:g}") for tick in ticks(y_scale.low, y_scale.high)]
+    return FRAME.upright(x_ticks, BELOW) + FRAME.level(y_ticks, 4)
 
 
 def trends(versions: Sequence[Version]) -> str:
@@ -163,20 +113,15 @@ def _trend(versions: Sequence[Version], key: str) -> str:
     rows = [(version, version.figures[key] * factor) for version in versions if key in version.figures]
     if not rows:
         return ""
-    width, height = SMALL
     numbers, values = [version.number or 0 for version, _ in rows], [value for _, value in rows]
-    low, top = 0.0, (max(values) * 1.15) or 1.0
     first, last = min(numbers), max(numbers)
+    x_scale = LinearScale(first - 0.5, last + 0.5, SMALL.left, SMALL.end)
+    y_scale = SMALL.linear_y(0.0, (max(values) * 1.15) or 1.0)
 
     def place(number: int, value: float) -> Point:
-        x = 40 + (number - first + 0.5) / (last - first + 1) * (width - 50)
-        return x, 26 + (top - value) / (top - low) * (height - 52)
+        return x_scale(number), y_scale(value)
 
-    parts = []
-    for tick in ticks(low, top, 3):
-        y = place(first, tick)[1]
-        parts.append(f'<line x1="40" x2="{width - 10}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="34" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    parts = [SMALL.level([(y_scale(tick), f"{tick:g}") for tick in ticks(0.0, y_scale.high, 3)], 4)]
     for name in dict.fromkeys(version.variant for version, _ in rows):
         line = [
             (version, value, place(version.number or 0, value)) for version, value in rows if version.variant == name
@@ -186,14 +131,13 @@ def _trend(versions: Sequence[Version], key: str) -> str:
         parts.append(f'<polyline points="{joined}" stroke="{colour}"/>')
         parts += [_dot(version, f"{value:.{digits}f} {unit}".strip(), at, colour) for version, value, at in line]
     word = text_html("column_version", "tspan")
-    at = width / 2 + 15 - (30 if first == last else 0)  # one number alone stands in the middle, after the word
-    parts.append(f'<text class="axis" x="{at}" y="{height - 4}" text-anchor="middle">{word}</text>')
+    at = SMALL.width / 2 + 15 - (30 if first == last else 0)  # one number alone stands in the middle, after the word
+    parts.append(svg_text(at, SMALL.height - 4, word, "middle", "axis"))
     for number in sorted({first, last}):
-        x = place(number, 0)[0]
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 4}" text-anchor="middle">{number}</text>')
-    head = f'<text class="head" x="4" y="14">{text_html(title, "tspan")}{f", {unit}" if unit else ""}</text>'
+        parts.append(svg_text(x_scale(number), SMALL.height - 4, str(number), "middle", "tick"))
+    head = svg_text(4, 14, f"{text_html(title, 'tspan')}{f', {unit}' if unit else ''}", "start", "head")
     label = text_html("chart_trend", figure=TEXTS[title], first=first, last=last)
-    return _svg(key, width, height, label, head + "".join(parts))
+    return _svg(key, SMALL.width, SMALL.height, label, head + "".join(parts))
 
 
 def _dot(version: Version, value: str, at: Point, colour: str) -> str:
@@ -218,31 +162,23 @@ def intervals(strengths: Sequence[Strength]) -> str:
     if not strengths:
         return ""
     low, high = min(one.low for one in strengths), max(one.high for one in strengths)
-    spread = (high - low) or 1.0
-    left, right, row = 190, 100, 34
-    height = row * len(strengths) + 46
-
-    def place(value: float) -> float:
-        return left + (value - low) / spread * (WIDTH - left - right)
-
-    bottom = height - 40
-    parts = []
-    for tick in ticks(low, high):
-        x = place(tick)
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="6" y2="{bottom}"/>')
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{tick:g}</text>')
-    for index, one in enumerate(strengths):
-        y = 6 + row * (index + 0.5)
-        title = f"{one.label}: {one.strength:.2f} ({one.low:.2f} – {one.high:.2f})"
-        parts.append(
-            f"<g><title>{escape(title)}</title>"
-            f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{line_html(_short(one.label), "tspan")}</text>'
-            f'<path class="whisker" d="M{place(one.low):.1f} {y}H{place(one.high):.1f}"/>'
-            f'<circle cx="{place(one.strength):.1f}" cy="{y}" r="6"/>'
-            f'<text class="tick" x="{WIDTH - right + 12}" y="{y + 4}">'
-            f"{text_html('chart_wins', 'tspan', share=f'{100 * one.share:.0f}')}</text></g>"
-        )
+    frame = Frame(FRAME.width, ROW * len(strengths) + 46, 190, 100, 6, 40)
+    scale = LinearScale(low, high, frame.left, frame.end)
+    parts = [frame.upright([(scale(tick), f"{tick:g}") for tick in ticks(low, high)], 16)]
+    parts += [_interval(one, scale, frame.top + ROW * (index + 0.5)) for index, one in enumerate(strengths)]
     words = text_html("chart_strength", "tspan")
-    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 7}" text-anchor="middle">{words}</text>')
+    parts.append(svg_text(frame.width / 2, frame.height - 7, words, "middle", "axis"))
     label = text_html("chart_strengths", count=len(strengths))
-    return _svg("strengths", WIDTH, height, label, "".join(parts))
+    return _svg("strengths", frame.width, frame.height, label, "".join(parts))
+
+
+def _interval(one: Strength, scale: LinearScale, y: float) -> str:
+    title = f"{one.label}: {one.strength:.2f} ({one.low:.2f} – {one.high:.2f})"
+    wins = text_html("chart_wins", "tspan", share=f"{100 * one.share:.0f}")
+    return (
+        f"<g><title>{escape(title)}</title>"
+        f"{svg_text(scale.start - 12, y + 4, label_html(_short(one.label), 'tspan'), 'end')}"
+        f'<path class="whisker" d="M{scale(one.low):.1f} {y}H{scale(one.high):.1f}"/>'
+        f'<circle cx="{scale(one.strength):.1f}" cy="{y}" r="6"/>'
+        f"{svg_text(scale.end + 12, y + 4, wins, 'start', 'tick')}</g>"
+    )

@@ -8,11 +8,13 @@ from math import isfinite
 from pathlib import Path
 
 from anime_app.studio.settings import Studio
+from anime_model.pictures.message import Message, about, message_of
 from anime_model.runtime.models import find_model
 from anime_model.runtime.names import MODEL_PREFIX, VARIANTS
 from anime_model.runtime.session import ModelError, first_line
 
 BASELINES = ("photo", "filter", "reference")  # what they are compared with
+TRIAL = "{style} · trial {name}"
 PANEL = "panel_"  # before the names of what raters said
 
 
@@ -75,14 +77,15 @@ def read_catalogue(studio: Studio) -> Catalogue:
         run, trials = run_versions(studio.project), trial_versions(studio.project)
         baselines = baseline_versions(studio.project)
         if not run:
-            notes.append(f"{studio.project.name} has no evaluated models yet: python -m flows.compress makes them.")
+            text = "{project} has no evaluated models yet: python -m flows.compress makes them."
+            notes.append(Message(text, project=studio.project.name))
     try:
         registry = registry_versions(studio)
         if not registry:
             notes.append("MLflow's registry is empty: python -m flows.compress registers every evaluated variant.")
     except ModelError as error:
         registry = ()
-        notes.append(str(error))
+        notes.append(message_of(error))
     return Catalogue(_matched(run, registry), registry, trials, tuple(notes), baselines)
 
 
@@ -126,7 +129,8 @@ def registry_versions(studio: Studio) -> tuple[Version, ...]:
     except ModuleNotFoundError as error:
         raise ModelError("MLflow is not installed, so no registered versions: pip install mlflow") from error
     except Exception as error:  # MLflow's stores raise whatever their clients raise
-        raise ModelError(f"MLflow at {uri} does not answer ({first_line(error)[:120]})") from error
+        reason = first_line(error)[:120]
+        raise ModelError(Message("MLflow at {uri} does not answer ({reason})", uri=uri, reason=reason)) from error
     return tuple(_registered(row) for row in rows)
 
 
@@ -155,7 +159,8 @@ def trial_versions(project: Path) -> tuple[Version, ...]:
             files = sorted(project.glob(f"scratch/explore/{style}-{results.get('steps')}-*/{Path(name).name}.onnx"))
             figures["latency_p50_ms"] = figures.pop("ms")
             file = files[-1] if files else None
-            found.append(Version(f"trial/{style}/{name}", f"{style} · trial {name}", style, name, figures, words, file))
+            label = Message(TRIAL, style=style, name=name)
+            found.append(Version(f"trial/{style}/{name}", label, style, name, figures, words, file))
     return tuple(found)
 
 
@@ -164,11 +169,11 @@ def model_file(version: Version, studio: Studio) -> Path:
     if version.file is not None and version.file.is_file():
         return version.file
     if version.model is None or (uri := tracking_uri(studio)) is None:
-        raise ModelError(f"{version.label}: its model file is no longer there")
+        raise ModelError(about(version.label, "its model file is no longer there"))
     try:
         from anime_model.runtime.from_mlflow import use
     except ModuleNotFoundError as error:
-        raise ModelError(f"{version.label}: MLflow is not installed") from error
+        raise ModelError(about(version.label, "MLflow is not installed")) from error
     use(uri)
     return find_model(f"models:/{version.model}/{version.number}")
 

@@ -22,10 +22,11 @@ from anime_app.studio.exports import pair_of, wipe
 from anime_app.studio.films import FILMS, first_frame, make_film
 from anime_app.studio.names import result_name
 from anime_app.studio.orders import Order
-from anime_app.studio.phrases import spoken
 from anime_app.studio.samples import data_url, middle
+from anime_app.studio.translation import translated
 from anime_model.pictures import images
 from anime_model.pictures.atomic import whole_file
+from anime_model.pictures.message import Message, from_record, message_of, to_record, with_values
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
@@ -58,7 +59,8 @@ class Painter:
         with self.opening:
             if network not in self.opened:
                 if network not in styles():
-                    raise ModelError(f"no network {network!r}: there is {', '.join(styles())}")
+                    choices = ", ".join(styles())
+                    raise ModelError(Message("no network {name!r}: there is {choices}", name=network, choices=choices))
                 self.opened[network] = Stylizer(network, self.threads, memory_of(self.workers), self.max_pixels)
             return self.opened[network]
 
@@ -109,7 +111,8 @@ class Workshop:
     def notes(self, key: str) -> list[tuple[str, str]]:
         """What a person should know of a film that was made, in English and Chinese."""
         path = self.place(key) / "notes.json"
-        return [spoken(note) for note in json.loads(path.read_text())["notes"]] if path.is_file() else []
+        records = json.loads(path.read_text())["notes"] if path.is_file() else []
+        return [translated(from_record(record)) for record in records]
 
     def draw(self, key: str, order: Order, tick: Tick = lambda: None) -> Shown:
         """The photo as the page shows it, before and after; the network runs where it has not drawn this yet.
@@ -173,7 +176,7 @@ class Workshop:
             target.mkdir(exist_ok=True)
             path = target / result_name(about["name"], order, ".webm" if about["source"].endswith(".webm") else ".mp4")
             notes = make_film(place / about["source"], path, self.painter.stylizer(order.network), order, tick, tell)
-            _write_json(place / "notes.json", {"notes": notes})
+            _write_json(place / "notes.json", {"notes": [to_record(note) for note in notes]})
             return path
         picture = self._picture(place, about, order.size)
         photos = [frame.copy() for frame in picture.frames[:1]] if kind != "full" else []
@@ -214,7 +217,8 @@ class Workshop:
         try:
             picture = self._picture(place, about, None)
         except images.PictureError as error:
-            raise images.PictureError(str(error).replace(str(source), about["name"])) from error
+            said = with_values(message_of(error), lambda value: value.replace(str(source), about["name"]))
+            raise images.PictureError(said) from error
         frame = picture.frames[0]
         about |= {"width": frame.width, "height": frame.height, "frames": len(picture.frames)}
         if picture.icc:

@@ -13,8 +13,10 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.training import losses
+from anime_model.training.critic import Critic, Made
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.drawn import Drawings, DrawnSampler
+from anime_model.training.gate_cost import GateCost
 from anime_model.training.loop import Scalars, Training, cosine, set_rate
 from anime_model.training.together import mean_over_processes, shared_norms
 
@@ -86,7 +88,9 @@ def distill(
     if settings.freeze_norm:
         freeze_norms(student)
     with shared_norms(student):
-        curve = training.fit(name, settings.steps, learner.step, learner.modules(), {"student": learner.optimizer})
+        curve = training.fit(name, settings.steps, learner.step, learner.modules(), learner.optimizers())
+    if learner.gate:
+        learner.gate.release()
     student.to(memory_format=torch.contiguous_format).eval()  # as surgery expects it
     return curve
 
@@ -139,6 +143,9 @@ class _DistillationStep:
         self.taught, self.optimizer = training.fabric.setup(
             self.plain, torch.optim.Adam(parameters, settings.rate, (0.9, 0.99))
         )
+        self.critic = Critic(settings.critic, device, fabric=training.fabric) if settings.critic else None
+        gated = self._weight("gate") and student.arch.detail == "gated"
+        self.gate = GateCost(self._weight("gate"), student) if gated else None
         self.perceptual = lesson.perceptual.to(device)
         self.teach = self.teacher.features
         if settings.compile:
@@ -152,7 +159,10 @@ class _DistillationStep:
             )
 
     def modules(self) -> dict[str, nn.Module]:
-        return {"student": self.plain}
+        return {"student": self.plain} | ({"critic": self.critic.network} if self.critic else {})
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"student": self.optimizer} | ({"critic": self.critic.optimizer} if self.critic else {})
 
     def step(self, step: int) -> dict[str, Tensor]:
         set_rate(self.optimizer, cosine(step, self.settings.steps, self.settings.rate))
@@ -161,8 +171,12 @@ class _DistillationStep:
             wanted = {key: value.float() for key, value in self.teach(photo).items()}
         wanted["target"] = wanted["anime"] if drawn is None else self._shared(step, drawn, wanted["anime"])
         made, hints = self.taught(photo)
-        parts = self._parts(made, hints, wanted)
-        others = torch.stack([self._weight(key) * value for key, value in parts.items()]).sum()
+        others, parts = self._picture(made, wanted["target"])
+        if self._weight("feature"):
+            parts["feature"] = feature_matching(hints, wanted)
+            others = others + self._weight("feature") * parts["feature"]
+        if self.gate:
+            others, parts = self.gate.added(others, parts)
         if self.extra_loss:
             parts["extra"] = self.extra_loss(self.plain.student)
             others = others + parts["extra"]
@@ -180,19 +194,28 @@ class _DistillationStep:
         chosen = torch.from_numpy(lots < self.settings.reference_share).to(anime.device)
         return torch.where(chosen[:, None, None, None], drawn, anime)
 
-    def _parts(self, made: Tensor, hints: losses.Maps, wanted: losses.Maps) -> dict[str, Tensor]:
-        """Pixel, content, style and feature matching losses, those of weight 0 left out."""
-        settings, parts = self.settings, {"pixel": F.l1_loss(made, wanted["target"])}
+    def _picture(self, made: Tensor, target: Tensor) -> Made:
+        """The weighted distances of the pictures, with the critic's turn of their gradient if there is one."""
+        if not self.critic:
+            return self._distance(made, target)
+        unsure = self.critic.learn(made, target)
+        total, parts = self.critic.with_share(made, lambda picture: self._distance(picture, target))
+        return total, parts | {"critic": unsure}
+
+    def _distance(self, made: Tensor, target: Tensor) -> Made:
+        """The weighted sum of pixel, content, style, edge and colour losses, and the parts that have a weight."""
+        settings, parts = self.settings, {"pixel": F.l1_loss(made, target)}
         if self._weight("content") or self._weight("style"):
             with torch.no_grad(), self.fabric.autocast():
-                wanted_maps = self.perceptual(wanted["target"])
+                wanted_maps = self.perceptual(target)
             with self.fabric.autocast():
                 made_maps = self.perceptual(made)
             parts["content"] = losses.content(made_maps, wanted_maps, settings.content_layers)
             parts["style"] = losses.style_paired(made_maps, wanted_maps, settings.style_layers)
-        if self._weight("feature"):
-            parts["feature"] = feature_matching(hints, wanted)
-        return parts
+        for key, loss in (("edges", losses.edges), ("colour", losses.tint)):
+            if self._weight(key):
+                parts[key] = loss(made, target)
+        return torch.stack([self._weight(key) * value for key, value in parts.items()]).sum(), parts
 
     def _weight(self, key: str) -> float:
         return self.settings.weights.get(key, 0.0)

@@ -4,10 +4,11 @@ Slimmable networks (Yu et al., ICLR 2019; Yu and Huang, ICCV 2019), with kernels
 "Once-for-All", ICLR 2020. Batch norms are folded while the family trains, so that no member needs norms of its own.
 """
 
+import contextlib
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
@@ -189,12 +190,20 @@ class Family(nn.Module):
         if network.arch.norm != "none" or network.arch.layers != space.largest.layers:
             raise ValueError("a family is made of its largest member, its norms folded")
         self.network, self.space = network, space
+        self.watch: Callable[[nn.Module, tuple[Tensor], Tensor], None] | None = None
 
     def forward(self, photo: Tensor, choice: Choice) -> Tensor:
-        """The picture [N, 3, H, W] in [-1, 1] of the member that `choice` names, for photos of the same shape."""
+        """The picture [N, 3, H, W] in [-1, 1] of the member that `choice` names, for photos of the same shape.
+
+        `watch`, if there is one, is a forward hook of the member's last convolution.
+        """
         arch = replace(self.space.architecture(choice), norm="none")
         weights = slices(dict(self.network.named_parameters()), arch)
-        return torch.func.functional_call(_template(arch.to_json()), weights, photo)
+        template = _template(arch.to_json())
+        with contextlib.ExitStack() as stack:
+            if self.watch:
+                stack.callback(template.out.register_forward_hook(self.watch).remove)
+            return torch.func.functional_call(template, weights, photo)
 
 
 def sandwich(space: Space, source: random.Random, between: int = 1) -> list[Choice]:

@@ -4,6 +4,15 @@ from collections.abc import Callable
 from math import isfinite
 
 NONE = "-"  # what was not measured, or has no end
+# How a version's figures were measured, and the metric of each gap.
+PROTOCOL = (
+    "latency: {engine}, {threads} threads, {size} px, {cpu} · FID: {features}, {real} frames, {fake} pictures, "
+    "too large by few pictures · LPIPS ({net}) and PSNR to the teacher"
+)
+OF_PROTOCOL = {
+    "engine": "latency_engine", "threads": "latency_threads", "size": "latency_size", "cpu": "cpu",
+    "features": "fid_features", "real": "fid_real", "fake": "fid_fake", "net": "lpips_net",
+}  # fmt: skip
 
 
 def megabytes(value: float) -> str:

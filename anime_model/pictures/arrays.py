@@ -8,6 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.deep import is_deep, to_eight_bits
+from anime_model.pictures.message import Message, about
 from anime_model.pictures.opening import SUFFIXES, Unreadable, check_file, load, open_picture
 
 MAX_PIXELS = 200_000_000  # of all frames together; a picture of 100 million must pass, a bomb must not
@@ -51,7 +52,7 @@ def read_picture(path: Path) -> np.ndarray:
                 raise Image.DecompressionBombError
             return np.array(_to_rgb(_upright(load(image))))
     except Exception as error:  # decoders raise almost anything on broken data
-        raise PictureError(f"{path}: {_reason(error)}") from error
+        raise PictureError(about(path, _reason(error))) from error
 
 
 def write_picture(path: Path, array: np.ndarray, quality: int = 95) -> None:
@@ -96,8 +97,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture that can be read (damaged, empty or of an unknown kind)"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"too many pixels to be an honest picture (more than {MAX_PIXELS // 10**6} million)"
+        most = MAX_PIXELS // 10**6
+        return Message("too many pixels to be an honest picture (more than {most} million)", most=most)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"damaged picture ({first})"
+    return Message("damaged picture ({first})", first=first)

@@ -20,6 +20,7 @@ from anime_model.pictures.arrays import MAX_PIXELS, ORIENTATION, TURNS, PictureE
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.deep import gamma_levels, is_deep, to_eight_bits
 from anime_model.pictures.gif import COLOURS, on_one_palette
+from anime_model.pictures.message import Message, about, hinted, message_of
 from anime_model.pictures.opening import check_file, load, open_picture, why_not_read
 
 LARGE = 16_000_000  # pixels from which a turned copy in memory is avoided
@@ -82,7 +83,7 @@ def decode(
         raise
     except Exception as error:  # decoders raise almost anything on broken data
         why = why_not_read(Path(name)) if isinstance(error, UnidentifiedImageError) else None
-        raise PictureError(f"{name}: {why or _reason(error)}") from error
+        raise PictureError(about(name, why or _reason(error))) from error
 
 
 def normalise(image: Image.Image) -> Image.Image:
@@ -113,9 +114,13 @@ def encode(picture: Picture, stream: BinaryIO, kind: str) -> None:
     except OSError as error:
         if error.errno:
             raise
-        raise ValueError(f"cannot be written as {kind} ({_reason(error)})") from error
+        raise ValueError(_not_written(kind, error)) from error
     except (ValueError, RuntimeError, OverflowError, SystemError) as error:
-        raise ValueError(f"cannot be written as {kind} ({_reason(error)})") from error
+        raise ValueError(_not_written(kind, error)) from error
+
+
+def _not_written(kind: str, error: Exception) -> Message:
+    return Message("cannot be written as {kind} ({reason})", kind=kind, reason=_reason(error))
 
 
 def write(picture: Picture, path: Path) -> None:
@@ -127,7 +132,7 @@ def write(picture: Picture, path: Path) -> None:
         with whole_file(path) as stream:
             encode(picture, _WithoutDescriptor(stream), kind)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(about(path, message_of(error))) from error
 
 
 def kind_of(path: Path) -> str | None:
@@ -169,9 +174,12 @@ def _stream(source: Path | str | bytes | BinaryIO) -> Iterator[BinaryIO]:
         yield source
 
 
-def _too_many(name: str, size: Size, frames: int, most: int) -> str:
-    found = f"{size[0]} x {size[1]} pixels" + (f" in {frames} frames" if frames > 1 else "")
-    return f"{name}: {found}, more than the bound of {most / 1e6:g} million (--max-pixels raises it)"
+def _too_many(name: str, size: Size, frames: int, most: int) -> Message:
+    text = "{width} x {height} pixels, more than the bound of {most} million"
+    if frames > 1:
+        text = "{width} x {height} pixels in {frames} frames, more than the bound of {most} million"
+    found = Message(text, width=size[0], height=size[1], frames=frames, most=f"{most / 1e6:g}")
+    return about(name, hinted(found, "--max-pixels raises it"))
 
 
 def _frame_count(image: Image.Image) -> int:

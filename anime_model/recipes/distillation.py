@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from anime_model.recipes.fields import Batch, Crop, Flag, Number, Rate, Share, Steps, Weight, section
 from anime_model.recipes.training import Layers
 
-DISTILL_LOSSES = ("pixel", "content", "style", "feature")
+DISTILL_LOSSES = ("pixel", "content", "style", "edges", "colour", "feature", "gate")
 
 
 @section
@@ -21,7 +21,10 @@ class DistillSettings:
     crop: Annotated[Crop, Field(description="side of the crops to train on")] = 256
     weights: Annotated[
         dict[Literal[DISTILL_LOSSES], Weight],
-        Field(description="of the losses; `pixel` is needed, 0 leaves another one out"),
+        Field(
+            description="of the losses; `pixel` is needed, 0 leaves another one out; `edges` sees soft lines, `colour` "
+            "wide casts, `gate` is what a gate lets through, which without a weight lets the photo through"
+        ),
     ] = field(default_factory=dict)
     kl_share: Annotated[
         Number, Field(ge=0, le=0.95, description="the part of the loss that the KL term makes, held exactly and logged")
@@ -38,6 +41,15 @@ class DistillSettings:
         Field(
             description="share of the crops whose target is the published network's own picture instead of the "
             "teacher's, for styles of `teacher.reference`"
+        ),
+    ] = 0.0
+    critic: Annotated[
+        Number,
+        Field(
+            ge=0,
+            le=10,
+            description="length of a discriminator's gradient in the picture beside the losses' own: crisp lines in "
+            "long trainings; 0 leaves it out",
         ),
     ] = 0.0
     freeze_norm: Annotated[

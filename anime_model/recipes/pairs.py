@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from anime_model.recipes.fields import STEPS, Batch, Crop, Number, Rate, Steps, Weight, Whole, section
 from anime_model.recipes.training import Layers
 
-PAIRS_LOSSES = ("pixel", "content", "style")
+PAIRS_LOSSES = ("pixel", "content", "style", "edges", "colour", "gate")
 
 
 def _growing(crops: tuple[int, ...]) -> tuple[int, ...]:
@@ -41,7 +41,10 @@ class PairsSettings:
     weights: Annotated[
         dict[Literal[PAIRS_LOSSES], Weight],
         AfterValidator(_any_weight),
-        Field(description="of the losses; 0 leaves one out, one of them is needed"),
+        Field(
+            description="of the losses; 0 leaves one out, one of them is needed; with `gate` the teacher gets a gate "
+            "for the photo's own pixels, as `replace_convs.detail` has it, and this is what it costs"
+        ),
     ] = field(default_factory=lambda: {"pixel": 4.0, "content": 1.0, "style": 0.2})
     content_layers: Annotated[Layers, Field(description="maps of the perceptual network for the content loss")] = (
         "relu1_1",

@@ -110,6 +110,7 @@ def _check(recipe: Recipe) -> None:
     share = recipe.distillation.reference_share
     if share and not (recipe.teacher.reference and recipe.teacher.scales):
         raise RecipeError(f"distillation.reference_share: {share:g}, but no network of teacher.reference draws")
+    _check_gate(recipe)
     _check_perceptual_layers(recipe)
     _check_layers(recipe.replace_convs)
     _check_float_layers(recipe.quantize)
@@ -118,6 +119,13 @@ def _check(recipe: Recipe) -> None:
             f"quantize.psnr: {recipe.quantize.psnr:g} is below {INT8_PSNR:g} dB, under which no INT8 file is exported"
         )
     _check_crops(recipe)
+
+
+def _check_gate(recipe: Recipe) -> None:
+    """A cost of a gate belongs to students that have one; one that is imported may."""
+    drawn = recipe.replace_convs.detail == "drawn" and set(recipe.styles) - set(recipe.prune.import_file)
+    if drawn and recipe.distillation.weights.get("gate"):
+        raise RecipeError("distillation.weights.gate: students have no gate; set replace_convs.detail: gated")
 
 
 def _check_style_names(recipe: Recipe) -> None:

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-WIDTH, HEIGHT = 540, 360
-LEFT, RIGHT, TOP, BOTTOM = 58, 18, 18, 48
+from anime_model.figures.charts import Box, Frame, LinearScale, LogScale, hits, log_ticks, multiples, round_step
+from anime_model.figures.charts import text as svg_text
+
+FRAME = Frame(540, 360, 58, 18, 18, 48)
 RADII = (6.0, 30.0)  # of the smallest possible and of the largest bubble
 CHARACTER = 7.2  # average width at the label's size
 POINTS = 240  # of a curve; a screen shows no more
+TICKS = 99  # of an axis of milliseconds: all that there are
 
 Circle = tuple[float, float, float]  # x, y, radius
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -39,90 +41,48 @@ class Line:
 
 def trade_off(bubbles: Sequence[Bubble], x_title: str, y_title: str, line: Line | None = None) -> Markup:
     """A scatter chart, x logarithmic, y from zero, the bubbles joined in their order. Every x is above 0."""
-    x_scale = _LogScale([bubble.x for bubble in bubbles])
-    y_scale = _LinearScale([bubble.y for bubble in bubbles] + ([line.y] if line else []))
+    x_scale = _x_scale([bubble.x for bubble in bubbles])
+    y_scale, step = _y_scale([bubble.y for bubble in bubbles] + ([line.y] if line else []))
     heaviest = max(bubble.weight for bubble in bubbles) or 1
     circles = [
         (x_scale(bubble.x), y_scale(bubble.y), max(RADII[0], RADII[1] * math.sqrt(bubble.weight / heaviest)))
         for bubble in bubbles
     ]
-    parts = [*_x_axis(x_scale, x_title), *_y_axis(y_scale, y_title)]
-    parts += _level(y_scale(line.y), line.label) if line else []
+    x_ticks = [(x_scale(tick), f"{tick:g}") for tick in log_ticks(x_scale.low, x_scale.high, TICKS)]
+    y_ticks = [(y_scale(tick), f"{round(tick, 6):g}") for tick in multiples(step, y_scale.low, y_scale.high)]
+    grid = FRAME.upright(x_ticks, 18) + FRAME.level(y_ticks) + FRAME.titles(escape(x_title), escape(y_title), 8)
+    parts = [Markup(grid), *(_level(y_scale(line.y), line.label) if line else [])]
     parts.append(_path_between(circles))
     parts += [_circle(bubble, circle) for bubble, circle in zip(bubbles, circles, strict=True)]
     taken = [_level_box(y_scale(line.y), line.label)] if line else []
     parts += _labels([bubble.label for bubble in bubbles], circles, taken)
-    box = f"0 0 {WIDTH} {HEIGHT}"
+    box = f"0 0 {FRAME.width} {FRAME.height}"
     inside = Markup("").join(parts)
     title = f"{y_title} against {x_title}"
     return Markup('<svg class="chart" viewBox="{}" role="img" aria-label="{}">{}</svg>').format(box, title, inside)
 
 
-class _LogScale:
+def _x_scale(values: Sequence[float]) -> LogScale:
     """Milliseconds to pixels, with room for half a bubble at both ends."""
-
-    def __init__(self, values: Sequence[float]) -> None:
-        self.low, self.high = math.log10(min(values)) - 0.18, math.log10(max(values)) + 0.18
-
-    def __call__(self, value: float) -> float:
-        return LEFT + (math.log10(value) - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
-
-    def ticks(self) -> list[float]:
-        decades = range(math.floor(self.low), math.ceil(self.high) + 1)
-        found = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
-        return [tick for tick in found if self.low <= math.log10(tick) <= self.high]
+    return FRAME.log_x(min(values) / 10**0.18, max(values) * 10**0.18)
 
 
-class _LinearScale:
-    """Values from zero (or below, where there are such) to pixels, upwards."""
-
-    def __init__(self, values: Sequence[float]) -> None:
-        low, high = min(0.0, *values, 0.0), max(values)
-        span = (high - low) or 1.0
-        self.step = _nice(span / 4)
-        self.low, self.high = low - 0.12 * span, high + 0.16 * span
-
-    def __call__(self, value: float) -> float:
-        return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
-
-    def ticks(self) -> list[float]:
-        count = range(math.ceil(self.low / self.step), math.floor(self.high / self.step) + 1)
-        return [index * self.step for index in count]
-
-
-def _nice(step: float) -> float:
-    """The next of 1, 2, 5 times a power of ten."""
-    power = 10 ** math.floor(math.log10(step))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999)
-
-
-def _x_axis(scale: _LogScale, title: str) -> Iterator[Markup]:
-    floor = HEIGHT - BOTTOM
-    for tick in scale.ticks():
-        x = f"{scale(tick):.1f}"
-        yield Markup('<line class="grid" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, TOP, floor)
-        yield _text(x, floor + 18, f"{tick:g}", "middle", "tick")
-    yield _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, title, "middle", "axis")
-
-
-def _y_axis(scale: _LinearScale, title: str) -> Iterator[Markup]:
-    for tick in scale.ticks():
-        y = f"{scale(tick):.1f}"
-        yield Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, y)
-        yield _text(LEFT - 8, y, f"{round(tick, 6):g}", "end", "tick")
-    yield Markup('<g transform="translate(14 {}) rotate(-90)">{}</g>').format(
-        (TOP + HEIGHT - BOTTOM) // 2, _text(0, 0, title, "middle", "axis")
-    )
+def _y_scale(values: Sequence[float]) -> tuple[LinearScale, float]:
+    """Values from zero (or below, where there are such) to pixels, upwards; the step of its ticks."""
+    low, high = min(0.0, *values, 0.0), max(values)
+    span = (high - low) or 1.0
+    return FRAME.linear_y(low - 0.12 * span, high + 0.16 * span), round_step(span / 4)
 
 
 def _level(y: float, label: str) -> Iterator[Markup]:
-    yield Markup('<line class="level" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>').format(LEFT, WIDTH - RIGHT, y)
-    yield _text(LEFT + 8, f"{y - 7:.1f}", label, "start", "axis")
+    line = '<line class="level" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>'
+    yield Markup(line).format(FRAME.left, FRAME.end, y)
+    yield _text(FRAME.left + 8, y - 7, label, "start", "axis")
 
 
 def _level_box(y: float, label: str) -> Box:
     """Where the words of `_level` stand."""
-    return LEFT + 8, y - 18, LEFT + 8 + len(label) * CHARACTER, y - 3
+    return FRAME.left + 8, y - 18, FRAME.left + 8 + len(label) * CHARACTER, y - 3
 
 
 def _circle(bubble: Bubble, circle: Circle) -> Markup:
@@ -147,14 +107,12 @@ def _labels(labels: Sequence[str], circles: Sequence[Circle], words: Sequence[Bo
     parts = []
     for index, (label, circle) in enumerate(zip(labels, circles, strict=True)):
         others = bubbles[:index] + bubbles[index + 1 :]
-        places = [place for place in _places(len(label) * CHARACTER, circle) if _inside(place[0])]
-
-        def hits(place: tuple[Box, float, float, str], others: list[Box] = others) -> tuple[int, int]:
-            return sum(_overlap(place[0], box) for box in written), sum(_overlap(place[0], box) for box in others)
-
-        box, x, y, anchor = min(places or _places(len(label) * CHARACTER, circle), key=hits)
+        places = list(_places(len(label) * CHARACTER, circle))
+        inside = [place for place in places if FRAME.holds(place[0])] or places
+        clashes = [(hits(place[0], written), hits(place[0], others)) for place in inside]
+        box, x, y, anchor = inside[clashes.index(min(clashes))]
         written.append(box)
-        parts.append(_text(f"{x:.1f}", f"{y:.1f}", label, anchor, "label"))
+        parts.append(_text(x, y, label, anchor, "label"))
     return parts
 
 
@@ -168,16 +126,8 @@ def _places(width: float, circle: Circle) -> Iterator[tuple[Box, float, float, s
     yield (x - width / 2, y + gap, x + width / 2, y + gap + 2 * half), x, y + gap + 12, "middle"
 
 
-def _inside(box: Box) -> bool:
-    return box[0] >= LEFT and box[1] >= TOP and box[2] <= WIDTH - RIGHT and box[3] <= HEIGHT - BOTTOM
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _text(x: object, y: object, text: str, anchor: str, kind: str) -> Markup:
-    return Markup('<text x="{}" y="{}" text-anchor="{}" class="{}">{}</text>').format(x, y, anchor, kind, text)
+def _text(x: float, y: float, words: str, anchor: str, kind: str) -> Markup:
+    return Markup(svg_text(x, y, escape(words), anchor, kind))
 
 
 @dataclass(frozen=True)

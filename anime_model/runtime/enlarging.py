@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from anime_model.pictures.message import Message, about
 from anime_model.runtime.models import ENLARGER
 from anime_model.runtime.network import to_picture
 from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius
@@ -110,7 +111,8 @@ class Enlarged:
         try:
             (made,) = self.session.run(["anime"], {"photo": values[None]})
         except Exception as error:  # the engine's own classes are not public
-            raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
+            why = Message("the model failed ({reason})", reason=first_line(error))
+            raise ModelError(about(self.path, why)) from error
         return np.clip(made[0], -1, 1, out=made[0])
 
 

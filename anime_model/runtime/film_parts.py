@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from anime_model.pictures.message import about
 from anime_model.runtime.video import (
     Draw,
     Film,
@@ -56,7 +57,7 @@ def parts_of(source: Path | Stored) -> list[Part]:
         with opened_input(av, source) as film:
             stream = film.streams.best("video")
             if stream is None:
-                raise VideoError(f"{source}: holds no film")
+                raise VideoError(about(source, "holds no film"))
             with suppress(av.error.InvalidDataError, av.error.EOFError):  # it ends where it cannot be read
                 for packet in film.demux(stream):
                     if packet.size:
@@ -65,7 +66,7 @@ def parts_of(source: Path | Stored) -> list[Part]:
     except av.error.FFmpegError as error:
         raise unread(source, error) from error
     if not times:
-        raise VideoError(f"{source}: holds no frame that can be read")
+        raise VideoError(about(source, "holds no frame that can be read"))
     if None in times:  # the times are counted, and nothing can be sought
         return cut(range(1, len(times) + 1), [])
     return cut(sorted(times), keys)

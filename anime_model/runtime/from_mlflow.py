@@ -15,6 +15,8 @@ from mlflow import MlflowClient, get_tracking_uri, set_tracking_uri
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
+from anime_model.pictures.message import Message
+
 SQLITE = "sqlite:///"
 PAGE = 1000  # rows of one answer
 
@@ -92,7 +94,9 @@ def record(tracking_uri: str, model: str, number: str, metrics: dict[str, float]
         version = client.get_model_version(model, number)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise ValueError(f"MLflow has no version {number} of {model}") from error
+            raise ValueError(
+                Message("MLflow has no version {version} of {model}", version=number, model=model)
+            ) from error
         raise
     for key, value in metrics.items():
         client.log_metric(version.run_id, key, value)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from anime_model.pictures.message import Message, about
 from anime_model.runtime.session import ModelError, first_line
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -48,7 +49,7 @@ def _from_registry(uri: str) -> Path:
 
         path = min(Path(download(uri)).rglob("*.onnx"), default=None)
     if path is None:
-        raise ModelError(f"{uri}: holds no ONNX file")
+        raise ModelError(about(uri, "holds no ONNX file"))
     return path
 
 
@@ -59,8 +60,10 @@ def asking_mlflow(uri: str) -> Iterator[None]:
         yield
     except Exception as error:  # MLflow's stores raise whatever their clients raise
         if isinstance(error, ModuleNotFoundError) and error.name == "mlflow":
-            raise ModelError(f"{uri}: MLflow is not installed; `pip install mlflow`, or name a model file") from error
-        raise ModelError(f"{uri}: MLflow does not give it ({first_line(error)})") from error
+            why = "MLflow is not installed; `pip install mlflow`, or name a model file"
+            raise ModelError(about(uri, why)) from error
+        why = Message("MLflow does not give it ({reason})", reason=first_line(error))
+        raise ModelError(about(uri, why)) from error
 
 
 def card(metadata: dict[str, str]) -> dict:

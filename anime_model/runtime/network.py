@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anime_model.pictures.message import Message, about
 from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius, releasing
 from anime_model.runtime.tiles import Cut, plan, stylize_tiles, stylize_whole
 
@@ -34,9 +35,10 @@ class Network:
         in memory meanwhile, where that is not the photo. Raises `ModelError`.
         """
         cut = self.plan(*photo.shape[:2], held)
+        enlarged = held is not None and (cut is not None or held > MANY * photo.shape[0] * photo.shape[1])
+        run = partial(self.run, release=True) if enlarged else self.run
         if cut is None:
-            enlarged = held is not None and held > MANY * photo.shape[0] * photo.shape[1]
-            return finish(photo, stylize_whole(photo, partial(self.run, release=True) if enlarged else self.run))
+            return finish(photo, stylize_whole(photo, run))
         wide = photo.shape[1] > photo.shape[0]
         made = np.empty_like(photo)
         source, target = turned(photo, wide), turned(made, wide)
@@ -47,7 +49,7 @@ class Network:
         def read(start: int, into: np.ndarray) -> None:
             into[:] = source[start : start + len(into)]
 
-        stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide))
+        stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide, run))
         return made
 
     def plan(self, height: int, width: int, held: int | None = None) -> Cut | None:
@@ -57,10 +59,12 @@ class Network:
             return None
         return plan(max(height, width), min(height, width), radius, most)
 
-    def tile(self, photo: np.ndarray, finish: Finish, wide: bool) -> np.ndarray:
-        """One padded tile, with its transparency if it has any, as it lies in the band."""
+    def tile(
+        self, photo: np.ndarray, finish: Finish, wide: bool, run: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> np.ndarray:
+        """One padded tile, with its transparency if it has any, as it lies in the band; by `run` if it is given."""
         upright = turned(photo, wide)
-        made = finish(upright[..., :3], self.run(upright[..., :3]))
+        made = finish(upright[..., :3], (run or self.run)(upright[..., :3]))
         return turned(np.concatenate([made, upright[..., 3:]], axis=2), wide)
 
     def run(self, photo: np.ndarray, release: bool = False) -> np.ndarray:
@@ -75,11 +79,13 @@ class Network:
             options = (releasing(),) if release else ()
             (anime,) = self.session.run(["anime"], {"photo": batch}, *options)
         except Exception as error:  # the engine's own classes are not public
-            raise ModelError(f"{self.path}: the model failed ({first_line(error)})") from error
+            why = Message("the model failed ({reason})", reason=first_line(error))
+            raise ModelError(about(self.path, why)) from error
         if anime.shape != batch.shape:
-            raise ModelError(f"{self.path}: made {list(anime.shape)} of a photo {list(batch.shape)}")
+            shapes = {"made": str(list(anime.shape)), "photo": str(list(batch.shape))}
+            raise ModelError(about(self.path, Message("made {made} of a photo {photo}", **shapes)))
         if np.isnan(anime.min()):
-            raise ModelError(f"{self.path}: made values that are no numbers (NaN)")
+            raise ModelError(about(self.path, "made values that are no numbers (NaN)"))
         return to_picture(anime[0])
 
     @cached_property

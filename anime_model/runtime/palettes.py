@@ -9,6 +9,8 @@ from functools import cache
 
 import numpy as np
 
+from anime_model.pictures.message import Message
+
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in the colour loss of AnimeGANv2
 Colour = tuple[float, float, float]
 
@@ -68,4 +70,4 @@ def _tables(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def check_palette(name: str | None) -> None:
     """Raises `ValueError`, naming the palettes that there are, for another name; None is no palette."""
     if name is not None and name not in PALETTES:
-        raise ValueError(f"no palette {name!r}: there is {', '.join(PALETTES)}")
+        raise ValueError(Message("no palette {name!r}: there is {choices}", name=name, choices=", ".join(PALETTES)))

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anime_model.pictures.message import Message, about, message_of
+
 if TYPE_CHECKING:  # half a second: only who stylizes pays for it
     from onnxruntime import InferenceSession, RunOptions
 
@@ -27,7 +29,8 @@ def open_session(path: Path, threads: int) -> "InferenceSession":
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # each kind of bad file has a class of its own, none of them public
-        raise ModelError(f"{path}: ONNX Runtime cannot open it as a model ({_engine_says(error)})") from error
+        why = Message("ONNX Runtime cannot open it as a model ({reason})", reason=_engine_says(error))
+        raise ModelError(about(path, why)) from error
     _check_ends(path, session)
     return session
 
@@ -45,7 +48,8 @@ def _check_ends(path: Path, session: "InferenceSession") -> None:
     ends = [(end.name, end.type, end.shape[1:2]) for end in (*session.get_inputs(), *session.get_outputs())]
     if ends != [(name, "tensor(float)", [3]) for name in ("photo", "anime")]:
         found = ", ".join(f"{name} {kind}" for name, kind, _ in ends)
-        raise ModelError(f"{path}: a model takes `photo` and makes `anime`, float [1, 3, H, W]; this one has {found}")
+        text = "a model takes `photo` and makes `anime`, float [1, 3, H, W]; this one has {found}"
+        raise ModelError(about(path, Message(text, found=found)))
 
 
 def receptive_radius(session: "InferenceSession") -> int | None:
@@ -63,6 +67,8 @@ def _engine_says(error: Exception) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line of at most 200 characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """What an exception says, in one line of at most 200 characters; a message as it is."""
+    if isinstance(said := message_of(error), Message):
+        return said
+    text = " ".join(said.split()) or type(error).__name__
     return text if len(text) <= 200 else text[:197] + "..."

@@ -10,6 +10,7 @@ from PIL import Image
 
 from anime_model.pictures import images
 from anime_model.pictures.cutouts import spread_colours
+from anime_model.pictures.message import Message
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE, enlarge, reduced, working_size
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
@@ -37,7 +38,9 @@ class Look:
     def __post_init__(self) -> None:
         check_palette(self.palette)
         if not 0 <= self.strength <= 1:
-            raise ValueError(f"strength is from 0 (the photo) to 1 (the drawing), not {self.strength}")
+            raise ValueError(
+                Message("strength is from 0 (the photo) to 1 (the drawing), not {strength}", strength=self.strength)
+            )
 
     def apply(self, photo: np.ndarray, anime: np.ndarray) -> np.ndarray:
         """The photo and the drawing made of it, both uint8 RGB [H, W, 3], to the finished uint8 RGB [H, W, 3]."""
@@ -262,5 +265,6 @@ class Stylizer:
 def _checked(stroke: int) -> int:
     """Raises `ValueError`: a stroke of a few pixels would leave nothing of a picture."""
     if stroke and stroke < SMALLEST_STROKE:
-        raise ValueError(f"stroke is the short side in pixels, from {SMALLEST_STROKE} up, or 0 for full, not {stroke}")
+        text = "stroke is the short side in pixels, from {smallest} up, or 0 for full, not {stroke}"
+        raise ValueError(Message(text, smallest=SMALLEST_STROKE, stroke=stroke))
     return stroke

@@ -20,6 +20,7 @@ from PIL import Image
 
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.cutouts import spread_colours
+from anime_model.pictures.message import Message, about
 from anime_model.runtime.film_filters import BT709, HDR_NAMES, MATRICES, Filters, Wanted
 from anime_model.runtime.film_streams import MICRO, Notes, Others, about_stream
 from anime_model.runtime.session import first_line
@@ -87,7 +88,7 @@ def stylize_video(
     """
     target = Path(target)
     if target.suffix.lower() not in FORMATS:
-        raise VideoError(f"{target}: films are written as {', '.join(FORMATS)}")
+        raise VideoError(about(target, f"films are written as {', '.join(FORMATS)}"))
     with whole_file(target) as file, opened_film(source, file, target.suffix, max_size, compare) as film:
         return film.make(draw, workers, steady, tick)
 
@@ -116,7 +117,9 @@ def unread(source: Path | Stored, error: Exception) -> VideoError:
     """One line, with the file's name once and no number of FFmpeg's."""
     why = error.strerror.lower() if getattr(error, "strerror", None) else first_line(error)
     other = isinstance(error, ValueError | TypeError | KeyError | RuntimeError)
-    return VideoError(f"{source}: {f'a film of a kind that is not read ({why})' if other else why}")
+    return VideoError(
+        about(source, Message("a film of a kind that is not read ({reason})", reason=why) if other else why)
+    )
 
 
 def av_for(source: Path | Stored):
@@ -126,7 +129,7 @@ def av_for(source: Path | Stored):
 
         return av
     except ModuleNotFoundError as error:
-        raise VideoError(f"{source}: films need PyAV; pip install 'animegan-lite[video]'") from error
+        raise VideoError(about(source, "films need PyAV; pip install 'animegan-lite[video]'")) from error
 
 
 def opened_input(av, source: Path | Stored):
@@ -182,7 +185,7 @@ class Film:
                 self._write(steadied, *item)
                 tick(done := done + 1, max(total, done))
         if not done:
-            raise VideoError(f"{self.source}: holds no frame that can be read")
+            raise VideoError(about(self.source, "holds no frame that can be read"))
         self.output.mux(self.drawn.encode(None))
         self.others.finish()
         return FilmReport(done, steadied.flicker_drawn, steadied.flicker_kept, self.notes.all())
@@ -204,7 +207,7 @@ class Film:
         with opened_input(self.av, self.source) as film:
             stream = film.streams.best("video")
             if stream is None:
-                raise VideoError(f"{self.source}: holds no film")
+                raise VideoError(about(self.source, "holds no film"))
             decoder = self._decoder(stream)
             for packet in film.demux(stream):
                 with suppress(self.av.error.InvalidDataError):
@@ -212,7 +215,7 @@ class Film:
                 if len(found) >= LOOKED_AT:
                     break
         if not found:
-            raise VideoError(f"{self.source}: holds no frame that can be read")
+            raise VideoError(about(self.source, "holds no frame that can be read"))
         return found
 
     def _decoder(self, stream):
@@ -238,7 +241,7 @@ class Film:
 
     def _say(self, interlaced: bool) -> None:
         if self.hdr:
-            self.notes.add(f"HDR ({self.hdr}) is tone-mapped to SDR (BT.709)")
+            self.notes.add(Message("HDR ({curve}) is tone-mapped to SDR (BT.709)", curve=self.hdr))
         if interlaced:
             self.notes.add("interlaced: deinterlaced, at the same frame rate")
 
@@ -261,7 +264,8 @@ class Film:
         width, height = self.stored[::-1] if self.quarter_turns % 2 else self.stored
         self.width, self.height = width // 2 * 2, height // 2 * 2  # colour has half the resolution
         if 0 in (self.width, self.height):
-            raise VideoError(f"{self.source}: {width} x {height} pixels are too few for a film")
+            sides = {"width": width, "height": height}
+            raise VideoError(about(self.source, Message("{width} x {height} pixels are too few for a film", **sides)))
         self.format = "yuva420p" if self.alpha else "yuv420p"
         stream.width, stream.height, stream.pix_fmt = self.width * (1 + self.compare), self.height, self.format
         context = stream.codec_context
@@ -291,7 +295,8 @@ class Film:
             last = pts
             yield *self._photo(frame), pts
         if past:
-            self.notes.add(f"{past} frames are left out: their times lie before those of the frames ahead of them")
+            text = "{count} frames are left out: their times lie before those of the frames ahead of them"
+            self.notes.add(Message(text, count=past))
 
     def _filtered(self) -> Iterator:
         decoder, shift, guessed = self._decoder(self.video), self.others.offset(self.video.time_base), 0
@@ -321,7 +326,8 @@ class Film:
             yield packet
         whole = ((self.input.duration or 0) + max(0, self.input.start_time or 0)) / MICRO
         if end < whole - CUT_OFF and any(name in self.input.format.name for name in SAY_THEIR_LENGTH):
-            self.notes.add(f"the file is cut off: it ends at {end:.1f} s of {whole:.1f} s")
+            seconds = {"end": f"{end:.1f}", "whole": f"{whole:.1f}"}
+            self.notes.add(Message("the file is cut off: it ends at {end} s of {whole} s", **seconds))
 
     def _decoded(self, decoder, packet) -> list:
         try:

@@ -13,15 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anime_model.networks.discriminator import DetailDiscriminator
-from anime_model.networks.generator import Generator
 from anime_model.training import losses
 from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
 from anime_model.training.views import Views, random_part
 
 Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
-BLOCK = 8
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the perceptual network, for `PictureLoss`
 WARM_UP = 50  # steps in which the rate rises
@@ -46,7 +43,7 @@ class PictureLoss(nn.Module):
     with unit length over channels, as LPIPS has it (Zhang et al., CVPR 2018), all channels alike. `style`: paired Gram
     matrices. The first map, at full resolution, is left out of these two: it costs as much as all others together.
     `edges`: L1 of the differences between neighbours, which sees a line that is soft or has teeth. `colour`: L1 of the
-    means over `BLOCK` pixels squared, which sees a tint that is small in each pixel and wide.
+    means over squares of 8 pixels, which sees a tint that is small in each pixel and wide.
     """
 
     def __init__(self, perceptual: nn.Module, weights: Nearness | None = None) -> None:
@@ -68,8 +65,8 @@ class PictureLoss(nn.Module):
             "content": torch.stack([_relative_l1(maps[name], targets[name]) for name in maps]).mean(),
             "direction": torch.stack([_apart(maps[name], targets[name]) for name in deep]).mean(),
             "style": losses.style_paired(maps, targets, tuple(deep[:2])),
-            "edges": _neighbours(made - wanted),
-            "colour": F.avg_pool2d(made - wanted, BLOCK).abs().mean(),
+            "edges": losses.edges(made, wanted),
+            "colour": losses.tint(made, wanted),
         }
         total = torch.stack([getattr(self.weights, name) * value.float() for name, value in parts.items()]).sum()
         return total, parts
@@ -79,74 +76,12 @@ def _relative_l1(made: Tensor, wanted: Tensor) -> Tensor:
     return (made - wanted).abs().mean(dtype=torch.float32) / wanted.abs().mean(dtype=torch.float32).clamp_min(1e-6)
 
 
-def _neighbours(error: Tensor) -> Tensor:
-    return (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()) / 2
-
-
 def _apart(made: Tensor, wanted: Tensor) -> Tensor:
     return (_unit(made.float()) - _unit(wanted.float())).square().sum(1).mean()
 
 
 def _unit(maps: Tensor) -> Tensor:
     return maps * torch.rsqrt(maps.square().sum(1, keepdim=True) + 1e-6)
-
-
-class Critic:
-    """A discriminator that learns beside a network what the detail of the wanted pictures looks like.
-
-    Where a small network cannot know which of many lines is drawn, distances make it draw all of them softly; a critic
-    knows no soft line. Least squares (Mao et al., ICCV 2017) on patches (Isola et al., CVPR 2017). Its gradient in the
-    picture has `share` of the length that the distances' gradient has, so that neither drowns the other (as Esser et
-    al., "Taming Transformers", CVPR 2021, weigh it).
-    """
-
-    def __init__(self, share: float, width: int, rate: float, device: torch.device) -> None:
-        self.share = share
-        self.network = DetailDiscriminator(width).to(device, memory_format=torch.channels_last).train()
-        self._optimizer = torch.optim.Adam(self.network.parameters(), rate, (0.5, 0.99))
-
-    def learn(self, made: Tensor, wanted: Tensor) -> Tensor:
-        """One step of the discriminator on pictures [N, 3, H, W]; its loss, a scalar: 0.5 where it knows nothing."""
-        real, fake = self.network(torch.cat([wanted, made.detach()])).float().chunk(2)
-        loss = (real - 1).square().mean() + fake.square().mean()
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimizer.step()
-        return loss.detach()
-
-    def with_share(self, made: Tensor, distance: Callable[[Tensor], Made]) -> Made:
-        """What `distance(made)` gives, its gradient turned towards pictures that the discriminator takes for wanted.
-
-        The value is that of the distance alone.
-        """
-        leaf = made.detach().requires_grad_(True)
-        total, parts = distance(leaf)
-        (gradient,) = torch.autograd.grad(total, leaf)
-        adversarial = losses.adversarial(self.network(leaf).float())
-        (turn,) = torch.autograd.grad(adversarial, leaf)
-        gradient = gradient + self.share * gradient.norm() / turn.norm().clamp_min(1e-12) * turn
-        steered = (made * gradient).sum()
-        return total.detach() + steered - steered.detach(), parts | {"adversarial": adversarial}
-
-
-class GateCost:
-    """What a gate costs: the mean size of what it lets through, where distances alone leave it half open everywhere.
-
-    Texture of the photo that shows faintly through flat areas is no error that a distance feels, and no drawing either.
-    """
-
-    def __init__(self, network: Generator, weight: float) -> None:
-        """Watches the last convolution of `network`, whose last quarter of channels is the gate."""
-        self.weight, self._made = weight, torch.zeros(())
-        network.out.register_forward_hook(self._watch)
-
-    def _watch(self, module: nn.Module, inputs: tuple[Tensor], made: Tensor) -> None:
-        self._made = made
-
-    def added(self, total: Tensor, parts: dict[str, Tensor]) -> Made:
-        """A loss and its parts with the cost of the picture that was made last."""
-        gate = self._made[:, -self._made.shape[1] // 4 :].float().abs().mean()
-        return total + self.weight * gate, parts | {"gate": gate}
 
 
 @dataclass

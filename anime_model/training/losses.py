@@ -67,6 +67,17 @@ def colour_published(made: Tensor, photo: Tensor) -> Tensor:
     return F.l1_loss(a[:, :1], b[:, :1]) + sum(F.huber_loss(a[:, i], b[:, i]) for i in (1, 2))
 
 
+def edges(made: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute error of the differences between neighbours, which sees a line that is soft or has teeth."""
+    error = made - wanted
+    return (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()) / 2
+
+
+def tint(made: Tensor, wanted: Tensor, side: int = 8) -> Tensor:
+    """Mean absolute error of the means over squares of `side` pixels: a cast that is small in each pixel, and wide."""
+    return F.avg_pool2d(made - wanted, side).abs().mean()
+
+
 def total_variation(picture: Tensor) -> Tensor:
     """Mean squared difference of neighbouring pixels, twice what AnimeGANv2 takes (TensorFlow's `l2_loss` halves)."""
     down = (picture[:, :, 1:] - picture[:, :, :-1]).square().mean()

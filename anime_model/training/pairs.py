@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from anime_model.networks.generator import Generator
 from anime_model.recipes.pairs import PairsSettings
 from anime_model.training import losses
+from anime_model.training.gate_cost import GateCost
 from anime_model.training.loop import Scalars, Training, cosine, set_rate, update_average
 
 Pairs = Callable[[int], tuple[Tensor, Tensor]]  # photos and wanted pictures of a step, [N, 3, H, W] in [-1, 1]
@@ -26,7 +27,8 @@ def train_on_pairs(
 ) -> tuple[Generator, list[Scalars]]:
     """The average of the weights over the steps from `generator` on, and the curve.
 
-    Pixel L1, content and paired Gram style, weighted as `settings` says. `after_step(average)` gives what
+    Pixel L1, content, paired Gram style, edges and colour, weighted as `settings` says; with a weight of the gate
+    `generator` must have one. `after_step(average)` gives what
     hears of every step that is done. Resumes as `Training.fit` does, as phase `name`.
     """
     learner = _PairsStep(generator, pairs, perceptual, settings, training)
@@ -44,6 +46,7 @@ class _PairsStep:
         network = generator.to(training.device, memory_format=torch.channels_last).train()
         self.average = copy.deepcopy(network).requires_grad_(False)
         optimizer = torch.optim.Adam(network.parameters(), settings.rate, (0.9, 0.99))
+        self.gate = GateCost(settings.weights["gate"], network) if settings.weights.get("gate") else None
         self.student, self.optimizer = training.fabric.setup(network, optimizer)
 
     def step(self, step: int) -> dict[str, Tensor]:
@@ -69,4 +72,9 @@ class _PairsStep:
                     wanted_maps = self.perceptual(wanted)
             parts["content"] = losses.content(made_maps, wanted_maps, self.settings.content_layers)
             parts["style"] = losses.style_paired(made_maps, wanted_maps, self.settings.style_layers)
+        for key, loss in (("edges", losses.edges), ("colour", losses.tint)):
+            if self.settings.weights.get(key):
+                parts[key] = loss(made.float(), wanted)
+        if self.gate:
+            parts["gate"] = self.gate.opened()
         return parts

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.networks.checkpoint import load_generator, save_generator
-from anime_model.networks.generator import Generator
+from anime_model.networks.generator import Generator, with_gate
 from anime_model.recipes.teacher import TeacherSettings
 from anime_model.training.data import Pictures
 from anime_model.training.drawn import Drawings, DrawnSampler
@@ -45,6 +45,8 @@ def teach(sources: Sources, perceptual: nn.Module, settings: TeacherSettings, tr
     drawings, lesson = sources.load(training.device), settings.pairs
     photos = Pictures(sources.data / "photos/train", smallest=settings.crop) if settings.carry_colours else None
     start = starting_generator(settings, photos)
+    if lesson.weights.get("gate"):
+        start = with_gate(start)
     rank = training.fabric.global_rank
     pairs = DrawnSampler(drawings, lesson.batch, lesson.crops, lesson.steps, training.seed, rank)
     paths = snapshot_paths(lesson.steps, settings.snapshots, training.scratch)

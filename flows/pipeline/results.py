@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from anime_model.figures.text import NONE, text
+from anime_model.figures.text import NONE, OF_PROTOCOL, PROTOCOL, text
+from anime_model.pictures.message import Message
 
 Metrics = dict[str, str | float | int | None]
 
@@ -71,14 +72,9 @@ def aligned_text(rows: Sequence[dict[str, str]], right: Sequence[str] = ()) -> s
     return "\n".join([line({head: head for head in widths}), *map(line, rows)])
 
 
-def protocol(metrics: Metrics) -> str:
+def protocol(metrics: Metrics) -> Message:
     """How the figures were measured: they never travel without it."""
-    return (
-        f"latency: {metrics.get('latency_engine')}, {metrics.get('latency_threads')} threads, "
-        f"{metrics.get('latency_size')} px, {metrics.get('cpu')} · "
-        f"FID: {metrics.get('fid_features')}, {metrics.get('fid_real')} frames, {metrics.get('fid_fake')} pictures, "
-        f"too large by few pictures · LPIPS ({metrics.get('lpips_net')}) and PSNR to the teacher"
-    )
+    return Message(PROTOCOL, **{name: metrics.get(key) for name, key in OF_PROTOCOL.items()})
 
 
 def protocols(variants: Iterable[Metrics]) -> str:

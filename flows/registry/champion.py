@@ -12,11 +12,15 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from anime_model.pictures.message import Message
 from anime_model.runtime.names import LITE
 from flows.machine.hashes import file_md5
 from flows.registry.versions import model_name, registry_error
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+NOT_LITE = (
+    "{model} {version} is the variant {variant}: only {lite} versions are promoted; --any-variant takes it anyway"
+)
 NO_ALIAS = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST")
 
 
@@ -55,10 +59,7 @@ def candidate(
     found = _asked_for(client, model, version)
     variant = found.tags.get("variant", "unknown")
     if variant != LITE and not any_variant:
-        raise PromotionError(
-            f"{model} {found.version} is the variant {variant}: only {LITE} versions are promoted; "
-            "--any-variant takes it anyway"
-        )
+        raise PromotionError(Message(NOT_LITE, model=model, version=found.version, variant=variant, lite=LITE))
     return found
 
 
@@ -66,13 +67,15 @@ def _asked_for(client: mlflow.MlflowClient, model: str, version: int | None) -> 
     if version is None:
         found = holder(client, model, CHALLENGER) or newest(client, model)
         if found is None:
-            raise PromotionError(f"MLflow has no {LITE} version of {model}: run `python -m flows.compress` first")
+            text = "MLflow has no {lite} version of {model}: run `python -m flows.compress` first"
+            raise PromotionError(Message(text, lite=LITE, model=model))
         return found
     try:
         return client.get_model_version(model, str(version))
     except MlflowException as error:
         if error.error_code in NO_ALIAS:
-            raise PromotionError(f"MLflow has no version {version} of {model}: `make mlflow` shows which") from None
+            text = "MLflow has no version {version} of {model}: `make mlflow` shows which"
+            raise PromotionError(Message(text, version=version, model=model)) from None
         raise
 
 
@@ -178,10 +181,11 @@ def roll_back(client: mlflow.MlflowClient, model: str, reason: str) -> tuple[Mod
     with only_promotion(model):
         now = holder(client, model, CHAMPION)
         if now is None:
-            raise PromotionError(f"{model} has no champion: nothing to roll back")
+            raise PromotionError(Message("{model} has no champion: nothing to roll back", model=model))
         former = _former(client, model, now)
         if former is None:
-            raise PromotionError(f"{model} {now.version} is the first champion: there is no former one to go back to")
+            text = "{model} {version} is the first champion: there is no former one to go back to"
+            raise PromotionError(Message(text, model=model, version=now.version))
         tag(client, model, now, {"rolled_back": now_text(), "rolled_back_reason": reason})
         client.set_registered_model_alias(model, CHAMPION, former.version)
         older = former.tags.get("champion_before")

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from math import inf, isfinite, nan
 
 from anime_model.figures.text import interval, number
+from anime_model.pictures.message import Message
 from anime_model.recipes.promote import PromoteSettings
 
 NAMES = (
@@ -46,7 +47,18 @@ class Gate:
     @property
     def measured(self) -> str:
         """The figure with its interval, as people read it."""
-        return number(self.figure) + interval(self.low, self.high)
+        if not interval(self.low, self.high):
+            return number(self.figure)
+        ends = {"low": f"{self.low:.4g}", "high": f"{self.high:.4g}"}
+        return Message("{figure} ({low} to {high})", figure=number(self.figure), **ends)
+
+    @property
+    def failure(self) -> Message:
+        """Which gate it fails, and by how much."""
+        text = "{gate} failed: {figure}, at most {bound}"
+        if self.rule == AT_LEAST:
+            text = "{gate} failed: {figure}, at least {bound}"
+        return Message(text, gate=self.name, figure=self.measured, bound=number(self.bound))
 
     @property
     def summary(self) -> str:

@@ -25,6 +25,7 @@ from mlflow.models import ModelSignature
 from mlflow.models.model import ModelInfo
 from mlflow.types import Schema, TensorSpec
 
+from anime_model.pictures.message import Message, to_record, with_values
 from anime_model.runtime.names import LITE, MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
@@ -126,14 +127,15 @@ def make_store(uri: str) -> None:
 
 def registry_error(error: Exception) -> RegistryError:
     """Where MLflow is and why it did not do it, in one line without secrets."""
-    return RegistryError(redact(f"MLflow at {mlflow.get_tracking_uri()} {reason_of(error)}"))
+    said = with_values(reason_of(error), redact)
+    return RegistryError(Message("MLflow at {uri} {reason}", uri=redact(mlflow.get_tracking_uri()), reason=said))
 
 
 def reason_of(error: Exception) -> str:
     """Why MLflow did not do it, in a few words."""
     message = " ".join(str(error).split())
     away = "Max retries exceeded" in message or "onnection" in message
-    return "does not answer" if away else f"did not take the results: {message[:300]}"
+    return "does not answer" if away else Message("did not take the results: {reason}", reason=message[:300])
 
 
 def _unregistered(client: mlflow.MlflowClient, root: Path, style: str) -> list[Variant]:
@@ -201,7 +203,7 @@ def _create_version(
     """The model's files, its figures beside the recipe's parameters, and only then the version with its tags; returns
     its name."""
     figures = variant.figures
-    tags = origin | variant.identity | {"style": variant.style, "protocol": protocol(variant.metrics)}
+    tags = origin | variant.identity | {"style": variant.style, **_protocol(variant.metrics)}
     with mlflow.start_run(run_name=f"{variant.style} · {variant.name}", nested=True, tags=tags) as run:
         _log_parameters(client, run.info.run_id, parameters)
         info = _log_model(variant, code)
@@ -216,6 +218,12 @@ def _create_version(
         await_creation_for=30,
     )
     return f"{variant.model} {created.version} ({variant.name})"
+
+
+def _protocol(metrics: Metrics) -> dict[str, str]:
+    """How the figures were measured, for people, and for the studio, which says it in other languages too."""
+    said = protocol(metrics)
+    return {"protocol": said, "protocol_message": json.dumps(to_record(said))}
 
 
 def _log_model(variant: Variant, code: Path) -> ModelInfo:

@@ -7,6 +7,7 @@ import optuna
 from mlflow.exceptions import MlflowException
 from optuna.trial import FrozenTrial
 
+from anime_model.figures.charts import front
 from anime_model.figures.search import SIZES, read_members, search_html
 from anime_model.figures.text import fixed
 from anime_model.pictures.atomic import write_whole
@@ -46,13 +47,7 @@ def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
 
 
 def _front(found: list[Point]) -> list[Point]:
-    """Of points from the fastest on, those that are nearer than all faster ones."""
-    best, front = float("inf"), []
-    for point in found:
-        if point.lpips < best:
-            best = point.lpips
-            front.append(point)
-    return front
+    return front(found, lambda point: (point.ms, point.lpips))
 
 
 def sizes(study: optuna.Study) -> dict[str, Point]:
@@ -70,11 +65,11 @@ def written(place: Place, study: optuna.Study) -> str:
     all_points, teacher = points(study, front_only=False), float(study.user_attrs[TEACHER])
     if not all_points:
         return "no member was judged"
-    front = _front(all_points)
-    found = _sizes(front, teacher)
-    write_table(place.folder / "front.csv", [_row(point, teacher) for point in front])
+    best = _front(all_points)
+    found = _sizes(best, teacher)
+    write_table(place.folder / "front.csv", [_row(point, teacher) for point in best])
     write_table(place.folder / "trials.csv", [_row(point, teacher) for point in all_points])
-    write_whole(place.folder / "front.svg", chart(front, found))
+    write_whole(place.folder / "front.svg", chart(best, found))
     write_whole(place.folder / "search.html", page(place))
     table = aligned_text([_shown(name, point, teacher) for name, point in found.items()], FIGURES) if found else ""
     missing = [f"{name}: no member is {times} times faster" for name, times in SIZES.items() if name not in found]

@@ -69,6 +69,82 @@ def scales(network: Generator) -> torch.Tensor:
     return torch.stack([norm.weight.abs().sum() for norm in batch_norms(network)]).sum()
 
 
+@pytest.mark.parametrize("loss", ["edges", "colour", "gate"])
+def test_every_loss_counts_with_its_weight(lesson, tmp_path, loss):
+    found = {}
+    for weight in (0.0, 2.5):
+        torch.manual_seed(0)
+        student = Generator(lite(detail="gated"))
+        settings = replace(SETTINGS, steps=1, kl_share=0.0, weights={"pixel": 2.0, loss: weight})
+        found[weight] = distill("x", student, lesson, settings, Training(tmp_path / f"{weight}", log_every=1))[0]
+    assert loss not in found[0.0]
+    assert found[2.5][loss] > 0
+    assert found[2.5]["loss"] == pytest.approx(found[0.0]["loss"] + 2.5 * found[2.5][loss], rel=1e-5)
+
+
+def test_a_gate_that_costs_lets_less_through_and_the_student_can_be_copied(lesson, tmp_path, photo):
+    opened = {}
+    for weight in (0.0, 10.0):
+        torch.manual_seed(0)
+        student = Generator(lite(detail="gated"))
+        distill(
+            "x",
+            student,
+            lesson,
+            replace(SETTINGS, rate=1e-2, steps=40, weights={"pixel": 1.0, "gate": weight}),
+            Training(tmp_path / f"{weight}"),
+        )
+        made = []
+        copied = copy.deepcopy(student)
+        copied.out.register_forward_hook(lambda module, given, maps, kept=made: kept.append(maps))
+        with torch.no_grad():
+            copied(photo)
+        opened[weight] = float(made[0][:, -made[0].shape[1] // 4 :].abs().mean())
+    assert opened[10.0] < 0.8 * opened[0.0]
+
+
+def test_a_critic_is_a_part_of_where_training_stands(lesson, tmp_path):
+    settings = replace(SETTINGS, steps=8, rate=1e-4, critic=0.5)
+
+    class Stopped(Exception):
+        pass
+
+    def stop(step, total, scalars):
+        if step == 5:
+            raise Stopped
+
+    def trained(folder: str, **more) -> tuple[Generator, list]:
+        torch.manual_seed(0)
+        student = Generator(lite())
+        training = Training(tmp_path / folder, 3, log_every=1, save_every=0, **more)
+        return student, distill("x", student, lesson, settings, training)
+
+    whole, curve = trained("whole")
+    with pytest.raises(Stopped):
+        trained("cut", on_step=stop)
+    again, resumed = trained("cut")
+    assert resumed == curve
+    assert {"critic", "adversarial"} <= curve[0].keys()
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
+
+
+def test_a_critic_turns_what_the_student_learns(lesson, tmp_path):
+    ends = []
+    for critic in (0.0, 0.5):
+        torch.manual_seed(0)
+        student = Generator(lite())
+        curve = distill(
+            "x",
+            student,
+            lesson,
+            replace(SETTINGS, steps=1, critic=critic, kl_share=0.0),
+            Training(tmp_path / f"{critic}", log_every=1),
+        )
+        ends.append((student, curve[0]["loss"]))
+    assert ends[0][1] == pytest.approx(ends[1][1], rel=1e-5)  # its value is that of the distances
+    assert not torch.equal(ends[0][0].out.weight, ends[1][0].out.weight)
+
+
 def test_a_student_leaves_as_surgery_expects_it(lesson, student, tmp_path):
     distill("x", student, lesson, replace(SETTINGS, steps=1), Training(tmp_path / "scratch"))
     assert all(parameter.is_contiguous() for parameter in student.parameters())

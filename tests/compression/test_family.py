@@ -223,6 +223,31 @@ def test_training_brings_the_smallest_nearer(lite, photo):
     assert apart() < 0.9 * before
 
 
+def test_every_member_pays_for_its_own_gate(family, photo):
+    loss = PictureLoss(load_perceptual("embedded", ("relu1_1",)))
+
+    def parts(gate_cost: float) -> dict[str, float]:
+        with torch.no_grad():
+            found = family_step(family, lambda: (photo, photo), loss, 0, False, gate_cost)(0)[1]
+        return {name: float(value) for name, value in found.items()}
+
+    free, paid = parts(0.0), parts(0.5)
+    for name, place in (("largest", -1), ("smallest", 0)):
+        arch = family.space.architecture(family.space.end(place))
+        alone = Generator(replace(arch, norm="none"))
+        alone.load_state_dict(
+            {key: value.detach() for key, value in slices(family.network.state_dict(), alone.arch).items()}
+        )
+        opened = []
+        alone.out.register_forward_hook(
+            lambda module, given, made, kept=opened: kept.append(made[:, -made.shape[1] // 4 :])
+        )
+        with torch.no_grad():
+            alone(photo)
+        assert paid[name] - free[name] == pytest.approx(0.5 * float(opened[0].abs().mean()), rel=1e-3), name
+        assert paid[name] > free[name]
+
+
 def test_training_gives_the_average_and_no_bias_at_the_end(family, photo):
     loss = PictureLoss(load_perceptual("embedded", ("relu1_1",)))
     trained = train_family(family, lambda: (photo, photo), loss, seconds=0.5, seed=0, bf16=False)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,13 @@ import yaml
 from onnx import helper
 
 from anime_app.cli.command import main as anime
+from anime_model.networks.architecture import animeganv2
 from anime_model.pictures.arrays import write_picture
 from anime_model.recipes.recipe import parse_recipe
 from anime_model.reference.probe import open_reference
+from anime_model.training.teacher import starting_generator
 from flows import journey
+from tasks.shared.pins import check_pin
 from tests.tiny_onnx import foreign_model
 
 ROOT = Path(__file__).parents[2]
@@ -57,13 +61,25 @@ def test_without_frames_the_networks_own_pictures_stand_in(photos, tmp_path, cap
 @pytest.mark.parametrize("crop", [64, 96, 128, 256])
 def test_the_recipe_is_right_and_holds_the_steps(crop):
     steps = journey.fitting({"teacher": 0.5, "student": 0.1}, 3600)
-    assert steps["teacher"] == round(0.45 * 3600 / 0.5)
+    assert steps["teacher"] == round(0.25 * 3600 / 0.5)
     assert sum(steps[key] * (0.5 if key == "teacher" else 0.1) for key in steps) < 3600
-    content = yaml.safe_load(yaml.safe_dump(journey.recipe_of("mine", WORK | {"crop": crop}, 0.5, steps)))
+    content = yaml.safe_load(yaml.safe_dump(journey.recipe_of("mine", WORK | {"crop": crop}, steps)))
     recipe = parse_recipe(content)
     assert recipe.teacher.pairs.crops[-1] == recipe.distill.fine_tune.crop == crop
     assert recipe.teacher.pairs.steps == steps["teacher"]
     assert recipe.teacher.reference_hints["mine"].layout == "nhwc"
+    assert recipe.replace_convs.detail == "drawn", "minutes do not close a gate, and pictures stay photos"
+    assert "gate" not in {*recipe.teacher.pairs.weights, *recipe.distillation.weights}
+    assert recipe.distill.fine_tune.critic > 0 == recipe.quantize.fine_tune.critic
+
+
+def test_a_teacher_begins_where_it_draws_already():
+    """Its warm start fits the recipe: it is a file of the project, and pinned."""
+    recipe = parse_recipe(journey.recipe_of("mine", WORK, dict.fromkeys(journey.SHARES, 10)))
+    start = ROOT / recipe.teacher.warm_start
+    check_pin("teacher.warm_start", "teacher.warm_start_md5", start, recipe.teacher.warm_start_md5)
+    assert starting_generator(replace(recipe.teacher, warm_start=str(start)), None).arch == animeganv2(1.0)
+    assert recipe.distill.fine_tune.critic == 0, "a critic that learns for ten steps leads astray"
 
 
 @pytest.mark.parametrize(("file", "name"), [("Hayao v36.onnx", "hayao-v36"), ("/a/2x_GAN.onnx", "x_gan")])

@@ -8,6 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from anime_model.pictures.message import from_record
 from flows.promote import Outcome, Wish, _decide, _parser, check, gate_rows, panel_score, rollback
 from flows.registry import champion
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
@@ -85,6 +86,7 @@ def test_what_fails_a_gate_is_refused_with_its_reason(made: Path, client: mlflow
     assert {"panel", "psnr", "lpips_to_champion"} <= failed
     assert told(done)["verdict"] == "refused"
     assert "panel failed: 2.5, at least 3" in told(done)["reason"]
+    assert from_record(told(done)["message"]) == told(done)["reason"]
     assert tags(client, 3)["promotion"].startswith("refused: ")
     assert tags(client, 3)["gate_panel"] == "failed: 2.5, at least 3"
 
@@ -234,7 +236,8 @@ def test_two_promotions_at_once_end_in_one_state(made: Path, client: mlflow.Mlfl
 def test_bad_input_is_one_line(made: Path, client: mlflow.MlflowClient):
     done = run("flows.promote", "../x", "--json")
     said = "'../x' is no style: a letter, then small letters, digits, '-' and '_', such as shinkai"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: {said}\n")
+    assert (done.returncode, done.stderr) == (2, f"error: {said}\n")
+    assert (told(done)["verdict"], from_record(told(done)["message"])) == ("failed", f"error: {said}")
     with pytest.raises(PromotionError, match=r"--rollback needs --reason TEXT"):
         check(_parser().parse_args(["cel", "--rollback"]))
     with pytest.raises(PromotionError, match="has no champion: nothing to roll back"):
@@ -257,5 +260,7 @@ def test_a_file_that_was_changed_and_photos_that_are_missing_stop_it(
     assert "no test photos" in done.stderr
     (file,) = (Path(p) for p in made.glob("mlruns/**/int8.onnx"))
     file.write_bytes(file.read_bytes() + b"\0")
-    done = run("flows.promote", "cel", PREFECT_API_URL=prefect_api)
+    done = run("flows.promote", "cel", "--json", PREFECT_API_URL=prefect_api)
     assert "error: animegan-cel 2: its file is not the registered one any more" in done.stderr
+    said = from_record(told(done)["message"]).values["what"]
+    assert said.values["what"].template == "its file is not the registered one any more (md5 {md5})"

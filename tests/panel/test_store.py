@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from anime_app.panel.store import CRITERIA, Candidate, Drawn, Store, StoreError
+from anime_model.pictures.message import Message
 
 VERSIONS = ("teacher", "pruned", "int8")
 FINE = dict.fromkeys(CRITERIA, 4)
@@ -25,6 +26,20 @@ def a_panel(store: Store, photos: int = 4, pairs: int = 100) -> int:
     ]
     candidates = [Candidate(name, "animegan-cel", str(number)) for number, name in enumerate(VERSIONS, 1)]
     return store.create("spring", candidates, drawn, pairs, "drawn by the test")
+
+
+def test_how_pictures_were_made_keeps_its_template(store: Store):
+    method = Message("the median of {count} runs", count=3)
+    panels = [store.create("spring", *two_and_one(), 3, text) for text in (method, "an old text")]
+    with sqlite3.connect(store.path) as base:  # as older releases wrote it
+        base.execute("UPDATE panel SET method = 'an old text' WHERE id = ?", (panels[1],))
+    assert [store.method(panel) for panel in panels] == [method, "an old text"]
+    assert store.method(panels[0]).template == method.template
+    assert store.method(99) == ""
+
+
+def two_and_one() -> tuple[list[Candidate], list[Drawn]]:
+    return [Candidate("teacher"), Candidate("int8")], [Drawn("photo", b"photo", [b"a", b"b"], [9, 8])]
 
 
 def rate_all(store: Store, key: str, scores: dict[str, int]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anime_model.figures.charts import overlap
 from anime_model.pictures.arrays import write_picture
 from anime_model.report import charts
 from anime_model.report.report import write_report
@@ -211,7 +212,7 @@ def test_a_label_stands_on_no_other_words():
         left = float(x) - {"start": 0, "middle": width / 2, "end": width}[anchor]
         boxes.append((left, float(y) - 10, left + width, float(y)))
     assert len(boxes) == 6
-    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if charts._overlap(a, b)]
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if overlap(a, b)]
 
 
 @pytest.mark.parametrize("values", [[0, 0], [5, 5], [-0.002, 0.001], [1e-9, 1e9]])

@@ -179,14 +179,14 @@ def test_the_engine_gives_its_memory_back_before_a_picture_is_much_enlarged(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_picture_of_24_megapixels_stays_within_the_bound(mode: str):
+@pytest.mark.parametrize(("mode", "size"), [("RGB", (6000, 4000)), ("RGBA", (6000, 4000)), ("RGB", (8000, 1400))])
+def test_a_large_picture_stays_within_the_bound(mode: str, size: tuple[int, int]):
     program = f"""
 import resource, sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from PIL import Image
 from anime_model.runtime.stylizer import Stylizer
-image = Image.radial_gradient("L").resize((6000, 4000)).convert({mode!r})
+image = Image.radial_gradient("L").resize({size!r}).convert({mode!r})
 Stylizer("shinkai", 2).draw(image)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

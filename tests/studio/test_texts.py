@@ -1,11 +1,13 @@
 """Every text has its two languages: keys, properties of components, and lines from the parts below the page."""
 
 import ast
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import Formatter
 
@@ -13,10 +15,12 @@ import pytest
 
 pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
 
+
 from anime_app.panel.store import CRITERIA
 from anime_app.studio import engineer_texts, judge_texts, texts
 from anime_app.studio.orders import STROKES
-from anime_app.studio.phrases import CHINESE, spoken
+from anime_app.studio.translation import DOMAIN, LANGUAGE, LOCALE, catalogue, translated
+from anime_model.pictures.message import ABOUT, HINTED, LISTED, Message, about, from_record, listed, to_record
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
 
@@ -31,6 +35,7 @@ BELOW = (
     "anime_model/runtime/stylizer.py", "flows/registry/champion.py", "flows/promote.py",
 )  # fmt: skip
 MADE_OF = re.compile(r"StoreError|UnknownKeyError|ModelError|PromotionError|ValueError|Verdict|append|Ranking")
+ROOMS = ("anime_app", "anime_model", "flows")
 NEVER_SEEN = ("expected a uint8 picture",)  # a mistake of a program, not of a person
 
 
@@ -132,55 +137,131 @@ def test_every_component_takes_its_words_from_the_tables(tmp_path):
             assert key[1] in known, place
 
 
-def lines_below() -> Iterator[tuple[str, str]]:
-    """Where the parts below the page say something, and an example of it."""
+def lines_below() -> Iterator[tuple[str, ast.AST]]:
+    """Where the parts below the page say something, and what."""
     for name in BELOW:
         for node in ast.walk(ast.parse((ROOT / name).read_text())):
-            if isinstance(node, ast.Call) and MADE_OF.fullmatch(
-                getattr(node.func, "attr", getattr(node.func, "id", ""))
-            ):
+            if isinstance(node, ast.Call) and MADE_OF.fullmatch(called(node)):
                 for value in (*node.args, *(keyword.value for keyword in node.keywords)):
-                    text = example(value)
-                    if text and " " in text and not text.startswith(NEVER_SEEN):
-                        yield f"{name}:{node.lineno}", text
+                    yield f"{name}:{node.lineno}", value
 
 
-def example(node: ast.AST) -> str | None:
-    """The text with a 3 in each of its gaps."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "3" for part in node.values)
-    return None
+def called(node: ast.Call) -> str:
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
 
 
 def test_every_line_from_below_is_known_in_chinese():
-    found = list(lines_below())
-    assert len(found) > 35
-    assert [(place, text) for place, text in found if spoken(text)[1] == text] == []
+    found = [(place, node.value) for place, node in lines_below() if isinstance(node, ast.Constant)]
+    lines = [(place, text) for place, text in found if isinstance(text, str) and " " in text]
+    assert len(lines) > 15
+    assert [(place, text) for place, text in lines if translated(text)[1] == text] == []
+
+
+def test_lines_from_below_are_not_put_together_before_they_are_translated():
+    made = [(place, ast.unparse(node)) for place, node in lines_below() if isinstance(node, ast.JoinedStr)]
+    assert [(place, text) for place, text in made if " " in text and not text[2:].startswith(NEVER_SEEN)] == []
+
+
+def texts_of(value: ast.AST, known: dict[str, list[ast.AST]]) -> Iterator[str]:
+    """What an expression may be: a text, either of two, or what a name stands for."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        yield value.value
+    for one in (value.body, value.orelse) if isinstance(value, ast.IfExp) else known.get(getattr(value, "id", ""), ()):
+        yield from texts_of(one, known)
+
+
+def names_in(tree: ast.AST) -> dict[str, list[ast.AST]]:
+    found: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append(node.value)
+    return found
+
+
+def templates() -> Iterator[tuple[str, list[str]]]:
+    """Where a message is made, and its template, or either of two."""
+    trees = {path: ast.parse(path.read_text()) for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
+    shared = [pair for tree in trees.values() for pair in names_in(tree).items() if pair[0].isupper()]
+    constants = {name: [one for key, values in shared if key == name for one in values] for name, _ in shared}
+    for path, tree in trees.items():
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            known = constants | names_in(function)
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and called(node) == "Message" and path.name != "message.py":
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", list(texts_of(node.args[0], known))
+
+
+def test_every_message_is_known_in_chinese():
+    made = list(templates())
+    assert len(made) > 50
+    assert [place for place, found in made if not found] == [], "no template can be read there"
+    assert [(place, text) for place, found in made for text in found if catalogue().gettext(text) == text] == []
+
+
+def test_the_catalogue_knows_nothing_that_nobody_says():
+    said = {text for _, found in templates() for text in found} | {ABOUT, HINTED, LISTED}
+    said |= {os.strerror(number).lower() for number in (errno.ENOENT, errno.ENOSPC)}
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        said |= {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    assert [entry.id for entry in po_file() if entry.id and entry.id not in said] == []
+
+
+def test_the_catalogue_is_what_translators_have_written():
+    """`make messages` was run after the last edit."""
+    written = {entry.id: entry.string for entry in po_file() if entry.id}
+    assert all(written.values())
+    assert {key: text for key, text in catalogue()._catalog.items() if key} == written
+
+
+def test_chinese_has_no_gap_that_english_has_not():
+    for entry in po_file():
+        assert gaps(entry.string) <= gaps(entry.id), entry.id
+
+
+def po_file() -> Iterable:
+    read_po = pytest.importorskip("babel.messages.pofile", reason="pip install babel").read_po
+    with (LOCALE / LANGUAGE / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as file:
+        return list(read_po(file))
+
+
+FAILED = "{gate} failed: {figure}, at most {bound}"
 
 
 @pytest.mark.parametrize(
-    ("english", "chinese"),
+    ("text", "chinese"),
     [
-        ("a.jpg: damaged picture (x)", "a.jpg：图片已损坏"),
+        (about("a.jpg", Message("damaged picture ({first})", first="x")), "a.jpg：图片已损坏"),
         (
-            "lpips failed: 0.1, at most 0.06; fid failed: 3, at most 2",
+            listed(
+                [Message(FAILED, gate="lpips", figure=0.1, bound=0.06), Message(FAILED, gate="fid", figure=3, bound=2)]
+            ),
             "lpips 未通过：0.1，上限为 0.06；fid 未通过：3，上限为 2",
         ),
-        ("error: animegan-cel has no champion: nothing to roll back", "错误：animegan-cel 没有冠军版本，无法回滚"),
-        ("cel · trial gone: its model file is no longer there", "cel · 试验 gone：模型文件已不存在"),
-        ("too slow; and too large", "too slow; and too large"),
+        (
+            about("error", Message("{model} has no champion: nothing to roll back", model="animegan-cel")),
+            "错误：animegan-cel 没有冠军版本，无法回滚",
+        ),
+        (
+            about(Message("{style} · trial {name}", style="cel", name="gone"), "its model file is no longer there"),
+            "cel · 试验 gone：模型文件已不存在",
+        ),
+        (
+            Message("no network {name!r}: there is {choices}", name="stopped", choices="error"),
+            "没有画风 'stopped'：可用 error",
+        ),
+        (listed(["too slow", "stopped"]), "too slow；已停止"),
     ],
 )
-def test_lines_are_known_with_what_stands_before_them_and_one_after_the_other(english, chinese):
-    assert spoken(english) == (english, chinese)
+def test_messages_are_known_with_what_stands_before_them_and_one_after_the_other(text, chinese):
+    assert translated(text) == (str(text), chinese)
+    assert translated(from_record(json.loads(json.dumps(to_record(text)))))[1] == chinese
 
 
-def test_every_phrase_has_the_gaps_that_its_pattern_fills():
-    for pattern, chinese in CHINESE.items():
-        most = max(map(int, re.findall(r"\\(\d)", chinese)), default=0)
-        assert most <= re.compile(pattern).groups, pattern
+@pytest.mark.parametrize(
+    "text", ["too slow; and too large", about("a.jpg", "too slow"), listed(["too slow", "late"]), ""]
+)
+def test_what_nobody_knows_stays_as_it_is(text):
+    assert translated(text) == (text, text)
 
 
 def test_no_value_can_be_taken_for_a_key():

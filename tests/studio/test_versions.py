@@ -12,7 +12,8 @@ from anime_app.studio import promotion, samples
 from anime_app.studio import version_charts as charts
 from anime_app.studio.promotion import Verdict, promote, roll_back
 from anime_app.studio.settings import Studio
-from anime_app.studio.sheet import figures_table, pane, verdict
+from anime_app.studio.sheet import figures_table, pane, protocol, verdict
+from anime_app.studio.translation import translated
 from anime_app.studio.versions import (
     Version,
     _registered,
@@ -23,6 +24,7 @@ from anime_app.studio.versions import (
     trial_versions,
 )
 from anime_model.pictures.arrays import PictureError
+from anime_model.pictures.message import Message, to_record
 from anime_model.runtime.session import ModelError
 from tests.flows.pipeline.test_run_stage import gone
 from tests.studio.project import STEPS, make_project
@@ -100,13 +102,6 @@ def test_a_hash_of_digits_is_no_figure():
     assert (found.label, found.figures, found.words["dvc_md5"]) == ("cel v7 · int8 · champion", {"fid": 1.5}, digest)
 
 
-def test_the_front_is_what_no_other_beats():
-    points = [(3.0, 1.0), (1.0, 3.0), (2.0, 3.5), (2.0, 2.0), (4.0, 1.0)]
-    assert charts.front(points) == [(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)]
-    assert charts.ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert charts.ticks(1.9, 2.1, 3) == [1.9, 2, 2.1]
-
-
 def test_charts_without_figures_say_so_and_one_version_is_enough(root: Path):
     bare = Version("run/cel/int8", "cel · int8", "cel", "int8")
     assert ">No version has both a latency and LPIPS yet.<" in charts.pareto([bare], [])
@@ -156,6 +151,30 @@ def test_the_flow_is_asked_with_the_registry_s_address(root: Path):
         'import json, os\nprint(json.dumps({"verdict": "promoted", "reason": os.environ["MLFLOW_TRACKING_URI"]}))'
     )
     assert promote(root, "sqlite:///here.db", "cel", 5, False).reason == "sqlite:///here.db"
+
+
+def test_a_verdict_is_read_in_the_readers_language(root: Path):
+    said = Message("passed {count} gates", count=2)
+    answer = {"verdict": "promoted", "reason": said, "message": to_record(said)}
+    (root / "flows" / "promote.py").write_text(f"print({json.dumps(answer)!r})")
+    assert "通过了全部 2 项门槛" in verdict(promote(root, None, "cel", 5, False), "cel")
+    old = {"verdict": "promoted", "reason": said}
+    (root / "flows" / "promote.py").write_text(f"print({json.dumps(old)!r})")
+    assert "passed 2 gates" in verdict(promote(root, None, "cel", 5, False), "cel")
+
+
+def test_how_figures_were_measured_is_read_in_the_readers_language():
+    """Of the run from its figures, of a registered version from its tags."""
+    words = {"latency_engine": "ONNX Runtime 1", "cpu": "a processor", "fid_features": "inception", "lpips_net": "alex"}
+    figures = {"latency_threads": 2.0, "latency_size": 512.0, "fid_real": 40.0, "fid_fake": 10.0}
+    said = protocol(Version("run/cel/int8", "", "cel", "int8", figures, words))
+    assert said.startswith("latency: ONNX Runtime 1, 2 threads, 512 px, a processor · FID: inception, 40 frames, 10 ")
+    tags = {"protocol": said, "protocol_message": json.dumps(to_record(said))}
+    for one in (said, protocol(Version("registry/x/1", "", "cel", "int8", {}, tags))):
+        assert translated(one)[1].startswith(
+            "延迟：ONNX Runtime 1，2 线程，512 px，a processor · FID：inception，40 帧"
+        )
+    assert protocol(Version("registry/x/1", "", "cel", "int8", {}, tags | {"protocol": "edited"})) == "edited"
 
 
 @pytest.mark.parametrize(

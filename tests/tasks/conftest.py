@@ -13,8 +13,10 @@ from anime_model.demo.scenes import generate_demo
 from anime_model.training.preparation import prepare
 from benchmarks.rerun import merged
 from tests.forking import python_with, start_server
+from tests.support import graphs_folder
 
 ROOT = Path(__file__).parents[2]
+KNOWN_GRAPHS = "exports:trace_once"  # beside fork_server.py
 SMALL = {
     "data": {"photo_size": 48, "test_size": 48, "frame_size": 64, "smallest": 32},
     "training": {"threads": 1, "save_every": 0},
@@ -66,9 +68,10 @@ def stage_modules() -> tuple[list[str], list[str]]:
 
 
 def make_python(folder: Path, **environment: str) -> Path:
-    """A `python` whose stages are forked."""
+    """A `python` whose stages are forked. What they export alike is traced once: see `tests/exports.py`."""
     shared, stages = stage_modules()
-    return python_with(folder, dict.fromkeys(stages, start_server(shared, **environment)))
+    environment |= {"GRAPHS": str(graphs_folder())}
+    return python_with(folder, dict.fromkeys(stages, start_server([*shared, KNOWN_GRAPHS], **environment)))
 
 
 @pytest.fixture(scope="session")

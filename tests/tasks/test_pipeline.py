@@ -1,11 +1,7 @@
 """The pipeline as it is declared: every stage of the real `dvc.yaml`, with a tiny recipe, through `dvc repro`."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,47 +12,16 @@ from onnx import numpy_helper
 
 from anime_model.compression.grid import activation_grid
 from anime_model.networks.checkpoint import read_notes
-from tests.tasks.conftest import ROOT, merged
+from tests.declared import STYLE, declared_project, dvc
 from tests.tasks.test_dependencies import paths
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
-CODE = ("anime_model", "tasks")
-TUNE = {"fine_tune": {"steps": 2}}
-SEPARABLE = ("a2", "b0", "b1", "c0", "c5")
-FLOAT = ("a0", "a1", *(f"{name}.{part}" for name in SEPARABLE for part in ("depthwise", "pointwise")))
-TRUNK = [f"c{number}.{part}" for number in (1, 2, 3, 4) for part in ("expand", "depthwise", "project")]
-TINY = {
-    "data": {"generated": {"photos": 8, "frames": 8, "test": 2, "short_side": 64}},
-    "teacher": {"warm_up_steps": 1, "steps": 2, "snapshots": 1},
-    "replace_convs": TUNE,
-    "prune": {"rounds": 1, "sparsity_steps": 1, **TUNE},
-    "distill": TUNE,
-    # Two steps make no network that bears all of it in INT8: what is rounded first is shaken by all that follows.
-    "quantize": {"keep_float": [f"layers.{name}" for name in (*FLOAT, *TRUNK)] + ["out"], **TUNE},
-}
 VARIANTS = ("teacher", "separable", "pruned", "distilled", "int8")
 
 
-def dvc(project: Path, *arguments: str, python: Path = Path(sys.executable)) -> str:
-    """What a command of DVC says; it must succeed. Its stages run by `python`."""
-    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-    command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=project, env=os.environ | {"PATH": path}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, small_recipe, forking_python) -> Path:
-    """A copy of the project after one `dvc repro`."""
-    root = tmp_path_factory.mktemp("pipeline") / "project"
-    for room in CODE:
-        shutil.copytree(ROOT / room, root / room, ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
-    shutil.copy(ROOT / "dvc.yaml", root)
-    (root / "params.yaml").write_text(yaml.safe_dump(merged(small_recipe, TINY)))
-    dvc(root, "init", "--no-scm", "-q")
-    dvc(root, "repro", python=forking_python)
-    return root
+def project(tmp_path_factory) -> Path:
+    return declared_project(tmp_path_factory)
 
 
 def test_every_stage_leaves_what_it_declares(project):
@@ -65,7 +30,7 @@ def test_every_stage_leaves_what_it_declares(project):
     for stage in stages.values():
         outs = paths([*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])])
         for out in outs:
-            made = project / out.replace("${item.style}", "cel").replace("${item.set}", "demo")
+            made = project / out.replace("${item.style}", STYLE).replace("${item.set}", "demo")
             assert made.exists(), made
 
 

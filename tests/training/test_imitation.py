@@ -4,7 +4,9 @@ from torch import nn
 
 from anime_model.networks.generator import Generator, fold_batch_norm
 from anime_model.networks.perceptual import load_perceptual
-from anime_model.training.imitation import Critic, GateCost, Learner, Nearness, PictureLoss, Pool
+from anime_model.training.critic import Critic
+from anime_model.training.gate_cost import GateCost
+from anime_model.training.imitation import Learner, Nearness, PictureLoss, Pool
 from anime_model.training.loop import TrainingError
 from tests.support import lite
 
@@ -101,7 +103,7 @@ def test_a_gate_costs_what_it_lets_through_and_training_closes_it():
     torch.nn.init.zeros_(network.out.weight)
     with torch.no_grad():
         network.out.bias[:12], network.out.bias[12:] = 3.0, -0.5
-    cost, photo = GateCost(network, 0.3), torch.rand(1, 3, 16, 20) * 2 - 1
+    cost, photo = GateCost(0.3, network), torch.rand(1, 3, 16, 20) * 2 - 1
     network(photo)
     total, parts = cost.added(torch.tensor(1.0), {"pixel": torch.tensor(2.0)})
     assert total.item() == pytest.approx(1 + 0.3 * 0.5)

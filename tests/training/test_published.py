@@ -93,6 +93,16 @@ def test_frames_come_after_the_pairs(sources, perceptual, tmp_path):
     assert distance(taught.generator, drawings) < 0.6 * float(F.l1_loss(*drawings.fixed(6, 40)))
 
 
+def test_a_gate_that_costs_belongs_to_the_teacher(sources, perceptual, tmp_path):
+    weights = {"pixel": 4.0, "edges": 1.0, "colour": 1.0, "gate": 0.3}
+    settings = replace(SETTINGS, pairs=replace(PAIRS, steps=3, weights=weights, frames_steps=0), rate=1e-4)
+    taught = teach(sources, perceptual, settings, Training(tmp_path / "x", 3, log_every=1))
+    assert taught.generator.arch.detail == "gated"
+    first = taught.curve[0]
+    assert {"edges", "colour", "gate"} <= first.keys()
+    assert first["loss"] == pytest.approx(sum(weights[key] * first[key] for key in weights), rel=1e-4)
+
+
 @pytest.mark.parametrize("broken_at", [7, 14])
 def test_a_broken_lesson_ends_as_an_unbroken_one(sources, perceptual, tmp_path, broken_at):
     settings = replace(SETTINGS, pairs=replace(PAIRS, steps=12, frames_steps=4), rate=1e-5)

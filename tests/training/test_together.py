@@ -50,7 +50,7 @@ def curves(pictures: Path) -> dict[int, dict[str, list[dict[str, float]]]]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    "trained", ["teacher", "projected", "published", "recovery", "without_hints", "rounds", "fine_tuned"]
+    "trained", ["teacher", "projected", "published", "recovery", "steered", "without_hints", "rounds", "fine_tuned"]
 )
 def test_two_processes_have_the_losses_of_one(curves, trained):
     one, two = (curves[count][trained] for count in (1, 2))

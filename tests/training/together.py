@@ -16,7 +16,7 @@ from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.pruning import prune
 from anime_model.compression.quantization import Int8Plan, quantize
 from anime_model.networks.architecture import animeganv2
-from anime_model.networks.generator import Generator
+from anime_model.networks.generator import Generator, with_gate
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.recipes.pairs import PairsSettings
@@ -33,7 +33,15 @@ BATCH, CROP = 4, 32
 LAYERS = ("relu2_1", "relu3_1")
 WEIGHTS = {"pixel": 2.0, "content": 1.0, "style": 0.5, "feature": 0.3}
 LEARNING = DistillSettings(steps=6, batch=BATCH, crop=CROP, rate=1e-4, weights=WEIGHTS, kl_share=0.2)
-PAIRS = PairsSettings(steps=4, frames_steps=3, rate=1e-5, batch=BATCH, crops=(CROP,), clip=0.5)
+PAIRS = PairsSettings(
+    steps=4,
+    frames_steps=3,
+    rate=1e-5,
+    batch=BATCH,
+    crops=(CROP,),
+    clip=0.5,
+    weights={"pixel": 4.0, "content": 1.0, "style": 0.2, "edges": 1.0, "colour": 2.0, "gate": 0.3},
+)
 TEACHER = TeacherSettings(
     width=0.125,
     discriminator_width=8,
@@ -89,6 +97,12 @@ def recovery(folder: Path, batch: int, training: Training) -> list:
     return distill("recovery", student(), lesson(folder, training), settings, training)
 
 
+def steered(folder: Path, batch: int, training: Training) -> list:
+    weights = {"pixel": 2.0, "edges": 1.0, "colour": 2.0, "gate": 0.3, "content": 1.0}
+    settings = replace(LEARNING, batch=batch, weights=weights, critic=0.4, rate=1e-5)
+    return distill("steered", with_gate(student()), lesson(folder, training), settings, training)
+
+
 def without_hints(folder: Path, batch: int, training: Training) -> list:
     settings = replace(LEARNING, batch=batch, kl_share=0.0, weights={"pixel": 1.0, "content": 1.0}, freeze_norm=True)
     return distill("frozen", student(), lesson(folder, training), settings, training)
@@ -125,7 +139,8 @@ def perceptual() -> torch.nn.Module:
     return load_perceptual("embedded", ("relu1_1", *LAYERS))
 
 
-TRAINED = {work.__name__: work for work in (teacher, projected, published, recovery, without_hints, rounds, fine_tuned)}
+WORKS = (teacher, projected, published, recovery, steered, without_hints, rounds, fine_tuned)
+TRAINED = {work.__name__: work for work in WORKS}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -23,6 +23,7 @@ import yaml
 from flows.machine.group import end_group
 from flows.reproduce import WITH_TIMES
 from flows.runs.server import answers, free_port
+from tests.declared import CHANGES
 from tests.flows.conftest import ROOT
 from tests.flows.pool.conftest import Pool, ran
 from tests.flows.promoting import draw_pictures
@@ -30,7 +31,6 @@ from tests.flows.runs.test_worker import binaries, healthy, logged, postgres  # 
 from tests.flows.test_retrain import wait_for
 from tests.flows.toy import dvc, git
 from tests.tasks.conftest import merged, small_recipe  # noqa: F401
-from tests.tasks.test_pipeline import TINY
 
 pytestmark = [
     pytest.mark.long,
@@ -38,6 +38,15 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning"),  # MLflow about its own types, when imported
 ]
 STYLES = ("cel", "ink")
+TUNE = {"fine_tune": {"steps": 2}}
+TINY = {
+    "data": {"generated": CHANGES["data"]["generated"]},
+    "teacher": {"warm_up_steps": 1, "steps": 2, "snapshots": 1},
+    "replace_convs": TUNE,
+    "prune": {"rounds": 1, "sparsity_steps": 1, **TUNE},
+    "distill": TUNE,
+    "quantize": {**CHANGES["quantize"], **TUNE},
+}
 FILES = ("anime_model", "tasks", "flows", "recipes", "dvc.yaml", "prefect.yaml", ".gitignore", ".dvc/.gitignore")
 RECIPE = {
     "styles": list(STYLES),

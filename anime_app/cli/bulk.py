@@ -126,10 +126,9 @@ def bulk(options: argparse.Namespace) -> int:
         tally.fail(failure)
     if jobs or films:
         record, steady = manifest.Manifest(target), not options.no_steady
-        work = _Work(record, brief, settings, settings | {"steady": steady}, options, tally)
-        draw = frames_by(stylizer, brief.order.look)
-        work.films = Films(record.folder, brief, worker.settings_text(work.of_films), steady, draw)
-        work.run(jobs, films)
+        of_films, draw = settings | {"steady": steady}, frames_by(stylizer, brief.order.look)
+        whole = Films(record.folder, brief, worker.settings_text(of_films), steady, draw)
+        _Work(record, brief, settings, of_films, whole, options, tally).run(jobs, films)
     for failure in tally.failures:
         say(failure)
     if tally.failed > len(tally.failures):
@@ -145,9 +144,9 @@ class _Work:
     brief: worker.Brief
     of_pictures: dict
     of_films: dict
+    films: Films
     options: argparse.Namespace
     tally: Tally
-    films: Films | None = None
 
     def run(self, jobs: list[Job], films: list[Job]) -> None:
         """Raises `ValueError`, `OSError`, `KeyboardInterrupt`."""
@@ -288,7 +287,8 @@ def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list
     """The pictures, and the films. Changes of a source are seen by its stamp."""
     remote, root = places.is_url(inputs[0]), Path(target)
     stamps = dict(_listed(inputs[0])) if remote else {}
-    jobs, films = [], []
+    jobs: list[Job] = []
+    films: list[Job] = []
     for pair in found.jobs:
         below = pair.target.relative_to(root).as_posix()
         if remote:

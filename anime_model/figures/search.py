@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from anime_model.figures.charts import Frame, Point, log_ticks, text, ticks
+from anime_model.figures.charts import front as best_of
 from anime_model.figures.text import fixed, megabytes, times
 
 SIZES = {"nano": 100, "lite": 30, "plus": 12}  # times faster than the teacher, at least
 COLUMNS = ("trial", "lpips", "ms", "times_faster", "bytes")  # of a search's tables; all others are what it chose
-WIDTH, HEIGHT = 680, 420
-LEFT, RIGHT, TOP, BOTTOM = 62, 20, 16, 56
+FRAME = Frame(width=680, height=420, left=62, right=20, top=16, bottom=56)
+TICKS = 9  # of the logarithmic axis at most
 BOX, LINE, LETTERS = 372, 16, 58  # of what is said of a point: its width and lines in pixels, letters of a line
 MOST = 2000  # points that a page draws; of more, those of the front and some between
 Words = Callable[[str, str], str]  # a text's key, and the element that it may stand in
@@ -101,12 +103,7 @@ def _member(row: dict[str, str]) -> Member:
 
 def front(members: Sequence[Member]) -> list[Member]:
     """Those than which no other is both faster and nearer, the fastest first."""
-    best, found = math.inf, []
-    for member in sorted(members, key=lambda member: (member.ms, member.lpips)):
-        if member.lpips < best:
-            best = member.lpips
-            found.append(member)
-    return found
+    return best_of(members, lambda member: (member.ms, member.lpips))
 
 
 def chosen(members: Sequence[Member]) -> dict[str, Member]:
@@ -129,7 +126,7 @@ def network(member: Member) -> dict[str, str]:
 
 def _network_line(member: Member, words: Words) -> str:
     """The same in one line, as HTML."""
-    return "; ".join(f"{words(key, 'span')} {escape(text)}" for key, text in network(member).items())
+    return "; ".join(f"{words(key, 'span')} {escape(chose)}" for key, chose in network(member).items())
 
 
 def figures(member: Member) -> str:
@@ -168,58 +165,34 @@ def _svg(style: str, members: Sequence[Member], named: dict[int, str], words: Wo
     shown = [member for member in members if member.trial in on_front]
     parts += [_point(member, place(member), named.get(member.trial, ""), style, words) for member in shown]
     label = f'<span class="sr" id="search-chart-label">{words("search_chart", "span")}</span>'
-    box = f'viewBox="0 0 {WIDTH} {HEIGHT}" role="group" aria-labelledby="search-chart-label"'
+    box = f'viewBox="0 0 {FRAME.width} {FRAME.height}" role="group" aria-labelledby="search-chart-label"'
     return f"{label}<svg {box}>{''.join(parts)}</svg>"
 
 
-def _axes(members: Sequence[Member], words: Words) -> tuple[Callable[[Member], tuple[float, float]], str]:
+def _axes(members: Sequence[Member], words: Words) -> tuple[Callable[[Member], Point], str]:
     """Where a member stands, and the lines and numbers behind."""
     low, high = min(one.ms for one in members) / 1.15, max(one.ms for one in members) * 1.15
     bottom, top = min(one.lpips for one in members), max(one.lpips for one in members)
     spare = 0.08 * (top - bottom) or 0.1 * top or 0.1
-    bottom, top = max(0.0, bottom - spare), top + spare
-
-    def at(ms: float, lpips: float) -> tuple[float, float]:
-        x = LEFT + math.log(ms / low) / math.log(high / low) * (WIDTH - LEFT - RIGHT)
-        return x, TOP + (top - lpips) / (top - bottom) * (HEIGHT - TOP - BOTTOM)
-
-    floor, parts = HEIGHT - BOTTOM, []
-    for ms in _round_steps(low, high):
-        x = at(ms, bottom)[0]
-        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{floor}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{floor + 18}" text-anchor="middle">{ms:g}</text>')
-    for part in range(5):
-        lpips = bottom + (top - bottom) * part / 4
-        y = at(low, lpips)[1]
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{lpips:.3f}</text>')
-    middle = (HEIGHT - BOTTOM + TOP) / 2
-    parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 10}" text-anchor="middle">{words("search_ms", "tspan")}</text>')
-    turned = f'transform="rotate(-90 14 {middle})"'
-    parts.append(f'<text x="14" y="{middle}" text-anchor="middle" {turned}>{words("search_lpips", "tspan")}</text>')
-    return lambda member: at(member.ms, member.lpips), "".join(parts)
+    x, y = FRAME.log_x(low, high), FRAME.linear_y(max(0.0, bottom - spare), top + spare)
+    across = [(x(ms), f"{ms:g}") for ms in log_ticks(low, high, TICKS) or ticks(low, high)]
+    up = [(y(lpips), f"{lpips:g}") for lpips in ticks(y.low, y.high)]
+    titles = FRAME.titles(words("search_ms", "tspan"), words("search_lpips", "tspan"), 10)
+    return lambda member: (x(member.ms), y(member.lpips)), FRAME.upright(across, 18) + FRAME.level(up, 4) + titles
 
 
-def _round_steps(low: float, high: float) -> list[float]:
-    """1, 2, 5, 10 ... between two positive numbers; the two alone where there is none."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = [step * 10.0**power for power in powers for step in (1, 2, 3, 5, 7)]
-    return [step for step in steps if low <= step <= high] or [low, high]
-
-
-def _other(member: Member, at: tuple[float, float]) -> str:
+def _other(member: Member, at: Point) -> str:
     about = f"{escape(figures(member))}; {_network_line(member, _english)}"  # a title has room for one language
     return f'<circle class="other" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="3"><title>{about}</title></circle>'
 
 
-def _point(member: Member, at: tuple[float, float], name: str, style: str, words: Words) -> str:
+def _point(member: Member, at: Point, name: str, style: str, words: Words) -> str:
     """A point of the front, or one that is chosen; the keyboard reaches it."""
     x, y = (f"{value:.1f}" for value in at)
     label = f"{escape(f'{name}: ' if name else '')}{escape(figures(member))}; {_network_line(member, _english)}"
-    end = at[0] > WIDTH - 80
-    ring = (
-        f'<circle class="ring" cx="{x}" cy="{y}" r="9"/><text class="name" x="{at[0] + (-14 if end else 14):.1f}" '
-        f'y="{at[1] - 8:.1f}" text-anchor="{"end" if end else "start"}">{escape(name)}</text>'
+    end = at[0] > FRAME.width - 80
+    ring = f'<circle class="ring" cx="{x}" cy="{y}" r="9"/>' + text(
+        at[0] + (-14 if end else 14), at[1] - 8, escape(name), "end" if end else "start", "name"
     )
     return (
         f'<g class="member{" chosen" if name else ""}" tabindex="0" role="img" aria-label="{label}">'
@@ -231,14 +204,12 @@ def _point(member: Member, at: tuple[float, float], name: str, style: str, words
 def _about(member: Member, name: str, style: str, words: Words) -> str:
     """What stands in the chart's upper right corner, where no point of a front is, while the point is looked at."""
     lines = [f'<tspan class="head">{escape(f"{name} · {figures(member)}" if name else figures(member))}</tspan>']
-    for key, text in network(member).items():
-        first, *rest = textwrap.wrap(text, LETTERS - 12)
+    for key, chose in network(member).items():
+        first, *rest = textwrap.wrap(chose, LETTERS - 12)
         lines += [f"{words(key, 'tspan')}: {escape(first)}", *map(escape, rest)]
     lines.append(escape(f"flows.search {style} --pick {name.partition(',')[0] or member.trial}"))
-    left, top = WIDTH - RIGHT - BOX, TOP
-    texts = "".join(
-        f'<text x="{left + 10}" y="{top + 18 + LINE * row}">{line}</text>' for row, line in enumerate(lines)
-    )
+    left, top = FRAME.end - BOX, FRAME.top
+    texts = "".join(text(left + 10, top + 18 + LINE * row, line, "start") for row, line in enumerate(lines))
     height = LINE * len(lines) + 14
     return f'<g class="about"><rect x="{left}" y="{top}" width="{BOX}" height="{height}" rx="8"/>{texts}</g>'
 
@@ -247,7 +218,7 @@ def _table(members: Sequence[Member], named: dict[int, str], words: Words) -> st
     best = {member.trial for member in front(members)}
     keys = ("search_trial", None, None, "search_faster", None, "search_size", "search_network")
     plain = ("", "LPIPS", "ms", "", "MB", "", "")
-    heads = [words(key, "span") if key else text for key, text in zip(keys, plain, strict=True)]
+    heads = [words(key, "span") if key else head for key, head in zip(keys, plain, strict=True)]
     rows = []
     for member in members:
         what = escape(named.get(member.trial, "")) or (words("search_front", "span") if member.trial in best else "")
@@ -255,9 +226,9 @@ def _table(members: Sequence[Member], named: dict[int, str], words: Words) -> st
         cells += [fixed(2)(member.bytes / 1e6), what]
         plain_cells = "".join(f"<td>{cell}</td>" for cell in cells)
         rows.append(f'<tr>{plain_cells}<td class="network">{_network_line(member, words)}</td></tr>')
-    head = "".join(f'<th scope="col">{text}</th>' for text in heads)
+    row_of_heads = "".join(f'<th scope="col">{head}</th>' for head in heads)
     return (
         f"<details><summary>{words('search_all', 'span')}: {len(members)}</summary>"
-        f'<div class="rows sheet card" tabindex="0"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="rows sheet card" tabindex="0"><table><thead><tr>{row_of_heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></details>"
     )

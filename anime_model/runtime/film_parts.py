@@ -8,16 +8,26 @@ otherwise, or not at all, is drawn when it is asked for: that costs time, and ne
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from anime_model.pictures.message import about
-from anime_model.runtime.video import Draw, Stored, Unseekable, VideoError, av_for, opened_film, opened_input, unread
+from anime_model.runtime.video import (
+    Draw,
+    Film,
+    Stored,
+    Unseekable,
+    VideoError,
+    av_for,
+    opened_film,
+    opened_input,
+    unread,
+)
 
 LEAST = 48  # frames of a part that ends at a keyframe
 MOST = 144  # from here on a part ends between keyframes, too
@@ -116,7 +126,7 @@ def _drawn(
 class _Kept:
     """Pictures of one size, one after another, without loss."""
 
-    def __init__(self, film, file: BinaryIO) -> None:
+    def __init__(self, film: Film, file: BinaryIO) -> None:
         self.av, self.count = film.av, 0
         self.output = film.av.open(file, "w", format="matroska")
         self.stream = self.output.add_stream(CODEC, rate=25, options=OPTIONS)
@@ -130,7 +140,7 @@ class _Kept:
         frame.pts, self.count = self.count, self.count + 1
         self.output.mux(self.stream.encode(frame))
 
-    def __exit__(self, kind, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None and self.count:
             self.output.mux(self.stream.encode(None))
         self.output.close()
@@ -138,7 +148,7 @@ class _Kept:
 
 def digest(photo: np.ndarray) -> str:
     """Of a frame's pixels and shape."""
-    return hashlib.blake2b(np.ascontiguousarray(photo), digest_size=12, key=b"%d" % photo.shape[1]).hexdigest()
+    return hashlib.blake2b(np.ascontiguousarray(photo).data, digest_size=12, key=b"%d" % photo.shape[1]).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -198,7 +208,8 @@ class _Reader:
 
     def __init__(self, part: Drawn) -> None:
         self.part, self.place = part, 0
-        self.input, self.pictures = None, None
+        self.input: Any = None  # PyAV's
+        self.pictures: Iterator[Any] | None = None
 
     @property
     def left(self) -> int:
@@ -222,7 +233,7 @@ class _Reader:
         try:
             if self.pictures is None:
                 self.input = opened_input(av, self.part.file)
-                self.pictures = self.input.decode(video=0)
+                self.pictures = iter(self.input.decode(video=0))
             frame = next(self.pictures, None)
         except av.error.FFmpegError:
             self.pictures = iter(())

@@ -12,7 +12,7 @@ import pytest
 
 from anime_app.bulk import places
 from anime_app.cli.command import main
-from tests.bulk.conftest import digests, ended, environment, photo, played, stylize
+from tests.bulk.conftest import digests, ended, environment, film, photo, played, repeatable, stylize
 
 pytest.importorskip("moto", reason="needs moto's server: pip install 'moto[server]'")
 s3fs = pytest.importorskip("s3fs", reason="needs s3fs")
@@ -125,3 +125,16 @@ def test_real_workers_reach_the_bucket(server, weights):
     running = stylize("s3://album/in", "-o", "s3://album/out", env=environment(), weights=weights)
     assert ended(running) == (0, ["20 made"])
     assert got("s3://album/out") == digests("plain")
+
+
+def test_a_film_from_and_to_s3(server, monkeypatch, capsys):
+    """Parts are read piece by piece, and drawings wait in the storage."""
+    repeatable(monkeypatch)
+    counts = played(monkeypatch)
+    places.write("s3://album/in/a.mp4", film("in/a.mp4").read_bytes())
+    assert main(["stylize", "in", "-o", "plain"]) == 0
+    assert main(["stylize", "s3://album/in", "-o", "s3://album/out", "--engine", "ray"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "1 made"
+    assert got("s3://album/out") == digests("plain")
+    assert counts == [4]
+    assert [name for name, _ in places.listing("s3://album/out")] == [".anime/manifest.parquet", "a.mp4"]

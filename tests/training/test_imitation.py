@@ -75,7 +75,7 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
 
 def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
     torch.manual_seed(0)
-    critic = Critic(0.5, 8, 2e-3, torch.device("cpu"))
+    critic = Critic(0.5, torch.device("cpu"), 8, 2e-3)
     photo = torch.rand(4, 3, 32, 32) * 2 - 1
     wanted, made = (photo > 0).float(), torch.full_like(photo, 0.5)  # hard edges, and their mean
     learned = [float(critic.learn(made, wanted)) for _ in range(60)]

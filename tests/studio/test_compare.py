@@ -56,7 +56,7 @@ def test_one_photo_goes_through_every_step_beside_its_figures(page):
     assert np.abs(255 - pixels(page, 5) - pixels(page, 0)).mean() < 4, "the toy's int8 model makes negatives"
     rows = page.locator("#compare-table tbody tr").all_inner_texts()
     assert len(rows) == 7
-    assert rows[0].split("\t")[:5] == ["untouched photo", "–", "–", "–", "2.40"], "what they are compared with"
+    assert rows[0].split("\t")[:5] == ["untouched photo", "-", "-", "-", "2.4"], "what they are compared with"
     assert rows[6].split("\t")[:4] == ["cel · int8v5", "219,132", "1.78 MB", "46 ms"]
     assert "champion" in rows[4]
     assert "ONNX Runtime 1, 2 threads, 512 px, a processor" in page.locator("#compare-table .small").inner_text()

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -178,21 +179,29 @@ def names_in(tree: ast.AST) -> dict[str, list[ast.AST]]:
     return found
 
 
-def templates() -> Iterator[tuple[str, list[str]]]:
+@cache
+def trees() -> dict[Path, ast.AST]:
+    return {path: ast.parse(path.read_text()) for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
+
+
+@cache
+def templates() -> list[tuple[str, list[str]]]:
     """Where a message is made, and its template, or either of two."""
-    trees = {path: ast.parse(path.read_text()) for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
-    shared = [pair for tree in trees.values() for pair in names_in(tree).items() if pair[0].isupper()]
+    found = []
+    shared = [pair for tree in trees().values() for pair in names_in(tree).items() if pair[0].isupper()]
     constants = {name: [one for key, values in shared if key == name for one in values] for name, _ in shared}
-    for path, tree in trees.items():
+    for path, tree in trees().items():
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             known = constants | names_in(function)
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and called(node) == "Message" and path.name != "message.py":
-                    yield f"{path.relative_to(ROOT)}:{node.lineno}", list(texts_of(node.args[0], known))
+                    place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                    found.append((place, list(texts_of(node.args[0], known))))
+    return found
 
 
 def test_every_message_is_known_in_chinese():
-    made = list(templates())
+    made = templates()
     assert len(made) > 50
     assert [place for place, found in made if not found] == [], "no template can be read there"
     assert [(place, text) for place, found in made for text in found if catalogue().gettext(text) == text] == []
@@ -201,8 +210,8 @@ def test_every_message_is_known_in_chinese():
 def test_the_catalogue_knows_nothing_that_nobody_says():
     said = {text for _, found in templates() for text in found} | {ABOUT, HINTED, LISTED}
     said |= {os.strerror(number).lower() for number in (errno.ENOENT, errno.ENOSPC)}
-    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
-        said |= {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    for tree in trees().values():
+        said |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     assert [entry.id for entry in po_file() if entry.id and entry.id not in said] == []
 
 

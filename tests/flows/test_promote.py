@@ -56,7 +56,7 @@ def test_the_first_champion_and_the_next(made: Path, client: mlflow.MlflowClient
     assert (first.returncode, aliases(client)) == (0, (2, None, None)), first.stderr
     assert told(first) | {"gates": []} == {
         "style": "cel", "model": MODEL, "version": 2, "champion_before": None, "verdict": "promoted", "gates": [],
-        "reason": "passed 1 gates",
+        "reason": "passed 1 gates", "message": {"template": "passed {count} gates", "values": {"count": 1}},
     }  # fmt: skip
 
     assert register_lite(made, 0.98) == 3

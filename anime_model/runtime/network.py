@@ -35,10 +35,9 @@ class Network:
         in memory meanwhile, where that is not the photo. Raises `ModelError`.
         """
         cut = self.plan(*photo.shape[:2], held)
-        enlarged = held is not None and (cut is not None or held > MANY * photo.shape[0] * photo.shape[1])
-        run = partial(self.run, release=True) if enlarged else self.run
         if cut is None:
-            return finish(photo, stylize_whole(photo, run))
+            enlarged = held is not None and held > MANY * photo.shape[0] * photo.shape[1]
+            return finish(photo, stylize_whole(photo, partial(self.run, release=True) if enlarged else self.run))
         wide = photo.shape[1] > photo.shape[0]
         made = np.empty_like(photo)
         source, target = turned(photo, wide), turned(made, wide)
@@ -49,7 +48,9 @@ class Network:
         def read(start: int, into: np.ndarray) -> None:
             into[:] = source[start : start + len(into)]
 
-        stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide, run))
+        stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide))
+        if held is not None:  # its enlargement needs the memory; once for all tiles, since each would ask for it again
+            self.run(np.zeros((8, 8, 3), np.uint8), release=True)
         return made
 
     def plan(self, height: int, width: int, held: int | None = None) -> Cut | None:
@@ -59,12 +60,10 @@ class Network:
             return None
         return plan(max(height, width), min(height, width), radius, most)
 
-    def tile(
-        self, photo: np.ndarray, finish: Finish, wide: bool, run: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> np.ndarray:
-        """One padded tile, with its transparency if it has any, as it lies in the band; by `run` if it is given."""
+    def tile(self, photo: np.ndarray, finish: Finish, wide: bool) -> np.ndarray:
+        """One padded tile, with its transparency if it has any, as it lies in the band."""
         upright = turned(photo, wide)
-        made = finish(upright[..., :3], (run or self.run)(upright[..., :3]))
+        made = finish(upright[..., :3], self.run(upright[..., :3]))
         return turned(np.concatenate([made, upright[..., 3:]], axis=2), wide)
 
     def run(self, photo: np.ndarray, release: bool = False) -> np.ndarray:

@@ -44,8 +44,9 @@ from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
 from anime_model.training.critic import Critic
 from anime_model.training.gate_cost import GateCost
-from anime_model.training.imitation import MAPS, Learner, Made, PictureLoss, pooled_pairs
+from anime_model.training.imitation import MAPS, Learner, PictureLoss, pooled_pairs
 from anime_model.training.loop import Scalars
+from anime_model.training.losses import Made
 from anime_model.training.views import Views
 
 REPLACED = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from anime_model.compression.norms import batch_norms
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.generator import Generator
 from anime_model.recipes.distillation import DistillSettings
 from anime_model.training import losses
-from anime_model.training.critic import Critic, Made
+from anime_model.training.critic import Critic
 from anime_model.training.data import Pictures, Sampler
 from anime_model.training.drawn import Drawings, DrawnSampler
 from anime_model.training.gate_cost import GateCost
@@ -194,7 +193,7 @@ class _DistillationStep:
         chosen = torch.from_numpy(lots < self.settings.reference_share).to(anime.device)
         return torch.where(chosen[:, None, None, None], drawn, anime)
 
-    def _picture(self, made: Tensor, target: Tensor) -> Made:
+    def _picture(self, made: Tensor, target: Tensor) -> losses.Made:
         """The weighted distances of the pictures, with the critic's turn of their gradient if there is one."""
         if not self.critic:
             return self._distance(made, target)
@@ -202,20 +201,15 @@ class _DistillationStep:
         total, parts = self.critic.with_share(made, lambda picture: self._distance(picture, target))
         return total, parts | {"critic": unsure}
 
-    def _distance(self, made: Tensor, target: Tensor) -> Made:
+    def _distance(self, made: Tensor, target: Tensor) -> losses.Made:
         """The weighted sum of pixel, content, style, edge and colour losses, and the parts that have a weight."""
-        settings, parts = self.settings, {"pixel": F.l1_loss(made, target)}
-        if self._weight("content") or self._weight("style"):
-            with torch.no_grad(), self.fabric.autocast():
-                wanted_maps = self.perceptual(target)
-            with self.fabric.autocast():
-                made_maps = self.perceptual(made)
-            parts["content"] = losses.content(made_maps, wanted_maps, settings.content_layers)
-            parts["style"] = losses.style_paired(made_maps, wanted_maps, settings.style_layers)
-        for key, loss in (("edges", losses.edges), ("colour", losses.tint)):
-            if self._weight(key):
-                parts[key] = loss(made, target)
+        layers = self.settings.content_layers, self.settings.style_layers
+        parts = losses.distances(made, target, self.settings.weights, self._maps, layers)
         return torch.stack([self._weight(key) * value for key, value in parts.items()]).sum(), parts
+
+    def _maps(self, pictures: Tensor) -> losses.Maps:
+        with self.fabric.autocast():
+            return self.perceptual(pictures)
 
     def _weight(self, key: str) -> float:
         return self.settings.weights.get(key, 0.0)

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from anime_model.compression.family import Choice, Family, sandwich
 from anime_model.training.gate_cost import GateCost
-from anime_model.training.imitation import Learner, Made, Pair, PictureLoss
-from anime_model.training.losses import Maps
+from anime_model.training.imitation import Learner, Pair, PictureLoss
+from anime_model.training.losses import Made, Maps
 
 RATE = 1e-3
 GATE_COST = 0.3  # weight, as for a network alone

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from anime_model.networks.discriminator import DetailDiscriminator
 from anime_model.training import losses
+from anime_model.training.losses import Made
 from anime_model.training.together import mean_over_processes
-
-Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 
 
 class Critic:

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from anime_model.networks.generator import Generator
-
-Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
+from anime_model.training.losses import Made
 
 
 class GateCost:

@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from anime_model.training import losses
 from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
+from anime_model.training.losses import Made
 from anime_model.training.views import Views, random_part
 
-Made = tuple[Tensor, dict[str, Tensor]]  # a loss and its parts, scalars
 Pair = tuple[Tensor, Tensor]  # photos and wanted pictures, [N, 3, H, W] in [-1, 1]
 WHOLE = 576  # pixels a side of the largest picture that is drawn whole for a pool
 MAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # of the perceptual network, for `PictureLoss`

@@ -1,5 +1,7 @@
 """Losses of AnimeGANv2 and of distillation. Pictures are [N, 3, H, W] in [-1, 1]; every loss is a scalar."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -8,6 +10,8 @@ from anime_model.training.together import mean_over_processes
 from anime_model.training.yuv import to_yuv
 
 Maps = dict[str, Tensor]
+Parts = dict[str, Tensor]  # of a loss, scalars without their weights
+Made = tuple[Tensor, Parts]  # a loss and its parts
 
 
 def gram(features: Tensor) -> Tensor:
@@ -76,6 +80,31 @@ def edges(made: Tensor, wanted: Tensor) -> Tensor:
 def tint(made: Tensor, wanted: Tensor, side: int = 8) -> Tensor:
     """Mean absolute error of the means over squares of `side` pixels: a cast that is small in each pixel, and wide."""
     return F.avg_pool2d(made - wanted, side).abs().mean()
+
+
+def distances(
+    made: Tensor,
+    wanted: Tensor,
+    weights: Mapping[str, float],
+    maps_of: Callable[[Tensor], Maps],
+    layers: tuple[tuple[str, ...], tuple[str, ...]],
+) -> Parts:
+    """How far made pictures are from the wanted ones: pixel L1 and what else has a weight in `weights`.
+
+    Those may be content and paired Gram style of the maps that `maps_of` a perceptual network gives, on the first and
+    the second of `layers`, and edges and colour.
+    """
+    parts = {"pixel": F.l1_loss(made, wanted)}
+    if weights.get("content") or weights.get("style"):
+        made_maps = maps_of(made)
+        with torch.no_grad():
+            wanted_maps = maps_of(wanted)
+        parts["content"] = content(made_maps, wanted_maps, layers[0])
+        parts["style"] = style_paired(made_maps, wanted_maps, layers[1])
+    for key, loss in (("edges", edges), ("colour", tint)):
+        if weights.get(key):
+            parts[key] = loss(made, wanted)
+    return parts
 
 
 def total_variation(picture: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from anime_model.networks.generator import Generator
 from anime_model.recipes.pairs import PairsSettings
@@ -63,18 +62,13 @@ class _PairsStep:
         update_average(self.average, self.student.module, step, settings.average)
         return {key: value.detach() for key, value in parts.items()} | {"loss": total.detach()}
 
+    def _maps(self, pictures: Tensor) -> losses.Maps:
+        with self.fabric.autocast():
+            return self.perceptual(pictures)
+
     def _parts(self, made: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-        parts = {"pixel": F.l1_loss(made.float(), wanted)}
-        if self.settings.weights.get("content") or self.settings.weights.get("style"):
-            with self.fabric.autocast():
-                made_maps = self.perceptual(made)
-                with torch.no_grad():
-                    wanted_maps = self.perceptual(wanted)
-            parts["content"] = losses.content(made_maps, wanted_maps, self.settings.content_layers)
-            parts["style"] = losses.style_paired(made_maps, wanted_maps, self.settings.style_layers)
-        for key, loss in (("edges", losses.edges), ("colour", losses.tint)):
-            if self.settings.weights.get(key):
-                parts[key] = loss(made.float(), wanted)
+        layers = self.settings.content_layers, self.settings.style_layers
+        parts = losses.distances(made.float(), wanted, self.settings.weights, self._maps, layers)
         if self.gate:
             parts["gate"] = self.gate.opened()
         return parts

@@ -11,7 +11,8 @@ lent for minutes, or one core of a CPU for hours. WHAT is
            `--least` times, that are slices of it (`anime_model/compression/family.py`); a family goes on.
 
 Views of the photos are drawn as the training goes (`anime_model/training/views.py`), and so are their targets: on a GPU
-for every step, on a CPU into a pool of whole pictures that is renewed a few at a time.
+for every step, on a CPU into a pool of whole pictures that is renewed a few at a time. A teacher whose norms see the
+whole picture learns from the pool's pictures whole, one in each step; the others from `--batch` parts of `--crop` px.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def train_teacher(room: Room) -> None:
     if options.gate:
         teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
-    pairs, with_cost = _pairs(room), _gate_cost(room, teacher)
+    pairs, with_cost = _pairs(room, whole=teacher.arch.norm == "group"), _gate_cost(room, teacher)
     draw = torch.compile(teacher) if options.compile else teacher
 
     def step(done: float) -> Made:
@@ -251,12 +252,12 @@ def _grown(room: Room) -> Family:
     return grow(lite.to(room.device), room.wanted, room.fixed(), options.least, options.most)
 
 
-def _pairs(room: Room) -> Callable[[], tuple[Tensor, Tensor]]:
+def _pairs(room: Room, whole: bool = False) -> Callable[[], tuple[Tensor, Tensor]]:
     options = room.options
     if room.device.type != "cpu":
         return lambda: (photo := room.photos(), room.wanted(photo))
 
-    return pooled_pairs(room.views, room.wanted, options.pool, options.batch, options.crop)
+    return pooled_pairs(room.views, room.wanted, options.pool, options.batch, options.crop, whole)
 
 
 def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:

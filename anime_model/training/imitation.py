@@ -161,21 +161,35 @@ class Pool:
         self._pairs += [_levels(torch.cat(self._draw())) for _ in range(count)]
         del self._pairs[: max(0, len(self._pairs) - self.size)]
 
-    def batch(self, count: int, crop: int) -> Pair:
-        """Random parts of random pairs, mirrored half of the time: two [count, 3, crop, crop] in [-1, 1]."""
+    def _count_batch(self) -> None:
         if self._batches % 10 == 9:
             self._add(self.renew)
         self._batches += 1
+
+    def batch(self, count: int, crop: int) -> Pair:
+        """Random parts of random pairs, mirrored half of the time: two [count, 3, crop, crop] in [-1, 1]."""
+        self._count_batch()
         chosen = torch.randint(len(self._pairs), (count,)).tolist()
         parts = [random_part(self._pairs[place], crop, crop) for place in chosen]
         photo, wanted = torch.stack(parts, 1).float() / 127.5 - 1
         return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
 
+    def whole(self) -> Pair:
+        """One random pair as it is, mirrored half of the time: [1, 3, H, W] in [-1, 1]."""
+        self._count_batch()
+        pair = self._pairs[int(torch.randint(len(self._pairs), ()))]
+        pair = pair.flip(3) if torch.rand(()) < 0.5 else pair
+        return tuple((pair[:, None].float() / 127.5 - 1).unbind())
+
 
 def pooled_pairs(
-    views: Views, wanted: Callable[[Tensor], Tensor], size: int, batch: int, crop: int
+    views: Views, wanted: Callable[[Tensor], Tensor], size: int, batch: int, crop: int, whole: bool = False
 ) -> Callable[[], Pair]:
-    """Batches of `batch` parts of `crop` pixels out of a pool of `size` whole views and what they become."""
+    """Batches of `batch` parts of `crop` pixels out of a pool of `size` whole views and what they become.
+
+    `whole` gives one whole view at a time, sides from `crop` to `WHOLE`, for a network whose norms see the whole
+    picture: of a part it would make another picture than of the whole that the target was drawn from.
+    """
 
     def draw() -> Pair:
         photo = views.whole(crop, WHOLE)
@@ -184,7 +198,8 @@ def pooled_pairs(
     pool = Pool(draw, size, max(1, size // 4), renew=1)
 
     def pairs() -> Pair:
-        photo, made = (side.contiguous(memory_format=torch.channels_last) for side in pool.batch(batch, crop))
+        pair = pool.whole() if whole else pool.batch(batch, crop)
+        photo, made = (side.contiguous(memory_format=torch.channels_last) for side in pair)
         return photo, made
 
     return pairs

@@ -37,13 +37,14 @@ from anime_model.reference.opening import NetworkError, file_md5
 from anime_model.reference.probe import open_reference
 from flows.machine import hashes
 from flows.runs.console import Passing, guarded
+from flows.starting import Start, nearest, starts
 
 FEWEST = 8  # photos
 STAND_INS = 40  # of the network's own pictures, where there are no frames
-START = "models/start.safetensors"  # draws photos in no style: a teacher that begins there draws from its first step
 SCALES = ((0.8, 1.15, 1.6), (0.9, 1.4), (1.0,))  # at which the network draws: as many as its share of the time allows
 DRAWING = 0.2  # that share, which comes on top
-SHARES = {"teacher": 0.25, "replace_convs": 0.1, "prune": 0.03, "distill": 0.45, "quantize": 0.02}  # of the time
+SHARES = {"teacher": 0.25, "replace_convs": 0.0, "distill": 0.55, "quantize": 0.02}  # of the time
+LEAST = 10  # steps of every stage
 CRITIC = 0.3  # in the last distillation, where it has some time to learn
 ENOUGH = 1000  # steps for a critic
 FIXED = yaml.safe_load("""
@@ -51,20 +52,16 @@ seed: 1
 perceptual: embedded
 distillation:
   batch: 2
-  weights: {pixel: 4.0, content: 1.0, style: 0.2, edges: 2.0, colour: 4.0, feature: 0.3}
-  reference_share: 0.5
+  weights: {pixel: 4.0, content: 1.0, style: 0.2, edges: 2.0, colour: 4.0, feature: 0.3, gate: 0.3}
+  reference_share: 0.75
   content_layers: [relu1_1, relu2_1, relu3_1]
   style_layers: [relu2_1, relu3_1]
 replace_convs:
   layers: [a2, b0, b1, c0, c5, d0, d1, e0, e1, e2]
-  kernels: {a0: 5, e2: 3}
-  upsample: half_pixel
-  stem: strided
-prune: {budget: macs, keep: 0.2, group_keep: 0.25, rounds: 3, round_to: 16}
+  detail: gated
 quantize: {calibration: 12, psnr: 44}
 """)
-# No gate: hours of training close one again, until then pictures are the photos.
-PAIRED = {"pixel": 4.0, "content": 1.0, "style": 0.2, "edges": 2.0, "colour": 4.0}
+PAIRED = {"pixel": 4.0, "content": 1.0, "style": 0.2, "edges": 2.0, "colour": 4.0, "gate": 0.3}
 
 
 class JourneyError(ValueError):
@@ -162,14 +159,18 @@ def write_recipe(name: str, reference: PublishedNetwork, hints: dict, folder: Pa
     """recipes/NAME.yaml, its steps after timing a few. What is there for the same work is kept: nothing runs again."""
     path, mark = WORKSPACE / f"recipes/{name}.yaml", folder / "journey.json"
     network, crop = reference.network.path, crop_of(folder / "photos/train")
+    models = starts()
     work = {"md5": file_md5(network), "hints": hints, "crop": crop, "minutes": minutes, "network": str(network)}
+    work["starts"] = {start.style: [md5 for _, md5 in start.pins()] for start in models}
     if path.exists() and json.loads(mark.read_text() or "{}") == work:
         return path
     if path.exists() and not path.read_text().startswith("# Written by"):
         raise JourneyError(f"{path} is another recipe; give another --name")
     seconds = minutes * 60
-    steps = fitting(pace(recipe_of(name, work, dict.fromkeys(SHARES, 1)), folder), seconds)
-    content = recipe_of(name, work, steps)
+    start, far = nearest(reference, picture_files(folder / "photos/train"), models)
+    print(f"begins from {start.style}, whose pictures are nearest: {far:.1f} levels; models/README.md has its terms")
+    steps = fitting(pace(recipe_of(name, work, start, dict.fromkeys(SHARES, 1)), folder), seconds)
+    content = recipe_of(name, work, start, steps)
     content["teacher"]["scales"] = list(scales_for(reference, folder / "photos/train", crop + 32, seconds))
     parse_recipe(content)
     head = f"# Written by `anime compress` for {network.name}: about {minutes:g} minutes of this machine.\n"
@@ -221,22 +222,23 @@ def pace(content: dict, folder: Path) -> dict[str, float]:
 
 
 def fitting(times: dict[str, float], seconds: float) -> dict[str, int]:
-    """Steps of every stage, so that each takes its share of the time; ten at least."""
+    """Steps of every stage, so that each takes its share of the time; `LEAST` at least."""
     per_step = {stage: times["teacher" if stage == "teacher" else "student"] for stage in SHARES}
-    return {stage: max(10, min(20_000, round(share * seconds / per_step[stage]))) for stage, share in SHARES.items()}
+    return {stage: max(LEAST, min(20_000, round(share * seconds / per_step[stage]))) for stage, share in SHARES.items()}
 
 
-def recipe_of(name: str, work: dict, steps: dict[str, int]) -> dict:
+def recipe_of(name: str, work: dict, start: Start, steps: dict[str, int]) -> dict:
     crop, given = work["crop"], {key: value for key, value in work["hints"].items() if value}
     crops = sorted({max(32, crop * part // 8 // 4 * 4) for part in (5, 6, 8)})
     threads, base = cores_here(), f"data/{name}"
     sections = {key: dict(value) for key, value in FIXED.items() if isinstance(value, dict)}
     sections["distillation"] |= {"crop": crop}
-    rates = {"replace_convs": 2e-3, "prune": 1e-3, "distill": 1e-3, "quantize": 1e-4}
+    (teacher, teacher_md5), (student, student_md5) = start.pins()
+    rates = {"replace_convs": 2e-3, "distill": 1e-3, "quantize": 1e-4}
     for stage, rate in rates.items():
         tune = {"steps": steps[stage], "rate": rate, **({} if stage == "replace_convs" else {"freeze_norm": True})}
         sections[stage] = {**sections.get(stage, {}), "fine_tune": tune}
-    sections["prune"] |= {"sparsity_steps": steps["prune"]}
+    sections["prune"] = {"import_file": {name: student}, "import_md5": {name: student_md5}, "fine_tune": {"steps": 1}}
     if steps["distill"] >= ENOUGH:
         sections["distill"]["fine_tune"]["critic"] = CRITIC
     return {
@@ -247,8 +249,8 @@ def recipe_of(name: str, work: dict, steps: dict[str, int]) -> dict:
         "training": {"accelerator": "auto", "threads": threads, "precision": "auto"},
         "teacher": {
             "width": 1.0,
-            "warm_start": START,
-            "warm_start_md5": hashes.file_md5(WORKSPACE / START),
+            "warm_start": teacher,
+            "warm_start_md5": teacher_md5,
             "crop": crop,
             "reference": {name: work["network"]},
             "reference_md5": {name: work["md5"]},

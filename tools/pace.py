@@ -14,10 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from anime_model.compression.distillation import Lesson, distill
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.generator import Generator, with_gate
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import write_picture
@@ -74,8 +76,15 @@ def student_step(recipe: Recipe, folder: Path) -> float:
     settings = replace(recipe.distill.fine_tune, steps=STEPS)
     teacher = Generator(animeganv2(recipe.teacher.width)).eval()
     lesson = Lesson(teacher, noise(folder / "noise", settings.crop), load_perceptual(recipe.perceptual, LAYERS))
-    student = replace_convs(teacher, recipe.replace_convs, lesson.photos.fixed(1, settings.crop))
+    student = student_of(recipe, teacher, lesson.photos.fixed(1, settings.crop))
     return timed(recipe, folder, lambda use: distill("pace", student, lesson, settings, use))
+
+
+def student_of(recipe: Recipe, teacher: Generator, photos: Tensor) -> Generator:
+    """The network that is imported in place of a pruned one; else the separable one, which is the largest student."""
+    for file in recipe.prune.import_file.values():
+        return load_generator(Path(file))
+    return replace_convs(teacher, recipe.replace_convs, photos)
 
 
 def timed(recipe: Recipe, folder: Path, train: Callable[[Training], object]) -> float:

@@ -11,17 +11,19 @@ import yaml
 from onnx import helper
 
 from anime_app.cli.command import main as anime
-from anime_model.networks.architecture import animeganv2
+from anime_model.networks.checkpoint import load_generator
 from anime_model.pictures.arrays import write_picture
 from anime_model.recipes.recipe import parse_recipe
 from anime_model.reference.probe import open_reference
 from anime_model.training.teacher import starting_generator
 from flows import journey
+from flows.starting import Start
 from tasks.shared.pins import check_pin
 from tests.flows.forked import forking_python
 from tests.tiny_onnx import foreign_model
 
 ROOT = Path(__file__).parents[2]
+START = Start("shinkai")
 WORK = {"md5": "0" * 32, "hints": {"values": "", "layout": "nhwc", "multiple": 0}, "crop": 128, "network": "/x/a.onnx"}
 
 
@@ -64,22 +66,24 @@ def test_the_recipe_is_right_and_holds_the_steps(crop):
     steps = journey.fitting({"teacher": 0.5, "student": 0.1}, 3600)
     assert steps["teacher"] == round(0.25 * 3600 / 0.5)
     assert sum(steps[key] * (0.5 if key == "teacher" else 0.1) for key in steps) < 3600
-    content = yaml.safe_load(yaml.safe_dump(journey.recipe_of("mine", WORK | {"crop": crop}, steps)))
+    content = yaml.safe_load(yaml.safe_dump(journey.recipe_of("mine", WORK | {"crop": crop}, START, steps)))
     recipe = parse_recipe(content)
     assert recipe.teacher.pairs.crops[-1] == recipe.distill.fine_tune.crop == crop
     assert recipe.teacher.pairs.steps == steps["teacher"]
     assert recipe.teacher.reference_hints["mine"].layout == "nhwc"
-    assert recipe.replace_convs.detail == "drawn", "minutes do not close a gate, and pictures stay photos"
-    assert "gate" not in {*recipe.teacher.pairs.weights, *recipe.distillation.weights}
     assert recipe.distill.fine_tune.critic > 0 == recipe.quantize.fine_tune.critic
+    assert recipe.replace_convs.fine_tune.steps == journey.LEAST, "its network is not the one that goes on"
 
 
-def test_a_teacher_begins_where_it_draws_already():
-    """Its warm start fits the recipe: it is a file of the project, and pinned."""
-    recipe = parse_recipe(journey.recipe_of("mine", WORK, dict.fromkeys(journey.SHARES, 10)))
-    start = ROOT / recipe.teacher.warm_start
-    check_pin("teacher.warm_start", "teacher.warm_start_md5", start, recipe.teacher.warm_start_md5)
-    assert starting_generator(replace(recipe.teacher, warm_start=str(start)), None).arch == animeganv2(1.0)
+def test_teacher_and_student_begin_where_they_draw_already():
+    """Both are files of the project that fit the recipe, are pinned, and whose gates cost something."""
+    recipe = parse_recipe(journey.recipe_of("mine", WORK, START, dict.fromkeys(journey.SHARES, 10)))
+    teacher, student = ROOT / recipe.teacher.warm_start, ROOT / recipe.prune.import_file["mine"]
+    check_pin("teacher.warm_start", "teacher.warm_start_md5", teacher, recipe.teacher.warm_start_md5)
+    check_pin("prune.import_file", "prune.import_md5", student, recipe.prune.import_md5["mine"])
+    begun = starting_generator(replace(recipe.teacher, warm_start=str(teacher)), None)
+    assert begun.arch.detail == load_generator(student).arch.detail == recipe.replace_convs.detail == "gated"
+    assert recipe.teacher.pairs.weights["gate"] > 0 < recipe.distillation.weights["gate"]
     assert recipe.distill.fine_tune.critic == 0, "a critic that learns for ten steps leads astray"
 
 

@@ -238,7 +238,7 @@ def recipe_of(name: str, work: dict, start: Start, steps: dict[str, int]) -> dic
     for stage, rate in rates.items():
         tune = {"steps": steps[stage], "rate": rate, **({} if stage == "replace_convs" else {"freeze_norm": True})}
         sections[stage] = {**sections.get(stage, {}), "fine_tune": tune}
-    sections["prune"] = {"import_file": {name: student}, "import_md5": {name: student_md5}, "fine_tune": {"steps": 1}}
+    sections["prune"] = {"import_file": {name: student}, "import_md5": {name: student_md5}}
     if steps["distill"] >= ENOUGH:
         sections["distill"]["fine_tune"]["critic"] = CRITIC
     return {

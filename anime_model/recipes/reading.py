@@ -76,7 +76,9 @@ def parse(content: object, kind: type[T]) -> T:
     shared = content.get("distillation") or {}
     if not isinstance(shared, Mapping):
         raise RecipeError("distillation: expected a section with keys of its own")
-    completed = {str(key): _with_shared(section, shared) for key, section in content.items()}
+    learning = [name for name in _keys(kind, []) if "fine_tune" in _keys(kind, [name])] if shared else []
+    completed = {str(key): section for key, section in content.items()}
+    completed |= {name: _with_shared(completed[name], shared) for name in learning if name in completed}
     try:
         return TypeAdapter(kind).validate_python(completed)
     except ValidationError as error:
@@ -84,9 +86,9 @@ def parse(content: object, kind: type[T]) -> T:
 
 
 def _with_shared(section: object, shared: Mapping[str, Any]) -> object:
-    """A section whose `fine_tune` is completed by what all distillations share."""
-    if isinstance(section, Mapping) and isinstance(section.get("fine_tune"), Mapping):
-        return {**section, "fine_tune": {**shared, **section["fine_tune"]}}
+    """A section whose `fine_tune`, given or not, is completed by what all distillations share."""
+    if isinstance(section, Mapping) and isinstance(section.get("fine_tune", {}), Mapping):
+        return {**section, "fine_tune": {**shared, **section.get("fine_tune", {})}}
     return section
 
 

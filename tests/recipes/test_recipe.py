@@ -280,6 +280,17 @@ def test_what_is_shared_is_named_where_it_stands():
         parse_recipe(changed("distillation.kl_share", 2))
 
 
+def test_what_is_shared_reaches_stages_that_say_nothing_of_their_own():
+    """A stage without `fine_tune` trained with the defaults in place of what the recipe says."""
+    content = changed("distillation.crop", 64)
+    for stage in ("replace_convs", "prune", "distill", "quantize"):
+        content[stage].pop("fine_tune", None)
+    recipe = parse_recipe(content)
+    for stage in (recipe.replace_convs, recipe.prune, recipe.distill, recipe.quantize):
+        assert stage.fine_tune.crop == 64
+        assert stage.fine_tune.weights == recipe.distillation.weights
+
+
 STAGES = {
     "generate": GenerateStage,
     "prepare": PrepareStage,

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,13 @@ def stage_modules() -> tuple[list[str], list[str]]:
 
 def make_python(folder: Path, **environment: str) -> Path:
     """A `python` whose stages are forked. What they export alike is traced once: see `tests/exports.py`."""
-    shared, stages = stage_modules()
-    environment |= {"GRAPHS": str(graphs_folder())}
-    return python_with(folder, dict.fromkeys(stages, start_server([*shared, KNOWN_GRAPHS], **environment)))
+    return python_with(folder, dict.fromkeys(stage_modules()[1], _stage_server(**environment)))
+
+
+@cache
+def _stage_server(**environment: str) -> str:
+    """One for all that ask for the same environment."""
+    return start_server([*stage_modules()[0], KNOWN_GRAPHS], GRAPHS=str(graphs_folder()), **environment)
 
 
 @pytest.fixture(scope="session")

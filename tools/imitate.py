@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from anime_model.compression.distillation import Adapters, feature_matching, freeze_norms, with_kl
 from anime_model.compression.family import Family, as_network
-from anime_model.compression.family_file import FAMILY, grow, open_family
+from anime_model.compression.family_file import FAMILY, grow, open_family, resized
 from anime_model.compression.family_training import GATE_COST, RATE
 from anime_model.compression.family_training import train_family as learn_family
 from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
@@ -175,9 +175,7 @@ def _with_hints(total: Tensor, parts: dict[str, Tensor], mine: losses.Maps, hint
 
 def polish(room: Room) -> None:
     options = room.options
-    given = load_generator(options.start)
-    if options.gate:
-        given = with_gate(given)
+    given = _started(room)
     if options.narrow:
         given = narrow(given.to(room.device), room.wanted, room.fixed(), _widths(options.narrow)).cpu()
     lite, arch = fold_batch_norm(given).to(room.device), given.arch
@@ -197,6 +195,15 @@ def polish(room: Room) -> None:
         save(options.out / "polished.safetensors", unfold_batch_norm(copy.deepcopy(average).cpu(), arch), options)
 
     room.learner("polished", lite, step, options.rate or 1e-3, keep=keep).run(options.seconds)
+
+
+def _started(room: Room) -> Generator:
+    options = room.options
+    if options.times:
+        given = resized(options.start, options.times, room.wanted, room.fixed())
+    else:
+        given = load_generator(options.start)
+    return with_gate(given) if options.gate else given
 
 
 def _gate_cost(room: Room, network: Generator) -> Callable[[Tensor, dict[str, Tensor]], Made]:
@@ -306,6 +313,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--rate", type=float, help="learning rate at the start")
+    parser.add_argument(
+        "--times",
+        type=float,
+        help="polish: widths at the start, times those of --start: 1.75, or 0.25 of a family",
+    )
     parser.add_argument("--batch", type=int, default=3)
     parser.add_argument("--crop", type=int, default=256)
     parser.add_argument("--keep", type=float, default=0.19, help="lite: share of the multiply-adds that is left")

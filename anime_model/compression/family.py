@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from anime_model.compression.importance import collect_statistics
 from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import channel_groups
-from anime_model.networks.architecture import Architecture, ArchitectureError, Layer
+from anime_model.networks.architecture import WIDTH_STEP, Architecture, ArchitectureError, Layer
 from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm
 
 LATE = ("e0", "e1", "e2")  # the layers whose kernel may grow: texture and lines are made there
@@ -41,7 +41,7 @@ class Space:
     choices: Mapping[str, tuple[int, ...]]
 
     @classmethod
-    def around(cls, arch: Architecture, least: float, most: float, step: int = 8) -> Self:
+    def around(cls, arch: Architecture, least: float, most: float, step: int = WIDTH_STEP) -> Self:
         """Widths from `least` to `most` times those of `arch`, in multiples of `step`; late kernels of 3, 5 and 7."""
         groups, choices = {}, {}
         for name, layer in arch.layers.items():
@@ -91,6 +91,24 @@ class Space:
     def end(self, place: int) -> Choice:
         """The smallest member (0) or the largest (-1)."""
         return {key: offered[place] for key, offered in self.choices.items()}
+
+    def times(self, factor: float, arch: Architecture) -> Choice:
+        """The member whose widths are nearest to `factor` times those of `arch`: all its blocks, the least kernels.
+
+        The greatest kernels where `factor` is above 1: there is time for them. Raises `ArchitectureError` where a width
+        is so far from what the family offers that the member would be another one than was asked for.
+        """
+        whole, found = self.choice_of(arch), dict(self.end(-1 if factor > 1 else 0))
+        found |= {key: self.choices[key][-1] for key in found if key == DEPTH}
+        for key, offered in self.choices.items():
+            if key != DEPTH and not key.endswith(".kernel"):
+                wanted = whole[key] * factor
+                found[key] = min(offered, key=lambda width: abs(width - wanted))
+                if abs(found[key] - wanted) > WIDTH_STEP:
+                    raise ArchitectureError(
+                        f"{factor:g} times {key} is {wanted:.0f} channels; the family has {offered[0]} to {offered[-1]}"
+                    )
+        return found
 
     def random(self, source: random.Random) -> Choice:
         """A member whose parts are about as wide as each other, half of the time: those are what a search ends at."""

@@ -70,9 +70,9 @@ def measure(count: int) -> dict[str, float | int | bool | list[float] | None]:
 def run(root: Path) -> tuple[float, float, int]:
     """Seconds in all, seconds until Prefect's server was up, and how many stages were found unchanged."""
     began, up, cached = time.monotonic(), 0.0, 0
-    command = [sys.executable, "-u", "-m", "flows.compress"]
+    command, settings = [sys.executable, "-m", "flows.compress"], environment() | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command, cwd=root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=root, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         said = []
         for line in process.stdout:

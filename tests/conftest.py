@@ -26,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = in_order(items, os.environ.get("TEST_ORDER", ""))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    from tests.scheduling import scheduler  # needs pytest-xdist
+
+    return scheduler(config, log)
+
+
 @pytest.fixture(autouse=True)
 def _the_process_is_as_before() -> Iterator[None]:
     """One seed for every test, and no more threads than this process may use: waiting for a core costs minutes."""

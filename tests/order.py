@@ -1,4 +1,7 @@
-"""The order of test files: with two workers, a long file that begins last makes one of them wait for minutes."""
+"""The order of test files: with two workers, a long file that begins last makes one of them wait for minutes.
+
+And which files one worker runs: what each of them needs takes a worker many seconds of a processor to start.
+"""
 
 import random
 from collections.abc import Sequence
@@ -7,28 +10,38 @@ from pathlib import Path
 from typing import Protocol
 
 TESTS = Path(__file__).parent
+# Files of one worker, by what they share: it would be started once more for each worker that runs one of them.
+UNITS = (
+    (  # Prefect's server, and the servers that flows, DVC and comparisons are forked from
+        "flows/test_promote.py",
+        "flows/test_compress.py",
+        "benchmarks/test_rerun.py",
+        "flows/pipeline/test_source_data.py",
+        "flows/pool/test_refusals.py",
+        "flows/test_journey.py",
+    ),
+    (  # the server that stages are forked from
+        "tasks/test_pipeline.py",
+        "tasks/test_resume.py",
+        "tasks/test_reference.py",
+        "tasks/test_entry_points.py",
+    ),
+)
 # Every file that takes more than about 5 seconds, the longest first; `pytest --durations=60` tells which do.
 LONGEST = (
-    "tasks/test_pipeline.py",
-    "flows/test_promote.py",
-    "flows/test_compress.py",
-    "tasks/test_resume.py",
+    *UNITS[0],
+    *UNITS[1],
     "studio/test_server.py",
     "compression/test_grid.py",
-    "benchmarks/test_rerun.py",  # what it needs, the first file makes: beside it, it would only wait
-    "flows/pipeline/test_source_data.py",
     "compression/test_export.py",
     "training/test_together.py",
     "flows/test_search.py",
-    "flows/pool/test_refusals.py",
     "compression/test_family.py",
     "flows/registry/test_following.py",
     "flows/registry/test_versions.py",
     "report/test_evaluate.py",
     "flows/runs/test_server.py",
     "tasks/test_dependencies.py",
-    "tasks/test_reference.py",
-    "tasks/test_entry_points.py",
     "runtime/test_stylizer.py",
     "compression/test_known_graphs.py",
     "flows/pipeline/test_run_stage.py",
@@ -59,6 +72,13 @@ def in_order(tests: Sequence[Test], wanted: str) -> list[Test]:
         return _shuffled(tests, int(wanted))
     ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
     return sorted(tests, key=lambda test: ranks.get(test.path, len(ranks)))
+
+
+def unit_of(test: str) -> str:
+    """The file that stands for all whose tests one worker runs with `test`, which is named as pytest names it."""
+    file = test.split("::", 1)[0]
+    names = ((unit[0], f"{TESTS.name}/{name}") for unit in UNITS for name in unit)
+    return next((f"{TESTS.name}/{first}" for first, name in names if name == file), file)
 
 
 def _shuffled(tests: Sequence[Test], seed: int) -> list[Test]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.order import LONGEST, TESTS, in_order
+from tests.order import LONGEST, TESTS, UNITS, in_order, unit_of
 from tests.process_state import put_back
 from tests.support import made_once
 
@@ -47,6 +47,34 @@ def test_a_file_s_tests_stay_together_in_any_order(tests):
     for order in orders:
         assert sorted(order, key=repr) == sorted(tests, key=repr)
         assert all(len({test.path for test in order[start : start + 3]}) == 1 for start in range(0, 12, 3))
+
+
+def test_what_files_share_is_started_by_one_worker():
+    from xdist.scheduler import LoadFileScheduling
+
+    from tests.scheduling import scheduler
+
+    class Config:
+        def __init__(self, dist: str) -> None:
+            self.dist = dist
+
+        def getoption(self, name: str) -> str:
+            return getattr(self, name)
+
+        def getvalue(self, name: str) -> list[str]:
+            assert name == "tx"
+            return ["popen", "popen"]
+
+    files = [name for unit in UNITS for name in unit]
+    assert len(set(files)) == len(files)
+    assert all((TESTS / name).is_file() for name in files)
+    handed_out = scheduler(Config("loadfile"), None)
+    assert isinstance(handed_out, LoadFileScheduling)
+    for unit in UNITS:
+        assert {handed_out._split_scope(f"tests/{name}::test[a::b]") for name in unit} == {f"tests/{unit[0]}"}
+    assert handed_out._split_scope("tests/test_suite.py::test_x") == unit_of("tests/test_suite.py::x::y")
+    assert unit_of("tests/test_suite.py::test_x") == "tests/test_suite.py", "all others by themselves"
+    assert scheduler(Config("load"), None) is None
 
 
 def test_a_variable_that_is_left_is_named_and_put_back(monkeypatch):

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from anime_model.compression.distillation import Adapters, feature_matching, freeze_norms, with_kl
 from anime_model.compression.family import Family, as_network
 from anime_model.compression.family_file import FAMILY, grow, open_family, resized
-from anime_model.compression.family_training import RATE
+from anime_model.compression.family_training import GATE_COST, RATE
 from anime_model.compression.family_training import train_family as learn_family
 from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import BUDGETS, cut, least_widths, narrow
@@ -328,7 +328,7 @@ def _options() -> argparse.Namespace:
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )
     parser.add_argument(
-        "--gate-cost", type=float, default=0.3, help="teacher, polish, family: weight of what a gate lets through"
+        "--gate-cost", type=float, default=GATE_COST, help="teacher, polish, family: weight of what a gate lets through"
     )
     parser.add_argument(
         "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"

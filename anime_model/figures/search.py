@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from anime_model.figures.charts import Frame, Point, log_ticks, text, ticks
 from anime_model.figures.charts import front as best_of
@@ -79,6 +80,20 @@ class Member:
     choice: dict[str, str]
 
 
+class HasFigures(Protocol):
+    """What sizes are chosen by, of a table's row and of a study's trial alike."""
+
+    @property
+    def lpips(self) -> float: ...
+    @property
+    def ms(self) -> float: ...
+    @property
+    def times_faster(self) -> float: ...
+
+
+Judged = TypeVar("Judged", bound=HasFigures)
+
+
 def read_members(path: Path) -> list[Member]:
     """The rows of a search's front.csv or trials.csv, fastest first. Raises `ValueError` with one line, `OSError`."""
     try:
@@ -106,8 +121,8 @@ def front(members: Sequence[Member]) -> list[Member]:
     return best_of(members, lambda member: (member.ms, member.lpips))
 
 
-def chosen(members: Sequence[Member]) -> dict[str, Member]:
-    """For each of `SIZES` the nearest member that is fast enough, where there is one."""
+def chosen(members: Sequence[Judged]) -> dict[str, Judged]:
+    """For each of `SIZES` the nearest member that is fast enough, where there is one; of equally near, the fastest."""
     fast = {name: [one for one in members if one.times_faster >= least] for name, least in SIZES.items()}
     return {name: min(found, key=lambda one: (one.lpips, one.ms)) for name, found in fast.items() if found}
 

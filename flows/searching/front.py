@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from optuna.trial import FrozenTrial
 
 from anime_model.figures.charts import front
-from anime_model.figures.search import SIZES, read_members, search_html
+from anime_model.figures.search import SIZES, chosen, read_members, search_html
 from anime_model.figures.text import fixed
 from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
@@ -31,18 +31,20 @@ class Point:
     trial: int
     lpips: float
     ms: float
+    times_faster: float  # than the teacher, as the tables have it
     bytes: int
     choice: dict[str, int]
 
 
-def _point(trial: FrozenTrial) -> Point:
+def _point(trial: FrozenTrial, teacher: float) -> Point:
     lpips, ms, size = trial.values
-    return Point(trial.number, lpips, ms, int(size), dict(trial.params))
+    return Point(trial.number, lpips, ms, round(teacher / ms, 2), int(size), dict(trial.params))
 
 
 def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
     """Fastest first; on the front no other member is both faster and nearer (bytes are shown, not compared)."""
-    found = sorted((_point(trial) for trial in finished(study)), key=lambda point: (point.ms, point.lpips))
+    trials, teacher = finished(study), float(study.user_attrs[TEACHER])
+    found = sorted((_point(trial, teacher) for trial in trials), key=lambda point: (point.ms, point.lpips))
     return _front(found) if front_only else found
 
 
@@ -52,26 +54,21 @@ def _front(found: list[Point]) -> list[Point]:
 
 def sizes(study: optuna.Study) -> dict[str, Point]:
     """For each of `SIZES` the nearest member that is fast enough, where there is one."""
-    return _sizes(points(study), float(study.user_attrs[TEACHER]))
-
-
-def _sizes(front: list[Point], teacher: float) -> dict[str, Point]:
-    fast = {name: [point for point in front if teacher / point.ms >= times] for name, times in SIZES.items()}
-    return {name: min(found, key=lambda point: point.lpips) for name, found in fast.items() if found}
+    return chosen(points(study))
 
 
 def written(place: Place, study: optuna.Study) -> str:
     """Writes front.csv, trials.csv, front.svg and search.html; the picked sizes as text."""
-    all_points, teacher = points(study, front_only=False), float(study.user_attrs[TEACHER])
+    all_points = points(study, front_only=False)
     if not all_points:
         return "no member was judged"
     best = _front(all_points)
-    found = _sizes(best, teacher)
-    write_table(place.folder / "front.csv", [_row(point, teacher) for point in best])
-    write_table(place.folder / "trials.csv", [_row(point, teacher) for point in all_points])
+    found = chosen(best)
+    write_table(place.folder / "front.csv", [_row(point) for point in best])
+    write_table(place.folder / "trials.csv", [_row(point) for point in all_points])
     write_whole(place.folder / "front.svg", chart(best, found))
     write_whole(place.folder / "search.html", page(place))
-    table = aligned_text([_shown(name, point, teacher) for name, point in found.items()], FIGURES) if found else ""
+    table = aligned_text([_shown(name, point) for name, point in found.items()], FIGURES) if found else ""
     missing = [f"{name}: no member is {times} times faster" for name, times in SIZES.items() if name not in found]
     return "\n".join(
         [*([table] if table else []), *missing, _recorded(place, study.user_attrs[IDENTITY], len(all_points), found)]
@@ -85,14 +82,14 @@ def page(place: Place) -> str:
     return f"{head}{width}{search_html(place.style, read_members(place.folder / 'trials.csv'))}</html>"
 
 
-def _shown(name: str, point: Point, teacher: float) -> dict[str, str]:
-    figures = fixed(4)(point.lpips), fixed(1)(point.ms), fixed(1)(teacher / point.ms), fixed(2)(point.bytes / 1e6)
+def _shown(name: str, point: Point) -> dict[str, str]:
+    figures = fixed(4)(point.lpips), fixed(1)(point.ms), fixed(1)(point.times_faster), fixed(2)(point.bytes / 1e6)
     return dict(zip(("size", *FIGURES), (name, str(point.trial), *figures), strict=True))
 
 
-def _row(point: Point, teacher: float) -> dict[str, float | int | str]:
+def _row(point: Point) -> dict[str, float | int | str]:
     figures = {"trial": point.trial, "lpips": round(point.lpips, 5), "ms": round(point.ms, 3)}
-    return {**figures, "times_faster": round(teacher / point.ms, 2), "bytes": point.bytes, **point.choice}
+    return {**figures, "times_faster": point.times_faster, "bytes": point.bytes, **point.choice}
 
 
 def chart(front: list[Point], found: dict[str, Point]) -> str:

@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks import rerun
 from tests.declared import STYLE, declared_project
+from tests.flows.forked import forking_python
+from tests.prefect_tables import lay_tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -15,13 +17,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 def make_style(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], None]:
     """In place of a second run of all stages, with the same recipe: what they have made in the declared project."""
     made = declared_project(tmp_path_factory) / "artifacts" / STYLE
-    return lambda root, style: rerun.copy_artifacts(made, root / "artifacts" / style)
+
+    def make(root: Path, style: str) -> None:
+        rerun.copy_artifacts(made, root / "artifacts" / style)
+        lay_tables(root / ".prefect")
+
+    return make
 
 
 def test_the_toy_passes_the_flow_s_checks_and_has_nothing_to_do(
     make_style: Callable[[Path, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The whole benchmark: a toy that has fallen behind the flow ends it, or leaves stages that are not cached."""
+    monkeypatch.setattr(sys, "executable", forking_python())
     monkeypatch.setattr(rerun, "make_style", make_style)
     monkeypatch.setattr(rerun, "RESULTS", tmp_path / "rerun.json")
     monkeypatch.setattr(rerun, "REPEATS", 1)

@@ -18,10 +18,12 @@ from optuna.trial import TrialState, create_trial
 
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.separable import replace_convs
+from anime_model.figures.search import chosen, read_members
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import write_picture
+from anime_model.pictures.tables import write_table
 from anime_model.recipes.recipe import load_recipe
 from anime_model.recipes.replace_convs import ReplaceSettings
 from flows import search
@@ -196,6 +198,15 @@ def test_sizes_are_the_nearest_that_are_fast_enough():
     picked = front.sizes(found)
     assert {name: point.trial for name, point in picked.items()} == {"nano": 1, "lite": 3, "plus": 5}
     assert [point.trial for point in front.points(found)] == [0, 2, 1, 3, 5, 4]
+
+
+def test_a_reader_of_the_table_chooses_the_same_sizes(tmp_path: Path):
+    """Also where rounding decides: 29.998 times faster stands there as 30."""
+    found = judged((0.2, 10.0004, 10), (0.1, 33.335, 20), (0.03, 83.0, 60), (0.03, 80.0, 60))
+    write_table(tmp_path / "trials.csv", [front._row(point) for point in front.points(found, front_only=False)])
+    picked = {name: point.trial for name, point in front.sizes(found).items()}
+    assert picked == {"nano": 0, "lite": 1, "plus": 3}
+    assert {name: member.trial for name, member in chosen(read_members(tmp_path / "trials.csv")).items()} == picked
 
 
 def test_a_record_that_is_away_is_one_line_without_its_password(place: Place, monkeypatch: pytest.MonkeyPatch):

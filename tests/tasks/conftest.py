@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support import graphs_folder
 
 ROOT = Path(__file__).parents[2]
 KNOWN_GRAPHS = "exports:trace_once"  # beside fork_server.py
-SMALL = {
+SMALL = {  # progress is told at every tenth step: there are some more where a stage is killed at the first line
     "data": {"photo_size": 48, "test_size": 48, "frame_size": 64, "smallest": 32},
     "training": {"threads": 1, "save_every": 0},
     "teacher": {
@@ -28,14 +29,14 @@ SMALL = {
         "crop": 32,
         "batch": 2,
         "warm_up_steps": 10,
-        "steps": 20,
+        "steps": 10,
         "snapshots": 2,
     },
     "distillation": {"batch": 2, "crop": 32},
-    "replace_convs": {"fine_tune": {"steps": 20}},
-    "prune": {"keep": 0.8, "rounds": 2, "sparsity_steps": 20, "fine_tune": {"steps": 20}},
-    "distill": {"fine_tune": {"steps": 20}},
-    "quantize": {"calibration": 2, "keep_float": ["layers.a0", "out"], "timing_size": 64, "fine_tune": {"steps": 20}},
+    "replace_convs": {"fine_tune": {"steps": 14}},
+    "prune": {"keep": 0.8, "rounds": 2, "sparsity_steps": 10, "fine_tune": {"steps": 10}},
+    "distill": {"fine_tune": {"steps": 14}},
+    "quantize": {"calibration": 2, "keep_float": ["layers.a0", "out"], "timing_size": 64, "fine_tune": {"steps": 14}},
     "evaluate": {"latency_size": 64, "latency_repeats": 3, "latency_threads": 1, "pictures": 1},
 }
 
@@ -69,9 +70,13 @@ def stage_modules() -> tuple[list[str], list[str]]:
 
 def make_python(folder: Path, **environment: str) -> Path:
     """A `python` whose stages are forked. What they export alike is traced once: see `tests/exports.py`."""
-    shared, stages = stage_modules()
-    environment |= {"GRAPHS": str(graphs_folder())}
-    return python_with(folder, dict.fromkeys(stages, start_server([*shared, KNOWN_GRAPHS], **environment)))
+    return python_with(folder, dict.fromkeys(stage_modules()[1], _stage_server(**environment)))
+
+
+@cache
+def _stage_server(**environment: str) -> str:
+    """One for all that ask for the same environment."""
+    return start_server([*stage_modules()[0], KNOWN_GRAPHS], GRAPHS=str(graphs_folder()), **environment)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rerun import merged
 from tests.tasks.conftest import make_python
 
 pytestmark = pytest.mark.slow
@@ -42,14 +43,15 @@ def kill_after(process, lines: int) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_every_training_stage_survives_a_kill(stage, stage_of, small_data, tmp_path):
+def test_every_training_stage_survives_a_kill(stage, stage_of, small_recipe, small_data, tmp_path):
+    unsaved = merged(small_recipe, {"training": {"save_every": 600}})  # the unbroken run saves nothing on its way
     other_stage = stage_of(make_python(tmp_path / "other", PYTHONHASHSEED="7"))
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     shutil.copytree(small_data, whole / "cel/data")
     (whole / "cel/reference/pictures").mkdir(parents=True)
     for name, (out, inputs) in STAGES.items():
         arguments = ["cel"] * (name in ("train_teacher", "prune")) + [f"cel/{path}" for path in (*inputs, out)]
-        run(stage(name, *arguments, folder=whole))
+        run(stage(name, *arguments, folder=whole, recipe=unsaved))
         shutil.copytree(whole / "cel", broken / "cel", dirs_exist_ok=True, ignore=shutil.ignore_patterns(out))
         kill_after(stage(name, *arguments, folder=broken), 1)
         assert not (broken / "cel" / out).exists(), f"{name} wrote results before it had them"

@@ -1,5 +1,6 @@
 """Each training of the tool on a few small photos and a tiny published network, to its end."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,31 @@ def test_teacher_then_lite_then_polish(monkeypatch: pytest.MonkeyPatch, given: d
     with torch.no_grad():
         assert polished(photo).isfinite().all()
         assert not torch.allclose(polished(photo), lite(photo), atol=1e-3)
+
+
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_a_teacher_whose_norm_sees_the_whole_picture_learns_whole_pictures(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, norm: str
+):
+    """The photos are 80 x 72: other teachers learn from squares of the crop's size alone."""
+    shapes, made = [], imitate.pooled_pairs
+
+    def noted(*arguments) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
+        pairs = made(*arguments)
+        shapes.extend(tuple(side.shape for side in pairs()) for _ in range(40))
+        return pairs
+
+    monkeypatch.setattr(imitate, "pooled_pairs", noted)
+    assert animeganv2().norm == "group"
+    save_generator(tmp_path / "start.safetensors", Generator(replace(animeganv2(0.125), norm=norm)).eval())
+    run(monkeypatch, given, "teacher", tmp_path / "start.safetensors", "--seconds", "0", "--crop", "48")
+    photos = {photo for photo, _ in shapes}
+    assert all(photo == wanted for photo, wanted in shapes)
+    if norm == "batch":
+        assert photos == {(2, 3, 48, 48)}
+    else:
+        assert all(photo[:2] == (1, 3) and min(photo[2:]) >= 48 for photo in photos)
+        assert len(photos) > 1
 
 
 def test_a_folder_without_pictures_is_named(

@@ -73,6 +73,29 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
     assert float(batches[-1][0].min()) > float(batches[0][0].min()), "old ones go"
 
 
+def test_a_pool_gives_whole_pairs_of_any_size_together():
+    """Every wanted picture is the photo's negative, and brighter to the right: so mirroring shows."""
+    sizes, made = ((16, 48), (32, 16), (48, 32)), []
+
+    def draw() -> tuple[torch.Tensor, torch.Tensor]:
+        height, width = sizes[len(made) % len(sizes)]
+        photo = torch.linspace(-1, 1, width).expand(1, 3, height, width) * torch.linspace(0.5, 1, height)[:, None]
+        made.append(photo)
+        return photo, -photo
+
+    torch.manual_seed(0)
+    pool = Pool(draw, size=6, first=3, renew=1)
+    whole = [pool.whole() for _ in range(200)]
+    assert {tuple(photo.shape) for photo, _ in whole} == {(1, 3, *size) for size in sizes}
+    for photo, wanted in whole:
+        torch.testing.assert_close(photo, -wanted, atol=1 / 127, rtol=0)
+        assert (float(photo.min()), float(photo.max())) == (-1, 1)
+    mirrored = sum(bool(photo[0, 0, 0, 0] > 0) for photo, _ in whole)
+    assert 70 < mirrored < 130
+    assert len(made) == 3 + 200 // 10, "whole pairs count as batches do: one new before every tenth"
+    assert len(pool) == 6
+
+
 def test_a_critic_learns_what_is_wanted_and_turns_the_gradient_towards_it():
     torch.manual_seed(0)
     critic = Critic(0.5, torch.device("cpu"), 8, 2e-3)

@@ -142,7 +142,7 @@ def _sizes(rows: Sequence[Metrics]) -> Iterator[str]:
         lines += [_size_line(style, size, named[size]) for size in SIZES if size in named]
     yield "\n".join(lines)
     yield (
-        "Sizes of a style (`--size`, `lite` where none is named): so many times faster than the teacher beside it in the "
+        "Sizes of a style (`--size`, `lite` where none is named): times faster than the teacher, beside it in the "
         "same run; the rest as above."
     )
 

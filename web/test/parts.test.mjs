@@ -67,7 +67,7 @@ test('a file that is cut off is an error, not a model', () => {
 })
 
 test('lines are reflected without doubling their ends, and padded to a multiple of 4', () => {
-  assert.deepEqual([...reflected(4)], [2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1]) // as np.pad(..., 8, "reflect")
+  assert.deepEqual([...reflected(4)], [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]) // as np.pad(..., 4, "reflect")
   for (const size of [1, 2, 3, 5, 301]) assert.equal(reflected(size).length % 4, 0)
 })
 

@@ -27,7 +27,7 @@ from anime_app.studio.translation import translated
 from anime_model.pictures import images
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.message import Message, from_record, message_of, to_record, with_values
-from anime_model.runtime.models import SIZE, find_model, styles
+from anime_model.runtime.models import SIZE, find_model, sizes, styles
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.shares import memory_of
@@ -61,7 +61,7 @@ class Painter:
                 if network not in styles():
                     choices = ", ".join(styles())
                     raise ModelError(Message("no network {name!r}: there is {choices}", name=network, choices=choices))
-                path = find_model(network, speed)
+                path = sizes(network).get(speed) or find_model(network, speed)  # which says what there is instead
                 self.opened[network, speed] = Stylizer(path, self.threads, memory_of(self.workers), self.max_pixels)
             return self.opened[network, speed]
 

@@ -89,6 +89,7 @@ class Stylizer:
         self.memory = memory
         self.max_pixels = max_pixels
         self.stroke = _checked(stroke)
+        self.size = size
         self._followed = Following(str(model), self._ready) if is_alias(model) and size is None else None
         self._network = None if self._followed else Network(find_model(model, size), threads, memory)
 

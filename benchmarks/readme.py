@@ -16,6 +16,7 @@ from anime_model.figures.text import megabytes, text
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.baselines import BASELINES, FILTER, PHOTO, REFERENCE
 from anime_model.report.figures import bias
+from anime_model.runtime.models import SIZE, SIZES
 from anime_model.runtime.names import LITE, VARIANTS
 
 README = Path("README.md")
@@ -41,7 +42,7 @@ def main() -> None:
     results, styles = Path(sys.argv[1]), sys.argv[2:]
     if styles:
         kept = by_style(json.loads(results.read_text())) if results.exists() else {}
-        made = {style: _read(style) for style in styles}
+        made = {style: _read(style) + sizes_of(kept.get(style, [])) for style in styles}
         rows = [row for found in (kept | made).values() for row in found]
         for key in PROTOCOL:
             if len({row[key] for row in rows if key in row}) > 1:
@@ -91,7 +92,12 @@ def by_style(rows: Sequence[Metrics]) -> dict[str, list[Metrics]]:
 
 
 def networks(rows: Sequence[Metrics]) -> list[Metrics]:
-    return [row for row in rows if row["variant"] not in BASELINES]
+    return [row for row in rows if row["variant"] not in (*BASELINES, *SIZES)]
+
+
+def sizes_of(rows: Sequence[Metrics]) -> list[Metrics]:
+    """The rows of other sizes than lite, which `tools.ship size` writes from runs of their own."""
+    return [row for row in rows if row["variant"] in SIZES]
 
 
 def beside(rows: Sequence[Metrics]) -> list[Metrics]:
@@ -115,7 +121,36 @@ def table(rows: Sequence[Metrics]) -> str:
             for row in (*beside(found), *(row for row in networks(found) if row["variant"] in ENDS))
         ),
     ]
-    return "\n".join(lines) + "\n\n" + protocol(rows) + "\n"
+    told = [protocol(rows), *_sizes(rows)]
+    return "\n".join(lines) + "\n\n" + "\n\n".join(told) + "\n"
+
+
+def _sizes(rows: Sequence[Metrics]) -> Iterator[str]:
+    """A small table of the sizes of each style that has more than one, and what its times are shares of."""
+    if not sizes_of(rows):
+        return
+    lines = [
+        "| style | size | file | faster | LPIPS teacher | published | KID |",
+        "| --- | --- | --: | --: | --: | --: | --: |",
+    ]
+    for style, found in by_style(rows).items():
+        named = {str(row["variant"]): row for row in sizes_of(found)}
+        if named:
+            (lite,) = (row for row in found if row["variant"] == LITE)
+            faster = found[0]["latency_p50_ms"] / lite["latency_p50_ms"]
+            named[SIZE] = lite | {"faster": faster}
+        lines += [_size_line(style, size, named[size]) for size in SIZES if size in named]
+    yield "\n".join(lines)
+    yield (
+        "Sizes of a style (`--size`, `lite` where none is named): times faster than the teacher, beside it in the "
+        "same run; the rest as above."
+    )
+
+
+def _size_line(style: str, size: str, row: Metrics) -> str:
+    near = [text(key, row.get(key)) for key in ("lpips", "lpips_reference")]
+    cells = [style, f"**{size}**", text("bytes", row["bytes"]), f"{row['faster']:.1f}x", *near, _kid(row)]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _on(rows: Sequence[Metrics]) -> str:
@@ -259,6 +294,7 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
         *(f"### {style}\n\n" + "\n".join(_targets(found)) for style, found in by_style(rows).items()),
         "## What every stage costs",
         "\n".join(_stages(rows)),
+        *(["## Sizes", *_sizes(rows)] if sizes_of(rows) else []),
         "## What every stage draws",
         "\n".join(_drawn(rows)),
         protocol(rows) + " PSNR (dB) and SSIM: to the teacher's pictures. Memory (MB): peak of a process that does "

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import sizes, styles
 
 COMPOSE = yaml.safe_load(Path("compose.yaml").read_text())["services"]
 DOCKERFILE = Path("Dockerfile").read_text()
@@ -49,10 +49,16 @@ def test_what_is_built_holds_all_that_is_needed_and_nothing_else(built):
     for files in (wheel, source):
         assert not [file for file in files if file.startswith(("tests/", "benchmarks/", "docs/", "web/", "tools/"))]
         assert {"anime_model/py.typed", "anime_app/py.typed", "anime_app/server/page.html"} <= set(files)
-        assert {f"anime_model/weights/{style}.onnx" for style in styles()} <= set(files)
+        assert {f"anime_model/weights/{path.name}" for style in styles() for path in sizes(style).values()} <= set(
+            files
+        )
         assert not [file for file in files if "__pycache__" in file]
     licences = {file.rpartition("/")[2] for file in wheel if "/licenses/" in file}
     assert licences == {"LICENSE", "NOTICE"} <= set(source)
+
+
+def test_the_wheel_is_small(built):
+    assert next(built.glob("*.whl")).stat().st_size < 3_000_000
 
 
 def test_the_wheel_alone_draws_without_a_network(built, tmp_path):

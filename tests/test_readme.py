@@ -8,6 +8,7 @@ import pytest
 
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.baselines import BASELINES
+from anime_model.runtime.models import SIZES
 from benchmarks import latency
 from benchmarks import perceptual_card as perceptual
 from benchmarks.readme import ACCOUNT, BLOCK, EXPLORE, RECIPE, account, filled, main, table
@@ -81,6 +82,43 @@ def test_a_row_says_what_the_file_says():
     assert ink["teacher"][-3:] == ["0.060", "-", "0.150"]
     assert ink["teacher"][:4] == ["8.00 MB", "700 ms", "1.0x", "1.22 (0.61)"]
     assert ink["**lite**"] == ["0.16 MB", "25 ms", "28.0x", "1.25 (0.62)", "1.06 ± 0.25", "0.080", "0.040", "0.145"]
+
+
+SMALL = _network("nano", 1.4, 0.0012, 7, 60_000, lpips=0.07, lpips_reference=0.1, lpips_photo=0.1) | {"faster": 101.5}
+LARGE = SMALL | {"variant": "plus", "bytes": 300_000, "faster": 12.25, "lpips": 0.02}
+
+
+def test_the_sizes_of_a_style_have_a_table_of_their_own():
+    other = [row | {"style": "fog"} for row in MEASURED]
+    made = table([*MEASURED, SMALL, LARGE, *other])
+    assert made.startswith(table([*MEASURED, *other]).rstrip("\n"))
+    found = [
+        line
+        for line in made.splitlines()
+        if re.match(r"\| \w+ \| \*\*(nano|lite|plus)\*\* \| [\d.]+ MB \| [\d.]+x", line)
+    ]
+    assert found == [
+        "| ink | **nano** | 0.06 MB | 101.5x | 0.070 | 0.100 | 1.20 ± 0.25 |",
+        "| ink | **lite** | 0.16 MB | 28.0x | 0.040 | 0.080 | 1.06 ± 0.25 |",
+        "| ink | **plus** | 0.30 MB | 12.2x | 0.020 | 0.100 | 1.20 ± 0.25 |",
+    ]
+    page, plain = account([*MEASURED, SMALL, LARGE], RESULTS), account(MEASURED, RESULTS)
+    assert found[0] in page
+    assert page.replace(page[page.index("## Sizes") : page.index("## What every stage draws")], "") == plain
+
+
+def test_a_style_that_is_published_anew_keeps_its_sizes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("docs", "results", "artifacts/ink/evaluation"):
+        Path(name).mkdir(parents=True)
+    Path("README.md").write_text(README.replace(str(RESULTS), "results/ink.json"))
+    Path("results/ink.json").write_text(json.dumps([*MEASURED, SMALL]))
+    for row in MEASURED[:5]:
+        Path(f"artifacts/ink/evaluation/{row['variant']}.json").write_text(json.dumps(row | {"parameters": 7}))
+    monkeypatch.setattr("sys.argv", ["readme", "results/ink.json", "ink"])
+    main()
+    rows = json.loads(Path("results/ink.json").read_text())
+    assert rows == [*(row | {"parameters": 7} for row in MEASURED[:5]), SMALL]
 
 
 def test_what_fid_of_few_pictures_is_off_by_stands_beside_the_table():
@@ -174,7 +212,9 @@ def test_styles_that_are_not_named_keep_their_rows(tmp_path, monkeypatch):
         Path(name).mkdir()
     Path("README.md").write_text(README)
     RESULTS.write_text(json.dumps(RELEASE))
-    shinkai = [row | {"cpu": "Another Processor"} for row in RELEASE if row["style"] == "shinkai"]
+    sizes = [row for row in RELEASE if row["style"] == "shinkai" and row["variant"] in SIZES]
+    old = [row for row in RELEASE if row["style"] == "shinkai" and row not in sizes]
+    shinkai = [row | {"cpu": "Another Processor"} for row in old]
     folder = Path("artifacts/shinkai/evaluation")
     folder.mkdir(parents=True)
     beside = [row for row in shinkai if row["variant"] in BASELINES]
@@ -185,7 +225,7 @@ def test_styles_that_are_not_named_keep_their_rows(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["readme", str(RESULTS), "shinkai"])
     main()
     others = [row for row in RELEASE if row["style"] != "shinkai"]
-    assert json.loads(RESULTS.read_text()) == shinkai + others
+    assert json.loads(RESULTS.read_text()) == shinkai + sizes + others
     assert {row["variant"] for row in beside} >= {"photo", "filter"}
     page = ACCOUNT.read_text()
     assert re.search(r"`shinkai`: [^;]*Another Processor[^;]*; `hayao`: [^;]*" + re.escape(others[0]["cpu"]), page)

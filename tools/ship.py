@@ -3,9 +3,14 @@
 WHAT is "teacher" (a trained one, in half precision, into models/teachers/; its upsampling set to half-pixel centres, so
 that every pixel of a picture of any size is interpolated alike) or "lite" (an evaluated network into
 anime_model/weights/, some figures inside it, its card beside it, and into models/lite/ to train on or to time).
+
+`python -m tools.ship size STYLE SIZE FOLDER` ships a style that is there in another size (nano, plus): FOLDER is the
+artifacts folder of a run whose lite network is that size. Its figures become a row of results/release.json, from which
+`python -m benchmarks.readme results/release.json` makes the tables.
 """
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +19,7 @@ import yaml
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.pictures.atomic import write_whole
+from anime_model.runtime.models import SIZE, SIZES, other_size
 from anime_model.runtime.names import LITE
 from tasks.export import QUANTIZED
 from tasks.shared import common
@@ -21,6 +27,8 @@ from tasks.shared import common
 WEIGHTS = Path("anime_model/weights")
 TEACHERS = Path("models/teachers")
 NETWORKS = Path("models/lite")
+RESULTS = Path("results/release.json")
+RECIPE = "`recipes/release.yaml`"
 KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
 IMITATED = (
     "the network learned from the pictures of {}, and carries its terms: non-commercial purposes such as research, "
@@ -32,9 +40,12 @@ CARD = Path(__file__).with_name("card.md")
 
 
 def main(arguments: list[str]) -> None:
-    what, style = arguments
+    what, style, *rest = arguments
+    if what == "size":
+        size, folder = rest
+        return ship_size(style, size, Path(folder))
     if what not in SHIPPED:
-        raise ValueError(f"{what!r} is none of {', '.join(SHIPPED)}")
+        raise ValueError(f"{what!r} is none of {', '.join((*SHIPPED, 'size'))}")
     SHIPPED[what](style, Path("artifacts", style))
 
 
@@ -47,20 +58,62 @@ def ship_teacher(style: str, artifacts: Path) -> None:
 
 
 def ship_lite(style: str, artifacts: Path) -> None:
-    lite, teacher = (common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher"))
-    model = onnx.load(artifacts / f"exports/{LITE}.onnx")
-    properties = {item.key: item.value for item in model.metadata_props}
-    card = {"style": style, **{key: lite[key] for key in KEPT}}
-    onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
-    write_whole(WEIGHTS / f"{style}.onnx", model.SerializeToString())
+    lite, teacher = _figures(artifacts)
+    _ship_file(style, SIZE, artifacts, lite, teacher)
     network = artifacts / QUANTIZED
     save_generator(NETWORKS / f"{style}.safetensors", load_generator(network), **read_notes(network))
-    notes = read_notes(artifacts / "teacher/teacher.safetensors")
-    write_whole(WEIGHTS / f"{style}.md", text(style, artifacts, lite, teacher, notes))
     print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")
 
 
-def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) -> str:
+def ship_size(style: str, size: str, folder: Path) -> None:
+    """`folder` holds the style's artifacts, or is them. Raises `ValueError`, `OSError` before anything is written."""
+    others = [each for each in SIZES if each != SIZE]
+    if size not in others:
+        raise ValueError(f"{size!r} is none of {', '.join(others)}; `python -m tools.ship lite {style}` ships {SIZE}")
+    if not (WEIGHTS / f"{style}.onnx").exists():
+        raise ValueError(f"{style} ships in no size yet: `python -m tools.ship lite {style}` comes first")
+    artifacts = folder / style if (folder / style).is_dir() else folder
+    lite, teacher = _figures(artifacts)
+    if lite["style"] != style:
+        raise ValueError(f"{artifacts}: holds the style {lite['style']}, not {style}")
+    rows = common.read_json(RESULTS)
+    name = _ship_file(style, size, artifacts, lite, teacher)
+    write_whole(RESULTS, json.dumps(with_size(rows, lite, teacher, size), indent=1) + "\n")
+    print(f"wrote {WEIGHTS / name}.onnx, its card, and its figures to {RESULTS}")
+
+
+def with_size(rows: list[dict], lite: dict, teacher: dict, size: str) -> list[dict]:
+    """The rows of a results file with that of a size after those of its style, in the place of a former one.
+
+    Its teacher's time in the same run stays with it: times of two runs compare with nothing.
+    """
+    row = lite | {"variant": size, "faster": round(teacher["latency_p50_ms"] / lite["latency_p50_ms"], 6)}
+    kept = [each for each in rows if (each["style"], each["variant"]) != (row["style"], size)]
+    styles = list(dict.fromkeys([each["style"] for each in kept] + [row["style"]]))
+    order = {name: place for place, name in enumerate(SIZES)}
+    return sorted([*kept, row], key=lambda each: (styles.index(each["style"]), order.get(each["variant"], -1)))
+
+
+def _figures(artifacts: Path) -> list[dict]:
+    """Those of the lite network and of its teacher."""
+    return [common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher")]
+
+
+def _ship_file(style: str, size: str, artifacts: Path, lite: dict, teacher: dict) -> str:
+    """The network with figures inside, and its card beside it; the name of both."""
+    name = style if size == SIZE else other_size(style, size)
+    model = onnx.load(artifacts / f"exports/{LITE}.onnx")
+    properties = {item.key: item.value for item in model.metadata_props}
+    card = {"style": style, "size": size, **{key: lite[key] for key in KEPT}}
+    onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
+    notes = read_notes(artifacts / "teacher/teacher.safetensors")
+    written = text(style, artifacts, lite, teacher, notes, size)
+    write_whole(WEIGHTS / f"{name}.onnx", model.SerializeToString())
+    write_whole(WEIGHTS / f"{name}.md", written)
+    return name
+
+
+def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, size: str = SIZE) -> str:
     """The model card, its figures from the metrics files."""
     data = common.read_json(artifacts / "data/prepared.json")
     sources = yaml.safe_load(SOURCES.read_text()).get(style, UNKNOWN_SOURCES)
@@ -69,6 +122,8 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict) ->
     return CARD.read_text().format(
         **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
         style=style,
+        name=style if size == SIZE else other_size(style, size),
+        recipe=RECIPE if size == SIZE else f"{RECIPE} with another budget, for the size `{size}`",
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],
         frames=data["frames"],
@@ -95,4 +150,4 @@ def _origin(notes: dict) -> str:
 SHIPPED = {"teacher": ship_teacher, "lite": ship_lite}
 
 if __name__ == "__main__":
-    common.run(main, "WHAT STYLE")
+    common.run(main, "size STYLE SIZE FOLDER" if sys.argv[1:2] == ["size"] else "WHAT STYLE")

@@ -26,7 +26,7 @@ from anime_app.terminal import say
 from anime_model.pictures.arrays import SUFFIXES
 from anime_model.pictures.images import kind_of
 from anime_model.pictures.opening import why_not_read
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import file_names
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.runtime.video import SUFFIXES as FILM_SUFFIXES
 
@@ -117,7 +117,7 @@ def bulk(options: argparse.Namespace) -> int:
     if options.address:
         cluster.checked(options.address)
     brief, settings, stylizer = _brief(options)
-    found = _found(inputs, target, style_name(options.style))
+    found = _found(inputs, target, brief.style)
     for remark in found.remarks:
         say(remark)
     jobs, films = _jobs(found, inputs, target)
@@ -244,7 +244,7 @@ def _brief(options: argparse.Namespace) -> tuple[worker.Brief, dict, Stylizer]:
 
     Raises `ModelError`, `FileNotFoundError`.
     """
-    order, threads, style = order_of(options), options.threads or 1, style_name(options.style)
+    order, threads, style = order_of(options), options.threads or 1, style_name(options.style, options.size)
     stylizer = stylizer_of(options, threads)
     stylizer(np.zeros((8, 8, 3), np.uint8))  # a model that is none is said here, once
     model = stylizer.path.read_bytes()
@@ -261,7 +261,7 @@ def _found(inputs: list[str], target: str, style: str) -> Found:
 
 def _below_url(url: str, out: Path, style: str) -> Found:
     """What is below a URL, by the rules for folders: hidden names, results and earlier results are left out."""
-    found, root, names, suffixes = Found(), Path(url), _listed(url), {style, *styles()}
+    found, root, names, suffixes = Found(), Path(url), _listed(url), {style, *file_names()}
     if not names:
         found.failures.append(f"{url}: nothing there")
     folders = {parent for name, _ in names for parent in (root / name).parents}

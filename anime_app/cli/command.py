@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from anime_app.cli.compress import add_options as add_compress
@@ -21,7 +21,7 @@ from anime_app.terminal import say
 from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
-from anime_model.runtime.models import FAVOURITE, favourite, styles
+from anime_model.runtime.models import FAVOURITE, SIZE, SIZES, favourite, styles
 from anime_model.runtime.palettes import PALETTES
 
 
@@ -50,11 +50,15 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     _add_stylize(commands.add_parser("stylize", help="turn pictures, folders and videos into anime"))
     _command(commands, "styles", "the styles that ship, and the palettes", lambda options: list_styles())
-    shown = _command(commands, "info", "what a model is: layers, parameters, bytes, figures", lambda o: info(o.model))
+    about = "what a model is: layers, parameters, bytes, figures"
+    shown = _command(commands, "info", about, lambda options: info(options.model, options.size))
     shown.add_argument("model", help="a style, an ONNX file, or models:/NAME@ALIAS")
-    timed = _command(commands, "bench", "a quick latency table for this machine", lambda o: bench(o.model, o.threads))
+    _add_size(shown.add_argument)
+    about = "a quick latency table for this machine"
+    timed = _command(commands, "bench", about, lambda options: bench(options.model, options.threads, options.size))
     timed.add_argument("model", nargs="?", default=default_style(), help="as for info (default: %(default)s)")
     timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
+    _add_size(timed.add_argument)
     add_compress(commands.add_parser("compress", help="a published network (ONNX) made small, from a folder of photos"))
     add_export(
         commands.add_parser("export", help="a style as a file for phones, browsers and other engines"), default_style()
@@ -70,6 +74,7 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns in quotes, or - for standard input")
     add("-o", "--out", help="the result's file or folder, or - for standard output (default: beside the input)")
     add("--style", default=default_style(), help="a style, an ONNX file, or models:/NAME@ALIAS (default: %(default)s)")
+    _add_size(add)
     add("--palette", choices=PALETTES, help="grade the colours afterwards")
     add("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the drawing (default)")
     add("--keep-colour", action="store_true", help="the photo's colours with the drawing's light and lines")
@@ -85,6 +90,11 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     about = "ray: folders or storages (s3://...), on this computer or a cluster, with a manifest in TARGET"
     add("--engine", choices=("plain", "ray"), default="plain", help=about)
     add("--address", metavar="HOST:PORT", help="with --engine ray: the cluster that `ray start --head` made")
+
+
+def _add_size(add: Callable[..., argparse.Action]) -> None:
+    about = f"of a style that ships, as `anime styles` lists them: from the fastest to the finest (default: {SIZE})"
+    add("--size", choices=SIZES, help=about)
 
 
 def _stylize(options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from anime_app.terminal import say
+from anime_model.runtime.models import SIZE, SIZES, find_model
 
 NAMES = ("onnx", "openvino", "litert", "ncnn", "coreml", "torchscript", "executorch")
 DYNAMIC, AUTO = "dynamic", "auto"
@@ -16,6 +17,8 @@ def add_options(command: argparse.ArgumentParser, style: str) -> None:
     add("model", nargs="?", default=style, help="a style, an ONNX file, or models:/NAME@ALIAS (default: %(default)s)")
     add("--format", required=True, choices=NAMES, help="each is an extra: pip install 'animegan-lite[FORMAT]'")
     add("--precision", choices=("float", "fp16", "int8"), default="float", help="numbers in it (default: %(default)s)")
+    about = f"the size of the style's network: --size is that of its pictures (default: {SIZE})"
+    add("--network", choices=SIZES, help=about)
     about = "WIDTHxHEIGHT, multiples of 4, or dynamic for any (default: dynamic; litert: 512x512)"
     add("--size", type=_size, default=AUTO, help=about)
     add(
@@ -36,7 +39,8 @@ def export(options: argparse.Namespace) -> int:
         from anime_model.exporting import formats
     except ModuleNotFoundError as error:
         raise ValueError(f"export needs {error.name}: pip install 'animegan-lite[{options.format}]'") from error
-    made = formats.export(options.model, options.format, options.precision, options.size, options.out, options.photos)
+    source = find_model(options.model, options.network)
+    made = formats.export(source, options.format, options.precision, options.size, options.out, options.photos)
     for file in made.files:
         say(str(file))
     near = f"{made.decibels:.1f} dB to the ONNX file's pictures" if made.decibels else "checked, but not run here"

@@ -10,7 +10,7 @@ from pathlib import Path
 from anime_model.pictures.arrays import SUFFIXES
 from anime_model.pictures.images import kind_of
 from anime_model.pictures.opening import Unreadable, check_file, why_not_read
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import file_names
 from anime_model.runtime.video import FORMATS as VIDEO_FORMATS
 from anime_model.runtime.video import SUFFIXES as VIDEO_SUFFIXES
 
@@ -51,7 +51,7 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
     the result itself where one file goes in and `out` has a picture's suffix, else the folder for all results.
     """
     found = Found()
-    suffixes = {style, *styles()}
+    suffixes = {style, *file_names()}
     wanted = [(path, out, len(inputs) > 1) for text in inputs for path in _expanded(text, out, suffixes, found)]
     for path, where, several in wanted:
         if path.is_dir():
@@ -139,9 +139,10 @@ def _without_earlier(files: list[Path], suffixes: set[str], found: Found) -> lis
 def is_earlier(path: Path, suffixes: set[str], there: Callable[[Path], bool] = os.path.lexists) -> bool:
     """Whether a path is named as the result of a file or folder that is there, too."""
     for whole, suffix in ((path.stem, path.suffix), (path.name, "")):  # a folder's name has no suffix
-        stem, _, style = whole.rpartition("-")
-        if stem and style in suffixes and any(there(path.with_name(name)) for name in (stem + suffix, stem)):
-            return True
+        for end in (f"-{style}" for style in suffixes):  # the style may have dashes of its own
+            stem = whole.removesuffix(end)
+            if stem not in ("", whole) and any(there(path.with_name(name)) for name in (stem + suffix, stem)):
+                return True
     return False
 
 

@@ -16,6 +16,7 @@ from anime_app.pipeline import Stages, Stopped, run
 from anime_app.terminal import one_line, say
 from anime_model.pictures import images
 from anime_model.pictures.cores import cores_here
+from anime_model.runtime.models import SIZE, other_size
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Look, Stylizer
@@ -41,7 +42,7 @@ def stylize(options: argparse.Namespace) -> int:
         return _stream(options, order)
     if STANDARD in options.inputs:
         raise ValueError("standard input (-) stands alone")
-    style = style_name(options.style)
+    style = style_name(options.style, options.size)
     found = find_jobs(options.inputs, Path(options.out) if options.out else None, style)
     for remark in found.remarks:
         say(remark)
@@ -88,7 +89,8 @@ def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
 
 def stylizer_of(options: argparse.Namespace, threads: int, workers: int = 1) -> Stylizer:
     """For so many pictures at once in this process."""
-    return Stylizer(options.style, threads, memory_of(workers), options.max_pixels, options.stroke).fixed()
+    memory = memory_of(workers)
+    return Stylizer(options.style, threads, memory, options.max_pixels, options.stroke, options.size).fixed()
 
 
 def _shares(options: argparse.Namespace, pictures: int) -> tuple[int, int]:
@@ -180,7 +182,9 @@ def _stream(options: argparse.Namespace, order: Order) -> int:
     return 0
 
 
-def style_name(style: str) -> str:
-    """What a result's name gets: the style, a model file's stem, or a registered model's name."""
+def style_name(style: str, size: str | None = None) -> str:
+    """What a result's name gets: the style (and its size but for lite), a model file's stem, or a registered model's
+    name."""
     name = style.removeprefix("models:/").split("@")[0].split("/")[0] if style.startswith("models:/") else style
-    return Path(name).stem
+    stem = Path(name).stem
+    return stem if size in (None, SIZE) else other_size(stem, size)

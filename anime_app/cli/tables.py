@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 from anime_model.figures.text import number
-from anime_model.runtime.models import card, find_model, styles
+from anime_model.runtime.models import card, find_model, sizes, styles
 from anime_model.runtime.onnx_layers import OnnxConv, read_graph
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.stylizer import Stylizer
@@ -18,22 +18,23 @@ REPEATS = 15
 
 
 def list_styles() -> int:
-    """Name, parameters and bytes of each style, then the palettes."""
-    rows = [("style", "parameters", "KB", "FID", "LPIPS")]
-    for name, path in styles().items():
-        graph = read_graph(path)
-        figures = card(graph.metadata)
-        shown = [number(figures.get(key), 4) for key in ("fid", "lpips")]
-        rows.append((name, f"{graph.parameters:,}", f"{graph.bytes / 1000:,.0f}", *shown))
+    """Name, parameters and bytes of each style in each size, then the palettes."""
+    rows = [("style", "size", "parameters", "KB", "FID", "LPIPS")]
+    for style in styles():
+        for size, path in sizes(style).items():
+            graph = read_graph(path)
+            figures = card(graph.metadata)
+            shown = [number(figures.get(key), 4) for key in ("fid", "lpips")]
+            rows.append((style, size, f"{graph.parameters:,}", f"{graph.bytes / 1000:,.0f}", *shown))
     print(table(rows) if len(rows) > 1 else "no style is shipped with this package")
     print()
     print(table([("palette", "colours"), *((name, palette.about) for name, palette in PALETTES.items())]))
     return 0
 
 
-def info(model: str) -> int:
+def info(model: str, size: str | None = None) -> int:
     """What a model's file holds. Raises `FileNotFoundError`, `ModelError`."""
-    path = find_model(model)
+    path = find_model(model, size)
     graph = read_graph(path)
     print(f"{path}\n")
     about = [("bytes", f"{graph.bytes:,}"), ("parameters", f"{graph.parameters:,}"), ("opset", str(graph.opset))]
@@ -49,15 +50,15 @@ def info(model: str) -> int:
     return 0
 
 
-def bench(model: str, threads: int) -> int:
+def bench(model: str, threads: int, size: str | None = None) -> int:
     """Milliseconds for a picture in memory, from photo to drawing: the median, by size and number of threads."""
     counts = sorted({1, threads})
     rows = [("pixels", *(f"{count} thread{'s' * (count > 1)}, ms" for count in counts))]
-    stylizers = [Stylizer(model, count) for count in counts]
+    stylizers = [Stylizer(model, count, size=size) for count in counts]
     for height, width in SIZES:
         photo = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
         rows.append((f"{width} x {height}", *(f"{_milliseconds(stylizer, photo):.0f}" for stylizer in stylizers)))
-    print(f"{find_model(model).name} on this machine, medians of whole calls\n")
+    print(f"{find_model(model, size).name} on this machine, medians of whole calls\n")
     print(table(rows))
     return 0
 

@@ -165,14 +165,15 @@ def _about(name: str, painter: Painter) -> dict:
     graph = read_graph(stylizer.path)
     figures = {key: value for key, value in card(graph.metadata).items() if key in ("fid", "fid_features", "lpips")}
     about = {"name": name, "default": name == painter.default, "parameters": graph.parameters, "bytes": graph.bytes}
-    return about | figures | ({"version": stylizer.version} if stylizer.version else {})
+    networks = {"networks": list(painter.networks[name])} if painter.networks[name] else {}
+    return about | figures | networks | ({"version": stylizer.version} if stylizer.version else {})
 
 
 def _add_drawing(app: FastAPI, service: Service, painter: Painter, metrics: Metrics) -> None:
     line: Line = app.state.line
 
     async def draw(data: bytes, options: Options, queued: bool = False) -> Drawing:
-        style = painter.stylizer(options.style).style
+        style = painter.stylizer(options).style
 
         def work(tick) -> Drawing:
             start = time.perf_counter()
@@ -188,7 +189,8 @@ def _add_drawing(app: FastAPI, service: Service, painter: Painter, metrics: Metr
     async def stylize(request: Request, asked: Annotated[Options, Query()]) -> Response:
         files, options = await read(request, service, 1)
         made = await attended(request.receive, draw(files[0][1], options))
-        request.scope["state"]["log"].update(pixels=made.pixels, style=options.style or painter.default)
+        drawn_by = {"network": options.network} if options.network else {}
+        request.scope["state"]["log"].update(pixels=made.pixels, style=options.style or painter.default, **drawn_by)
         return Response(made.data, media_type=made.media_type)
 
     @app.post(BATCH, summary="Many pictures in, a zip of drawings out", openapi_extra=MANY, response_class=Response,

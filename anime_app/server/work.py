@@ -14,6 +14,7 @@ from anime_app.server.settings import Service
 from anime_model.pictures import images
 from anime_model.pictures.arrays import PictureError
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
+from anime_model.runtime.models import SIZE, sizes
 from anime_model.runtime.palettes import PALETTES, check_palette
 from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Look, Stylizer
@@ -39,6 +40,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     style: str | None = Field(None, description="a name of /v1/styles; the first unless told otherwise")
+    network: str | None = Field(
+        None, description=f"the size of the style's network, one of its networks in /v1/styles; {SIZE} unless told"
+    )
     palette: Annotated[str | None, AfterValidator(_palette)] = Field(
         None, description=f"colours graded afterwards: {', '.join(PALETTES)}"
     )
@@ -71,14 +75,15 @@ class Drawing:
 
 
 class Painter:
-    """The served styles, by name. A session is opened once and shared by all workers."""
+    """The served styles by name, and those that ship in all their sizes. A session is opened once, for all workers."""
 
     def __init__(self, service: Service) -> None:
         """Raises `FileNotFoundError`, `ModelError`."""
         self.max_pixels = service.max_pixels
-        memory = memory_of(service.workers)
-        made = [Stylizer(style, service.threads, memory, service.max_pixels) for style in service.styles]
+        settings = service.threads, memory_of(service.workers), service.max_pixels
+        made = [Stylizer(style, *settings) for style in service.styles]
         self.stylizers = {stylizer.style: stylizer for stylizer in made}
+        self.networks = {stylizer.style: _networks(stylizer, settings) for stylizer in made}
 
     @property
     def default(self) -> str:
@@ -86,19 +91,26 @@ class Painter:
 
     def open(self) -> None:
         """Opens every model. Raises `ModelError`."""
-        for stylizer in self.stylizers.values():
+        others = [stylizer for sized in self.networks.values() for stylizer in sized.values()]
+        for stylizer in dict.fromkeys([*self.stylizers.values(), *others]):
             stylizer.draw(Image.new("RGB", (64, 64)))
 
-    def stylizer(self, name: str | None) -> Stylizer:
+    def stylizer(self, options: Options) -> Stylizer:
         """Raises `Refused`: names are looked up and never opened, since a request may hold any text."""
-        found = self.stylizers.get(name or self.default)
-        if found is None:
+        name = options.style or self.default
+        if name not in self.stylizers:
             raise Refused(422, f"style: no {name!r} is served: there is {', '.join(self.stylizers)}")
-        return found
+        if options.network is None:
+            return self.stylizers[name]
+        sized = self.networks[name]
+        if options.network not in sized:
+            there = f"there is {', '.join(sized)}" if sized else "it has one size"
+            raise Refused(422, f"network: no {options.network!r} of {name}: {there}")
+        return sized[options.network]
 
     def draw(self, data: bytes, options: Options, tick: Callable[[], None]) -> Drawing:
         """Every frame of a file. Raises `Refused` for what is no picture or too large, `ModelError`."""
-        stylizer = self.stylizer(options.style).fixed()
+        stylizer = self.stylizer(options).fixed()
         look = Look(options.palette, options.strength, options.keep_colour)
         try:
             picture = images.decode(data, self.max_pixels, options.max_side)
@@ -114,6 +126,14 @@ class Painter:
             raise Refused(422, str(error)) from error
         width, height = picture.frames[0].size
         return Drawing(stream.getvalue(), kind, width, height, width * height * len(picture.frames))
+
+
+def _networks(stylizer: Stylizer, settings: tuple) -> dict[str, Stylizer]:
+    """A style that ships in its sizes, the fastest first; none for any other model."""
+    found = sizes(stylizer.style)
+    if stylizer.path != found.get(SIZE):
+        return {}
+    return {size: stylizer if size == SIZE else Stylizer(path, *settings) for size, path in found.items()}
 
 
 def _plain(reason: str) -> str:

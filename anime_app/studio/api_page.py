@@ -1,8 +1,9 @@
 """The page on use by programs: what stands behind it is the event `make`, in the same queue as everyone else."""
 
-from anime_app.studio.orders import SIZES, STROKES
+from anime_app.studio.orders import SIZES as SIDES
+from anime_app.studio.orders import STROKES
 from anime_app.studio.texts import both
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import SIZES, styles
 from anime_model.runtime.palettes import PALETTES
 
 STYLE = """
@@ -35,7 +36,7 @@ def api_page(address: str) -> str:
         "picture = studio.predict(\n"
         '    handle_file("photo.jpg"),\n'
         f'    style="{next(iter(styles()), "")}",\n    palette="none",\n    strength=1,\n    keep_colour=False,\n'
-        '    lines="bold",\n    longest_side=0,\n    api_name="/make",\n)\nprint(picture)'
+        '    lines="bold",\n    longest_side=0,\n    speed="lite",\n    api_name="/make",\n)\nprint(picture)'
     )
     rows = (
         ("style", ", ".join(styles()), "api_style"),
@@ -43,7 +44,8 @@ def api_page(address: str) -> str:
         ("strength", "0 – 1", "api_strength"),
         ("keep_colour", "True, False", "api_keep"),
         ("lines", ", ".join(STROKES), "api_lines"),
-        ("longest_side", ", ".join(map(str, SIZES)), "api_size"),
+        ("speed", ", ".join(SIZES), "api_speed"),
+        ("longest_side", ", ".join(map(str, SIDES)), "api_size"),
     )
     table = "".join(f"<tr><th scope='row'><code>{name}</code></th><td>{values}</td><td>{both(key)}</td></tr>"
                     for name, values, key in rows)  # fmt: skip

@@ -25,7 +25,7 @@ from anime_app.studio.settings import Studio
 from anime_app.studio.workshop import Gone, Painter, Workshop
 from anime_model.pictures.arrays import SUFFIXES
 from anime_model.pictures.images import MAX_PIXELS
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import SIZE, sizes, styles
 
 NETWORK = "network"  # the queue that everything which runs a network shares
 PHOTOS = 200  # in one page, and in one zip
@@ -40,10 +40,15 @@ def workshop_of(studio: Studio) -> Workshop:
 def build(studio: Studio) -> None:
     """Adds the view to the open page."""
     workshop = workshop_of(studio)
-    settings = {"suffixes": [*SUFFIXES, *FILMS], "films": FILMS, "photos": PHOTOS}
+    settings = {"suffixes": [*SUFFIXES, *FILMS], "films": FILMS, "photos": PHOTOS, "speeds": speeds()}
     code = f"const SETTINGS = {json.dumps(settings)};\n" + script("queue", "intake", "closer", "stage", "make")
     gr.HTML(make_page(), elem_id="make", elem_classes="own-part", js_on_load=code)
     _events(studio, workshop)
+
+
+def speeds() -> dict[str, list[str]]:
+    """The sizes that each style's network has."""
+    return {style: list(sizes(style)) for style in styles()}
 
 
 def _events(studio: Studio, workshop: Workshop) -> None:
@@ -52,6 +57,7 @@ def _events(studio: Studio, workshop: Workshop) -> None:
     photo, file = gr.File(visible=False), gr.File(visible=False)
     style, palette, lines = gr.Textbox(visible=False), gr.Textbox(visible=False), gr.Textbox(visible=False)
     strength, keep, size = gr.Number(visible=False), gr.Checkbox(visible=False), gr.Number(visible=False)
+    speed = gr.Textbox(SIZE, visible=False)  # programs of before name none
     waits = {"concurrency_limit": studio.concurrency, "concurrency_id": NETWORK, "show_progress": "hidden"}
     at_once = {"concurrency_limit": studio.concurrency, "concurrency_id": "grade", "show_progress": "hidden"}
 
@@ -64,13 +70,16 @@ def _events(studio: Studio, workshop: Workshop) -> None:
     def keep_files(asked: str) -> Iterator[str]:
         yield from _kept(workshop, asked)
 
-    def make(photo, style, palette="none", strength=1, keep_colour=False, lines="bold", longest_side=0) -> str:
-        return _made(workshop, photo, style, palette, strength, keep_colour, lines, longest_side)
+    def make(
+        photo, style, palette="none", strength=1, keep_colour=False, lines="bold", longest_side=0, speed=SIZE
+    ) -> str:
+        return _made(workshop, photo, style, palette, strength, keep_colour, lines, longest_side, speed)
 
     button = gr.Button("", visible=False)
     for event, name, how in ((draw, "draw", waits), (grade, "grade", at_once), (keep_files, "keep", waits)):
         button.click(event, asked, answer, api_name=name, api_visibility="undocumented", **how)
-    button.click(make, [photo, style, palette, strength, keep, lines, size], file, api_name="make", **waits)
+    choices = [style, palette, strength, keep, lines, size, speed]
+    button.click(make, [photo, *choices], file, api_name="make", **waits)
 
 
 def _asked(text: object) -> dict:
@@ -140,12 +149,12 @@ def _zipped(workshop: Workshop, photos: list[dict], order, progress: jobs.Progre
     return {"url": f"studio/result/{key}/{folder.name}", "name": made.name, "problems": problems}
 
 
-def _made(workshop: Workshop, photo: str, style: str, palette: str, strength, keep, lines: str, size) -> str:
+def _made(workshop: Workshop, photo: str, style: str, palette: str, strength, keep, lines: str, size, speed) -> str:
     """For programs: the path of the drawing. What is wrong is an error of one line."""
     try:
         asked = {"network": style or next(iter(styles()), ""), "palette": palette or "none", "keep": bool(keep),
                  "lines": lines or "bold", "strength": 1 if strength is None else strength,
-                 "size": int(size or 0)}  # fmt: skip
+                 "size": int(size or 0), "speed": speed or SIZE}  # fmt: skip
         key, source = workshop.new(Path(photo or "").name)
         copyfile(photo or "", source)  # Gradio has one file for all who send the same bytes
         order = read_order(asked)

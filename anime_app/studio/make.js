@@ -9,13 +9,21 @@ const form = find(".panel"), view = stage(), busy = find(".busy"), film = find("
 const photos = [];
 let chosen = null, halted = false, work = null, saving = false;
 
+// The sizes of the network of the style that is chosen; where it has one alone there is nothing to choose.
+const offerSpeeds = () => {
+	const field = form.elements.speed, there = SETTINGS.speeds[form.elements.network.value] ?? [];
+	for (const option of field.options) option.hidden = option.disabled = !there.includes(option.value);
+	if (!there.includes(field.value)) field.value = "lite";
+	field.closest(".field").hidden = there.length < 2;
+};
 // What is chosen, and remembered.
 const order = () => {
 	const data = new FormData(form);
-	const value = { network: data.get("network"), palette: data.get("palette"), lines: data.get("lines"), size: Number(data.get("size")) };
+	const value = { network: data.get("network"), speed: data.get("speed"), palette: data.get("palette"), lines: data.get("lines"), size: Number(data.get("size")) };
 	return { ...value, strength: Number(data.get("strength")) / 100, keep: data.get("keep") !== null };
 };
-const drawingOf = (order) => `${order.network} ${order.lines}`;
+const drawingOf = (order) => `${order.network} ${paceOf(order)}`;
+const paceOf = ({ speed, lines }) => `${speed} ${lines}`;
 const lookOf = ({ size, ...look }) => JSON.stringify(look);
 const keep = (storage, name, value) => {
 	try {
@@ -251,7 +259,7 @@ const bring = async (photo, signal) => {
 	}
 };
 const draw = async (photo, asked, signal) => {
-	const kind = `draw ${asked.order.lines}`, todo = photos.filter(wants).length, total = photos.length;
+	const kind = `draw ${paceOf(asked.order)}`, todo = photos.filter(wants).length, total = photos.length;
 	if (asked.chips) return ask("draw", asked, { signal });
 	const watched = follow(kind, photo, () => [total > 1 ? words("drawing_many", { done: total - todo + 1, total }) : words("drawing")]);
 	watched.state.remaining = (seconds) => (todo > 1 && averages[kind] ? averages[kind] * todo - seconds : 0);
@@ -302,6 +310,7 @@ const failed = async (photo, error) => {
 };
 const changed = () => {
 	percent();
+	offerSpeeds();
 	keep(localStorage, KEPT, order());
 	for (const photo of photos) if (photo.state === "failed") photo.state = "done";
 	if (work && !saving && work.drawing !== drawingOf(order())) work.abort.abort(new DOMException("changed", "AbortError"));
@@ -318,14 +327,14 @@ const save = async (kind) => {
 	refresh();
 	const abort = new AbortController(), whole = kind === "full" && photo.film;
 	work = { photo: zip ? null : photo, abort };
-	const watched = follow(`${kind} ${order().lines}`, zip || whole ? {} : photo, (state) => {
+	const watched = follow(`${kind} ${paceOf(order())}`, zip || whole ? {} : photo, (state) => {
 		if (zip) return [words("making_zip", { done: state.done ?? 0, total: state.total ?? done.length })];
 		return [whole ? words("drawing_film", { percent: Math.floor(100 * (state.share ?? 0)) }) : words("making")];
 	});
 	try {
 		const made = await again(zip ? done : [photo], abort.signal, () =>
 			ask("keep", { photos: asked(), order: order(), kind, zip }, { hear: watched.hear, signal: abort.signal }));
-		if (!zip && !whole) learn(`${kind} ${order().lines}`, photo, watched.seconds());
+		if (!zip && !whole) learn(`${kind} ${paceOf(order())}`, photo, watched.seconds());
 		for (const [name, ...reason] of made.problems ?? []) complain("failed", { name, reason });
 		for (const reason of made.notes ?? []) complain("failed", { name: photo.name, reason });
 		if (made.url) given(made, whole && photo === chosen);
@@ -430,6 +439,7 @@ find("[data-do=full-screen]").hidden = !document.fullscreenEnabled; // on an iPh
 find("#files").accept = SETTINGS.suffixes.join();
 speak();
 restore(kept(localStorage, KEPT));
+offerSpeeds();
 percent();
 for (const { key, name, place, film } of kept(sessionStorage, PHOTOS) ?? []) photos.push({ id: ++counted, key, name, place, film, state: "new" });
 if (photos.length) look(photos[0]);

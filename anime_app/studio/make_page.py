@@ -3,7 +3,8 @@
 from anime_app.studio.orders import NO_PALETTE, SIZES, STROKES
 from anime_app.studio.texts import TEXTS, both
 from anime_app.studio.theme import chip
-from anime_model.runtime.models import favourite, styles
+from anime_model.runtime.models import SIZE, favourite, styles
+from anime_model.runtime.models import SIZES as NETWORK_SIZES
 from anime_model.runtime.palettes import PALETTES
 
 PETALS = "".join(
@@ -83,7 +84,7 @@ def _album() -> str:
 def _panel() -> str:
     return (
         f'<form class="panel" autocomplete="off"><fieldset><legend>{both("style")}</legend>'
-        f'<div class="styles">{_styles()}</div></fieldset><fieldset><legend>{both("palette")}</legend>'
+        f'<div class="styles">{_styles()}</div>{_speeds()}</fieldset><fieldset><legend>{both("palette")}</legend>'
         f'<div class="palettes">{_palettes()}</div></fieldset>'
         f'<div class="field"><label for="strength">{both("strength")}</label><output for="strength">100 %</output>'
         '<input id="strength" name="strength" type="range" min="0" max="100" value="100" step="5"></div>'
@@ -113,6 +114,11 @@ def _styles() -> str:
     )
 
 
+def _speeds() -> str:
+    """The sizes of a network in plain words; the script offers those that the style that is chosen has."""
+    return _select("speed", {size: _words(f"speed_{size}") for size in NETWORK_SIZES}, SIZE, "speed_or_detail")
+
+
 def _palettes() -> str:
     return "".join(
         f'<label><input type="radio" name="palette" value="{name}"{" checked" if name == NO_PALETTE else ""}>'
@@ -136,14 +142,15 @@ def _size(size: int) -> tuple[str, str]:
     return tuple(text.format(size=size) for text in TEXTS["size_most"])
 
 
-def _select(name: str, choices: dict[str, tuple[str, str]]) -> str:
+def _select(name: str, choices: dict[str, tuple[str, str]], chosen: str = "", key: str = "") -> str:
     """An option holds text alone, in one language: the script writes it."""
     options = "".join(
-        f'<option value="{value}" data-en="{english}" data-zh="{chinese}">{english}</option>'
+        f'<option value="{value}" data-en="{english}" data-zh="{chinese}"{" selected" * (value == chosen)}>{english}'
+        "</option>"
         for value, (english, chinese) in choices.items()
     )
     return (
-        f'<div class="field pair"><label for="{name}">{both(name)}</label>'
+        f'<div class="field pair"><label for="{name}">{both(key or name)}</label>'
         f'<select id="{name}" name="{name}">{options}</select></div>'
     )
 

@@ -11,7 +11,7 @@ MOST = 240  # bytes of a file's name; file systems take 255, and browsers add a 
 
 def result_name(photo: str, order: Order, suffix: str, more: str = "") -> str:
     """The name of a result of the file `photo`: `river-shinkai-dusk-60.jpg`."""
-    parts = [order.network, order.look.palette or ""]
+    parts = [order.drawn_by, order.look.palette or ""]
     parts += ["colours" * order.look.keep_colour, f"{100 * order.look.strength:.0f}" * (order.look.strength < 1)]
     parts += [{0: "finest", STROKE: ""}.get(order.stroke, "fine"), f"{order.size}px" * (order.size is not None), more]
     return fitting(Path(photo).stem, "-".join(["", *filter(None, parts)]) + suffix)

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from anime_model.pictures.message import Message
 from anime_model.runtime.enlarging import STROKE
+from anime_model.runtime.models import SIZE, other_size
+from anime_model.runtime.models import SIZES as NETWORK_SIZES
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.stylizer import Look
 
@@ -17,18 +19,25 @@ NO_PALETTE = "none"
 class Order:
     """How a photo is to be drawn: by which network, at which working size, with which look; and how large its file is.
 
-    `size` is the longer side's most in pixels, None for the photo's own.
+    `network` is a style, and `speed` the size of its network, one of `models.SIZES`. `size` is the longer side's most
+    in pixels, None for the photo's own.
     """
 
     network: str
     look: Look = field(default_factory=Look)
     stroke: int = STROKE
     size: int | None = None
+    speed: str = SIZE
 
     @property
     def drawing(self) -> str:
         """The name of what the network makes: all looks and sizes of one drawing share it."""
-        return f"{self.network}-{self.stroke}"
+        return f"{self.drawn_by}-{self.stroke}"
+
+    @property
+    def drawn_by(self) -> str:
+        """The name of the network's file, which results are named after."""
+        return self.network if self.speed == SIZE else other_size(self.network, self.speed)
 
 
 def read_order(asked: object) -> Order:
@@ -47,5 +56,7 @@ def read_order(asked: object) -> Order:
         raise ValueError(f"no lines {lines!r}: there is {', '.join(STROKES)}")
     if isinstance(size, bool) or size not in SIZES:
         raise ValueError(f"no size {size!r}: there is {', '.join(map(str, SIZES))}")
+    if (speed := asked.get("speed", SIZE)) not in NETWORK_SIZES:
+        raise ValueError(f"no speed {speed!r}: there is {', '.join(NETWORK_SIZES)}")
     look = Look(None if palette == NO_PALETTE else palette, float(strength), asked.get("keep") is True)
-    return Order(str(asked.get("network", "")), look, STROKES[lines], size or None)
+    return Order(str(asked.get("network", "")), look, STROKES[lines], size or None, speed)

@@ -60,6 +60,10 @@ TEXTS: Table = {
     "palette": ("Palette", "色调"),
     "strength": ("Strength", "强度"),
     "keep": ("Keep the photo's colours", "保留照片的颜色"),
+    "speed_or_detail": ("Speed", "速度"),
+    "speed_nano": ("Fastest", "最快"),
+    "speed_lite": ("Balanced", "均衡"),
+    "speed_plus": ("Finest", "最精细"),
     "lines": ("Lines", "线条"),
     "lines_bold": ("clear, the same at every size", "清晰，任何尺寸都一样"),
     "lines_fine": ("finer", "较细"),
@@ -147,6 +151,7 @@ TEXTS: Table = {
     "api_palette": ("colours afterwards; none is as drawn", "之后的调色，none 为原样"),
     "api_strength": ("from the photo to the drawing", "从照片到完整画作"),
     "api_keep": ("the photo's colours with the drawing's light and lines", "照片的颜色，画作的明暗与线条"),
+    "api_speed": ("the size of the style's network, if it ships in it", "画风网络的大小（若提供）"),
     "api_lines": ("how fine the lines are", "线条的粗细"),
     "api_size": ("pixels; 0 is as large as the photo", "像素，0 为与照片相同"),
     "api_queue": (

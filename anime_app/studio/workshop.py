@@ -27,7 +27,7 @@ from anime_app.studio.translation import translated
 from anime_model.pictures import images
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.message import Message, from_record, message_of, to_record, with_values
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import SIZE, find_model, sizes, styles
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.shares import memory_of
@@ -51,18 +51,19 @@ class Painter:
     def __init__(self, threads: int, max_pixels: int, workers: int = 1) -> None:
         """For so many `workers` at once."""
         self.threads, self.max_pixels, self.workers = threads, max_pixels, workers
-        self.opened: dict[str, Stylizer] = {}
+        self.opened: dict[tuple[str, str], Stylizer] = {}
         self.opening = Lock()
 
-    def stylizer(self, network: str) -> Stylizer:
-        """Raises `ModelError` for anything but the name of a style that ships: requests may hold any text."""
+    def stylizer(self, network: str, speed: str = SIZE) -> Stylizer:
+        """Raises `ModelError` for all but styles that ship in sizes that they have: requests may hold any text."""
         with self.opening:
-            if network not in self.opened:
+            if (network, speed) not in self.opened:
                 if network not in styles():
                     choices = ", ".join(styles())
                     raise ModelError(Message("no network {name!r}: there is {choices}", name=network, choices=choices))
-                self.opened[network] = Stylizer(network, self.threads, memory_of(self.workers), self.max_pixels)
-            return self.opened[network]
+                path = sizes(network).get(speed) or find_model(network, speed)  # which says what there is instead
+                self.opened[network, speed] = Stylizer(path, self.threads, memory_of(self.workers), self.max_pixels)
+            return self.opened[network, speed]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Workshop:
         Raises `Gone`, `PictureError`, `VideoError`, `ModelError`, `ValueError`, `OSError`, `MemoryError`.
         """
         place = self.place(key)
-        stylizer = self.painter.stylizer(order.network)
+        stylizer = self.painter.stylizer(order.network, order.speed)
         frame = None if (place / "photo.npy").is_file() else self._look_at(place)
         if not (place / f"{order.drawing}.small.npy").is_file():
             frame = frame or self._picture(place, _read_json(place), None).frames[0]
@@ -175,7 +176,8 @@ class Workshop:
         if kind == "full" and about["film"]:
             target.mkdir(exist_ok=True)
             path = target / result_name(about["name"], order, ".webm" if about["source"].endswith(".webm") else ".mp4")
-            notes = make_film(place / about["source"], path, self.painter.stylizer(order.network), order, tick, tell)
+            stylizer = self.painter.stylizer(order.network, order.speed)
+            notes = make_film(place / about["source"], path, stylizer, order, tick, tell)
             _write_json(place / "notes.json", {"notes": [to_record(note) for note in notes]})
             return path
         picture = self._picture(place, about, order.size)
@@ -195,7 +197,7 @@ class Workshop:
         return path
 
     def _finish_frames(self, place: Path, picture: images.Picture, order: Order, tick: Tick, tell: Tell) -> None:
-        stylizer, kept = self.painter.stylizer(order.network), place / f"{order.drawing}.npy"
+        stylizer, kept = self.painter.stylizer(order.network, order.speed), place / f"{order.drawing}.npy"
         for index, frame in enumerate(picture.frames):
             tell(index / len(picture.frames))
             drawn = index == 0 and kept.is_file()

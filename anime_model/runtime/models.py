@@ -1,4 +1,4 @@
-"""Model files: the styles that ship, what a name stands for, and the figures inside a file."""
+"""Model files: the styles that ship and their sizes, what a name stands for, and the figures inside a file."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,35 @@ WEIGHTS = Path(__file__).parent.parent / "weights"
 REGISTRY = "models:/"
 ENLARGER = WEIGHTS / "enlarger.onnx"  # beside the styles, and none
 FAVOURITE = "shinkai"  # the style that is taken where none is named
+SIZES = ("nano", "lite", "plus")  # of the network of a style, the fastest first
+SIZE = "lite"  # the size of STYLE.onnx, and what is taken where none is named; another's file is STYLE-SIZE.onnx
 
 
 def styles(folder: Path | None = None) -> dict[str, Path]:
-    """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlarger."""
-    found = sorted((folder or WEIGHTS).glob("*.onnx"))
-    return {path.stem: path for path in found if path.name != ENLARGER.name}
+    """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlarger and
+    the other sizes of a style that is there. The file of each is its lite network."""
+    found = {path.stem: path for path in sorted((folder or WEIGHTS).glob("*.onnx")) if path.name != ENLARGER.name}
+    others = {other_size(name, size) for name in found for size in SIZES if size != SIZE}
+    return {name: path for name, path in found.items() if name not in others}
+
+
+def sizes(style: str, folder: Path | None = None) -> dict[str, Path]:
+    """The files of a style by their sizes, the fastest first; empty for what is no style that ships."""
+    lite = styles(folder).get(style)
+    if lite is None:
+        return {}
+    files = {size: lite if size == SIZE else lite.with_stem(other_size(style, size)) for size in SIZES}
+    return {size: path for size, path in files.items() if path.is_file()}
+
+
+def other_size(style: str, size: str) -> str:
+    """The name of the file of a size that is not lite, and of what is drawn with it."""
+    return f"{style}-{size}"
+
+
+def file_names() -> set[str]:
+    """The names, without suffix, of the files of all styles in all sizes: what results are named after."""
+    return {path.stem for style in styles() for path in sizes(style).values()}
 
 
 def favourite(shipped: Iterable[str]) -> str:
@@ -26,11 +49,15 @@ def favourite(shipped: Iterable[str]) -> str:
     return FAVOURITE if FAVOURITE in names else next(iter(names), "")
 
 
-def find_model(name: str | Path) -> Path:
+def find_model(name: str | Path, size: str | None = None) -> Path:
     """The file of a model: a style's name, a path, or an MLflow model such as `models:/animegan-shinkai@champion`.
 
-    Raises `FileNotFoundError` where there is none, `ModelError` where MLflow is missing or does not have it.
+    `size` is one of `SIZES`, of a style that ships; None is lite, and all that a file or an MLflow model has.
+    Raises `FileNotFoundError` where there is none, `ModelError` where MLflow is missing or does not have it, or where
+    the model has no such size.
     """
+    if size is not None:
+        return _of_size(str(name), size)
     if str(name).startswith(REGISTRY):
         return _from_registry(str(name))
     path = Path(name)
@@ -41,6 +68,19 @@ def find_model(name: str | Path) -> Path:
     if path.suffix or len(path.parts) > 1:
         raise FileNotFoundError(f"no model file {path}")
     raise FileNotFoundError(f"no style {str(name)!r}: there is {', '.join(styles()) or 'none'}; or name a model file")
+
+
+def _of_size(name: str, size: str) -> Path:
+    found = {} if Path(name).is_file() else sizes(name)
+    if size in found:
+        return found[size]
+    if found:
+        choices = ", ".join(found)
+        text = "no size {name!r} of {style}: there is {choices}"
+        raise ModelError(Message(text, name=size, style=name, choices=choices))
+    if not name.startswith(REGISTRY):
+        find_model(name)  # says what is not there at all
+    raise ModelError(about(name, Message("has one size; {choices} are of styles that ship", choices=", ".join(SIZES))))
 
 
 def _from_registry(uri: str) -> Path:

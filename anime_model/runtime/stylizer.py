@@ -75,19 +75,23 @@ class Stylizer:
         memory: int = MEMORY,
         max_pixels: int = images.MAX_PIXELS,
         stroke: int = STROKE,
+        size: str | None = None,
     ) -> None:
         """`model`: a style that ships ("shinkai"), an ONNX file, or an MLflow model (`models:/NAME@ALIAS`).
 
-        Picture files with more than `max_pixels`, all frames together, are refused before they are decoded.
-        Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it.
+        `size` of a style that ships: "nano" is the fastest, "lite" the default, "plus" the finest; `models.sizes` lists
+        those that there are. Picture files with more than `max_pixels`, all frames together, are refused before they
+        are decoded. Raises `FileNotFoundError` where there is none, `ModelError` where MLflow does not have it or the
+        model has no such size.
         """
-        self._made_of = (model, threads, memory, max_pixels, stroke)
+        self._made_of = (model, threads, memory, max_pixels, stroke, size)
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
         self.stroke = _checked(stroke)
-        self._followed = Following(str(model), self._ready) if is_alias(model) else None
-        self._network = None if self._followed else Network(find_model(model), threads, memory)
+        self.size = size
+        self._followed = Following(str(model), self._ready) if is_alias(model) and size is None else None
+        self._network = None if self._followed else Network(find_model(model, size), threads, memory)
 
     def __reduce__(self) -> tuple:
         """For pools of processes: the model is opened anew in each."""

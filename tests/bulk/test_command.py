@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from anime_app.bulk import cluster, places
 from anime_app.cli.command import main
 from tests.bulk.conftest import digests, photo, played
+from tests.tiny_onnx import identity_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,6 +116,25 @@ def test_other_settings_for_a_target_are_one_line(capsys):
     assert digests("out") == before
     assert ray("in", "-o", "out", "--palette", "dusk", "--force") == 0
     assert digests("out") != before
+
+
+def test_two_sizes_of_a_style_are_two_networks(weights, capsys):
+    identity_model(weights / "ink-nano.onnx")
+    photo("in/1.png")
+    assert ray("in", "-o", "out", "--size", "nano") == 0
+    assert pixels("out/1.png") == pixels("in/1.png")
+    assert '"style": "ink-nano"' in rows_of()[0]["settings"]
+    assert ray("in", "-o", "out", "--size", "lite") == 1
+    assert "(style ink-nano, now ink): give another -o" in capsys.readouterr().err
+    assert ray("in", "-o", "out", "--force") == 0
+    assert pixels("out/1.png") != pixels("in/1.png")
+    assert ray("in", "-o", "other", "--size", "plus") == 1
+    assert "anime: no size 'plus' of ink: there is nano, lite" in capsys.readouterr().err
+
+
+def pixels(path: str) -> list[int]:
+    with Image.open(path) as image:
+        return list(image.tobytes())
 
 
 def test_two_sources_for_one_target(capsys):

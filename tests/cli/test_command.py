@@ -18,7 +18,7 @@ from anime_app.cli.command import main
 from anime_model.runtime import models
 from anime_model.runtime.onnx_layers import read_graph
 from anime_model.runtime.session import ModelError
-from tests.tiny_onnx import negative_model, reaching_model, save_model, shipped
+from tests.tiny_onnx import identity_model, negative_model, reaching_model, save_model, shipped
 
 ROOT = Path(__file__).parents[2]
 
@@ -347,9 +347,78 @@ def test_styles_lists_what_ships_and_the_palettes(weights, capsys):
     shipped(weights, "fog")
     assert main(["styles"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"^fog +0 +\d+ +1\.5 +-$", said, re.MULTILINE)
-    assert re.search(r"^ink +0 +\d+ +3\.25 +-$", said, re.MULTILINE)
+    assert re.search(r"^fog +lite +0 +\d+ +1\.5 +-$", said, re.MULTILINE)
+    assert re.search(r"^ink +lite +0 +\d+ +3\.25 +-$", said, re.MULTILINE)
     assert re.search(r"^noir +black and white", said, re.MULTILINE)
+
+
+@pytest.fixture
+def sized(weights: Path) -> Path:
+    """`ink` ships in two sizes more: nano leaves a photo as it is, plus inverts it as lite does."""
+    identity_model(weights / "ink-nano.onnx", card='{"style": "ink", "size": "nano", "fid": 4}')
+    negative_model(weights / "ink-plus.onnx")
+    return weights
+
+
+def test_styles_lists_every_size_of_a_style(sized, capsys):
+    assert main(["styles"]) == 0
+    lines = [line.split()[:2] for line in capsys.readouterr().out.splitlines()[:5]]
+    assert lines == [["style", "size"], ["ink", "nano"], ["ink", "lite"], ["ink", "plus"], []]
+
+
+def test_a_size_draws_with_its_own_network_into_files_of_its_own(sized, capsys):
+    array = photo("in/a.png")
+    for size in ("nano", "lite", "plus"):
+        assert main(["stylize", "in/a.png", "in", "--style", "ink", "--size", size]) == 0
+    assert main(["stylize", "in/a.png"]) == 0
+    said = capsys.readouterr().err
+    assert np.array_equal(pixels("in/a-ink-nano.png"), array)
+    assert np.array_equal(pixels("in/a-ink.png"), 255 - array)
+    assert files(".") == [*(f".weights/{path.name}" for path in sorted(sized.iterdir())), "in-ink-nano/a.png",
+                          "in-ink-plus/a.png", "in-ink/a.png", "in/a-ink-nano.png", "in/a-ink-plus.png", "in/a-ink.png",
+                          "in/a.png"]  # fmt: skip
+    assert "left out as results of earlier runs: in/a-ink-nano.png, in/a-ink.png" in said
+    assert said.endswith("1 already there (--force makes them again)\n")
+
+
+def test_a_film_too_is_drawn_in_a_size(sized):
+    av = pytest.importorskip("av", reason="films need PyAV: pip install '.[video]'")
+    with av.open("a.mp4", "w") as out:
+        stream = out.add_stream("libx264", 10, pix_fmt="yuv420p", width=32, height=32)
+        for _ in range(3):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40, np.uint8), "rgb24")))
+        out.mux(stream.encode())
+    for size, level in (("nano", 40), ("lite", 215)):
+        assert main(["stylize", "a.mp4", "-o", f"{size}.mp4", "--size", size]) == 0
+        with av.open(f"{size}.mp4") as made:
+            frame = next(made.decode(video=0)).to_ndarray(format="rgb24")
+        assert abs(int(frame.mean()) - level) < 4
+
+
+def test_a_size_that_is_not_there_is_one_line(sized, capsys):
+    photo("a.png")
+    (sized / "ink-plus.onnx").unlink()
+    for arguments, said in (
+        (["--size", "plus"], "no size 'plus' of ink: there is nano, lite"),
+        (["--style", ".weights/ink.onnx", "--size", "lite"],
+         ".weights/ink.onnx: has one size; nano, lite, plus are of styles that ship"),
+        (["--style", "models:/animegan-ink@champion", "--size", "nano"],
+         "models:/animegan-ink@champion: has one size; nano, lite, plus are of styles that ship"),
+        (["--style", "fog", "--size", "nano"], "no style 'fog': there is ink; or name a model file"),
+    ):  # fmt: skip
+        assert main(["stylize", "a.png", *arguments]) == 1
+        assert capsys.readouterr().err == f"anime: {said}\n"
+    with pytest.raises(SystemExit):
+        main(["stylize", "a.png", "--size", "huge"])
+
+
+def test_info_and_bench_take_a_size(sized, capsys, monkeypatch):
+    monkeypatch.setattr("anime_app.cli.tables.SIZES", ((16, 16),))
+    monkeypatch.setattr("anime_app.cli.tables.SECONDS", 0)
+    assert main(["info", "ink", "--size", "nano"]) == 0
+    assert re.search(r"^size +nano$", capsys.readouterr().out, re.MULTILINE)
+    assert main(["bench", "--size", "plus", "--threads", "1"]) == 0
+    assert capsys.readouterr().out.startswith("ink-plus.onnx on this machine")
 
 
 def test_info_counts_what_onnx_counts(weights, tmp_path, capsys):

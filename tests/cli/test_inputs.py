@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from anime_app.cli.command import main
+from anime_app.cli.inputs import is_earlier
 from anime_model.runtime import models
 from tests.tiny_onnx import negative_model
 
@@ -218,3 +219,13 @@ def test_a_closed_stream_that_is_needed_is_one_line(weights, arguments, closed, 
     done = subprocess.run(["sh", "-c", command], env=environment, stderr=subprocess.PIPE, timeout=120)
     assert done.returncode == 1
     assert done.stderr.decode().strip() == f"anime: standard {said} is closed"
+
+
+@pytest.mark.parametrize("style", ["ink", "ink-nano", "my-own-style"])
+def test_a_result_is_known_by_a_style_that_has_dashes_too(style):
+    there = {Path("a.png"), Path("b")}.__contains__
+    assert is_earlier(Path(f"a-{style}.png"), {"oil", style}, there)
+    assert is_earlier(Path(f"b-{style}"), {"oil", style}, there)
+    assert not is_earlier(Path(f"c-{style}.png"), {"oil", style}, there)
+    assert not is_earlier(Path(f"-{style}.png"), {"oil", style}, there)
+    assert not is_earlier(Path(f"a{style}.png"), {"oil", style}, there)

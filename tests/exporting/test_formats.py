@@ -1,6 +1,7 @@
 """Files of every format whose converter is here: near enough to the ONNX file, or not kept, or refused in one line."""
 
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from anime_model.exporting.nearness import LEAST, check, psnr
 from anime_model.exporting.order import FormatError, Order, hushed
 from anime_model.exporting.photos import batch, photos
 from anime_model.pictures.arrays import write_picture
+from anime_model.runtime import models
+from anime_model.runtime.onnx_layers import read_graph
 from tests.exporting.conftest import SHIPPED
 from tests.tiny_onnx import negative_model, reaching_model
 
@@ -159,6 +162,20 @@ def test_the_command_makes_a_file_and_says_how_near_it_is(tmp_path, few, capsys)
     said = capsys.readouterr().err
     assert said.splitlines()[0] == str(tmp_path / "shinkai.onnx")
     assert "dB to the ONNX file's pictures" in said
+
+
+def test_a_network_of_another_size_is_exported_under_its_own_name(tmp_path, few, capsys, monkeypatch):
+    weights = tmp_path / "weights"
+    reaching_model(weights / "ink.onnx")
+    shutil.copy(SHIPPED, weights / "ink-nano.onnx")
+    monkeypatch.setattr(models, "WEIGHTS", weights)
+    line = ["export", "ink", "--format", "onnx", "--size", "64x64", "-o", str(tmp_path), "--network"]
+    assert main([*line, "nano"]) == 0
+    made = tmp_path / "ink-nano-64x64.onnx"
+    assert capsys.readouterr().err.splitlines()[0] == str(made)
+    assert read_graph(made).parameters > 100_000
+    assert main([*line, "plus"]) == 1
+    assert capsys.readouterr().err == "anime: no size 'plus' of ink: there is nano, lite\n"
 
 
 @pytest.mark.parametrize(

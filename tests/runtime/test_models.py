@@ -1,17 +1,21 @@
 """What a model's name stands for, and what is said about files that are none."""
 
+import pickle
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from PIL import Image
 
 from anime_model.runtime import models
-from anime_model.runtime.models import card, find_model, styles
+from anime_model.runtime.models import card, file_names, find_model, sizes, styles
 from anime_model.runtime.session import ModelError, open_session, receptive_radius
-from tests.tiny_onnx import identity_model, save_model, shipped
+from anime_model.runtime.stylizer import Stylizer
+from tests.tiny_onnx import identity_model, negative_model, save_model, shipped
 
 
 @pytest.fixture
@@ -120,3 +124,47 @@ def test_the_receptive_radius_is_a_number_or_nothing(tmp_path: Path, said: str, 
 def test_a_broken_card_is_no_card(text: str):
     assert card({"card": text}) == {}
     assert card({"card": '{"fid": 1}'}) == {"fid": 1}
+
+
+@pytest.fixture
+def sized(weights: Path) -> Path:
+    """`hayao` ships in three sizes, `shinkai` in one; two files only look like sizes of a style."""
+    return shipped(weights, "hayao-nano", "hayao-plus", "ink-wash", "charcoal-nano")
+
+
+def test_sizes_are_the_files_that_lie_beside_a_style_and_no_styles_themselves(sized: Path):
+    assert list(styles()) == ["charcoal-nano", "hayao", "ink-wash", "shinkai"]
+    assert list(sizes("hayao").items()) == [
+        ("nano", sized / "hayao-nano.onnx"), ("lite", sized / "hayao.onnx"), ("plus", sized / "hayao-plus.onnx")
+    ]  # fmt: skip
+    assert list(sizes("shinkai")) == list(sizes("charcoal-nano")) == ["lite"]
+    assert sizes("monet") == sizes("hayao-nano") == sizes("hayao.onnx") == {}
+    assert file_names() == {"charcoal-nano", "hayao", "hayao-nano", "hayao-plus", "ink-wash", "shinkai"}
+
+
+def test_a_size_is_that_file_and_lite_where_none_is_named(sized: Path):
+    assert find_model("hayao", "plus") == sized / "hayao-plus.onnx"
+    assert find_model("hayao", "lite") == find_model("hayao") == sized / "hayao.onnx"
+    assert find_model("charcoal-nano") == sized / "charcoal-nano.onnx"
+
+
+@pytest.mark.parametrize("make", [find_model, lambda name, size: Stylizer(name, size=size)], ids=["file", "stylizer"])
+def test_a_size_that_a_model_has_not_is_one_line_that_names_those_it_has(sized: Path, tmp_path: Path, make):
+    with pytest.raises(ModelError, match=r"^no size 'nano' of shinkai: there is lite$"):
+        make("shinkai", "nano")
+    with pytest.raises(ModelError, match=r"^no size 'huge' of hayao: there is nano, lite, plus$"):
+        make("hayao", "huge")
+    with pytest.raises(FileNotFoundError, match=r"^no style 'ghibli': there is charcoal-nano, hayao"):
+        make("ghibli", "nano")
+    for model in (str(identity_model(tmp_path / "mine.onnx")), "models:/animegan-shinkai@champion"):
+        with pytest.raises(ModelError, match=rf"^{model}: has one size; nano, lite, plus are of styles that ship$"):
+            make(model, "lite")
+
+
+def test_a_stylizer_of_a_size_draws_with_that_network_and_names_its_results(sized: Path, tmp_path: Path):
+    negative_model(sized / "hayao-nano.onnx")
+    photo = np.full((8, 8, 3), 40, np.uint8)
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    fast = pickle.loads(pickle.dumps(Stylizer("hayao", 1, size="nano")))
+    assert [int(made.mean()) for made in (Stylizer("hayao", 1)(photo), fast(photo))] == [40, 215]
+    assert fast(tmp_path / "a.png") == tmp_path / "a-hayao-nano.png"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from anime_model.runtime import models
 from anime_model.runtime.stylizer import Stylizer
 from tests.tiny_onnx import negative_model
 
@@ -24,12 +25,16 @@ def test_a_copy_by_pickle_draws_the_same(tmp_path: Path, used):
     assert np.array_equal(copy(picture), 255 - picture)
 
 
-def test_a_copy_has_every_setting(tmp_path: Path):
+def test_a_copy_has_every_setting(tmp_path: Path, monkeypatch):
     """Also those that are added later: no value here is the default."""
     settings = {name: one.default for name, one in inspect.signature(Stylizer).parameters.items() if name != "model"}
-    given = {name: value - 1 for name, value in settings.items()}
-    copy = pickle.loads(pickle.dumps(Stylizer(negative_model(tmp_path / "m.onnx"), **given)))
+    given = {name: "nano" if name == "size" else value - 1 for name, value in settings.items()}
+    for name in ("ink", "ink-nano"):
+        negative_model(tmp_path / f"{name}.onnx")
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    copy = pickle.loads(pickle.dumps(Stylizer("ink", **given)))
     assert {name: getattr(copy, name) for name in settings} == given
+    assert copy.style == "ink-nano"
 
 
 def test_a_pool_of_started_processes_draws(tmp_path: Path):

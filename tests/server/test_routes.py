@@ -5,6 +5,7 @@ import json
 import socket
 import time
 import zipfile
+from collections.abc import Iterator
 
 import httpx
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from anime_app.server.settings import MB
+from anime_model.runtime import models
 from tests.server.conftest import picture, pixels, until
+from tests.tiny_onnx import identity_model, negative_model
 
 STYLIZE, BATCH = "/v1/stylize", "/v1/stylize/batch"
 
@@ -75,6 +78,41 @@ def test_a_truncated_picture_is_one_line(client):
     for kind in ("PNG", "JPEG", "WEBP", "GIF"):
         data = picture((200, 200), kind)[0]
         assert "picture" in error(client.post(STYLIZE, content=data[: len(data) // 2]), 422)
+
+
+@pytest.fixture
+def sized(serve, tmp_path, monkeypatch) -> Iterator[httpx.Client]:
+    """A service of all that ships: `ink`, which inverts, with a nano network that changes nothing; and `fog`."""
+    for name in ("ink", "fog"):
+        negative_model(tmp_path / f"{name}.onnx")
+    identity_model(tmp_path / "ink-nano.onnx")
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    running = serve(styles=("ink", "fog", str(identity_model(tmp_path / "own" / "same.onnx"))))
+    with httpx.Client(base_url=running.url, timeout=30) as client:
+        yield client
+
+
+def test_a_style_is_drawn_by_the_network_of_the_size_that_is_asked_for(sized):
+    data, array = picture()
+    for network, made in (({}, 255 - array), ({"network": "lite"}, 255 - array), ({"network": "nano"}, array)):
+        assert np.array_equal(pixels(sized.post(STYLIZE, params=network, content=data).content), made)
+    form = {"files": {"files": ("a.png", data)}, "data": {"network": "nano"}}
+    packed = zipfile.ZipFile(io.BytesIO(sized.post(BATCH, **form).content))
+    assert np.array_equal(pixels(packed.read("a.png")), array)
+    assert 'anime_pixels_total{style="ink-nano"} 384.0' in sized.get("/metrics").text
+
+
+def test_the_networks_of_a_style_are_told_and_others_refused_in_one_line(sized):
+    networks = {style["name"]: style.get("networks") for style in sized.get("/v1/styles").json()["styles"]}
+    assert networks == {"ink": ["nano", "lite"], "fog": ["lite"], "same": None}
+    for style, network, said in (
+        ("ink", "plus", "network: no 'plus' of ink: there is nano, lite"),
+        ("fog", "nano", "network: no 'nano' of fog: there is lite"),
+        ("same", "lite", "network: no 'lite' of same: it has one size"),
+        ("ink-nano", "nano", "style: no 'ink-nano' is served: there is ink, fog, same"),
+    ):
+        answer = sized.post(STYLIZE, params={"style": style, "network": network}, content=picture()[0])
+        assert error(answer, 422) == said
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(client):

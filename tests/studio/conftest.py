@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,13 @@ def address(project: Path) -> Iterator[str]:
     options = ["--project", project, "--database", project / "panel.db", "--port", "0", "--max-upload", UPLOAD]
     environment = os.environ | {"ANIME_STUDIO_TOKEN": TOKEN, "TMPDIR": str(project.parent)}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [sys.executable, "-m", "anime_app.cli.command", "studio", *map(str, options)]
+    with started([sys.executable, "-m", "anime_app.cli.command", "studio", *map(str, options)], environment) as url:
+        yield url
+
+
+@contextmanager
+def started(command: list[str], environment: dict[str, str]) -> Iterator[str]:
+    """A studio's address while it runs."""
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         for line in process.stdout:

@@ -1,6 +1,7 @@
 """Parts of the studio by themselves: drawings as files, the folder, what is let in, texts."""
 
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,11 @@ from PIL import Image
 
 from anime_app.cli.command import main
 from anime_app.studio import workshop as workshop_module
+from anime_app.studio.create import speeds
 from anime_app.studio.folder import ABANDONED, PREFIX, own_folder, sweep
 from anime_app.studio.guard import READ, WRITE, Guard, Refused, _files_of
 from anime_app.studio.launch import without_stubs
+from anime_app.studio.make_page import make_page
 from anime_app.studio.names import folder_of, numbered, result_name
 from anime_app.studio.orders import STROKES, Order, read_order
 from anime_app.studio.reasons import reason
@@ -25,7 +28,7 @@ from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look
-from tests.tiny_onnx import negative_model
+from tests.tiny_onnx import identity_model, negative_model
 
 pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
 
@@ -133,6 +136,28 @@ def test_a_longest_side_is_followed(workshop):
     assert (made.name, pixels(made).shape) == ("a-ink-noir-40px.png", (20, 40, 3))
 
 
+def test_every_size_of_a_style_is_a_drawing_of_its_own(workshop, weights):
+    identity_model(weights / "ink-nano.onnx")
+    key, array = put(workshop, "a.png")
+    for speed, name, made in (("nano", "a-ink-nano.png", array), ("lite", "a-ink.png", 255 - array)):
+        order = read_order({"network": "ink", "speed": speed})
+        workshop.draw(key, order)
+        result = kept(workshop, key, order)
+        assert result.name == name
+        assert np.array_equal(pixels(result), made)
+    with pytest.raises(ModelError, match=r"^no size 'plus' of ink: there is nano, lite$") as refused:
+        workshop.draw(key, Order("ink", speed="plus"))
+    assert reason("a.png", refused.value)[1] == "ink 没有“plus”这种大小，可选：nano, lite"
+
+
+def test_the_page_offers_the_sizes_in_plain_words_and_tells_the_script_which_there_are(weights):
+    identity_model(weights / "ink-nano.onnx")
+    for value, words in (("nano", "Fastest"), ("lite", "Balanced"), ("plus", "Finest")):
+        assert re.search(f'<option value="{value}"[^>]*>{words}</option>', make_page())
+    assert re.search('<option value="lite"[^>]* selected>', make_page())
+    assert speeds() == {"ink": ["nano", "lite"], "oil": ["lite"]}
+
+
 @pytest.mark.parametrize("name", ["water", "../ink", "models:/ink@champion", "/etc/passwd"])
 def test_only_networks_that_ship_are_opened(workshop, name):
     key, _ = put(workshop, "a.png")
@@ -147,11 +172,15 @@ def test_a_key_leads_to_no_other_folder(workshop, key):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"strength": 2}, {"strength": "x"}, {"palette": "x"}, {"lines": []}, {"size": -1}, {"size": True}]
-)
+    "wrong",
+    [
+        {"strength": 2}, {"strength": "x"}, {"palette": "x"}, {"lines": []}, {"size": -1}, {"size": True},
+        {"speed": "huge"}, {"speed": {}},
+    ],
+)  # fmt: skip
 def test_an_odd_order_is_one_line(wrong):
     wrong = {key: "x" if value == [] else value for key, value in wrong.items()}
-    with pytest.raises(ValueError, match=r"^(strength|no palette|no lines|no size)"):
+    with pytest.raises(ValueError, match=r"^(strength|no palette|no lines|no size|no speed)"):
         read_order(wrong)
 
 

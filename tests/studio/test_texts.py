@@ -22,7 +22,7 @@ from anime_app.studio import engineer_texts, judge_texts, texts
 from anime_app.studio.orders import STROKES
 from anime_app.studio.translation import DOMAIN, LANGUAGE, LOCALE, catalogue, translated
 from anime_model.pictures.message import ABOUT, HINTED, LISTED, Message, about, from_record, listed, to_record
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import SIZES, styles
 from anime_model.runtime.palettes import PALETTES
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +94,7 @@ def test_no_text_is_left_over():
         *(f"{name}_note" for name in (*styles(), "cute")),
         *CRITERIA,
         *(f"lines_{name}" for name in STROKES),
+        *(f"speed_{size}" for size in SIZES),
         *(f"{name}_hint" for name in CRITERIA),
     }
     assert [key for key in spare if "." not in key and key not in named] == [], "keys with a dot are Gradio's own"

@@ -1,4 +1,8 @@
 import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -10,7 +14,9 @@ from anime_model.demo.scenes import render
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import card as read_card
+from anime_model.runtime.models import sizes, styles
+from anime_model.runtime.onnx_layers import read_graph
 from anime_model.runtime.stylizer import Stylizer
 from tests.support import lite
 from tools import ship
@@ -18,6 +24,8 @@ from tools import ship
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / ship.WEIGHTS
 METRICS = {
+    "style": "ink",
+    "variant": "int8",
     "parameters": 1234,
     "macs_512": 10**9,
     "bytes": 430_000,
@@ -71,6 +79,75 @@ def test_the_lite_network_ships_with_its_card(workspace):
     assert network.arch == load_generator(Path("artifacts/ink/quantized/quantized.safetensors")).arch
 
 
+@pytest.fixture
+def faster(workspace) -> Path:
+    """The artifacts of another run, whose lite network takes half the time; the style itself is shipped."""
+    ship.main(["lite", "ink"])
+    Path("results").mkdir()
+    rows = [{"style": style, "variant": "int8"} for style in ("ink", "fog")]
+    ship.RESULTS.write_text(json.dumps(rows))
+    shutil.copytree("artifacts/ink", "small/artifacts/ink")
+    shutil.rmtree("artifacts")
+    Path("small/artifacts/ink/evaluation/int8.json").write_text(json.dumps(METRICS | {"latency_p50_ms": 20.0}))
+    return workspace / "small/artifacts"
+
+
+@pytest.mark.parametrize("given", ["small/artifacts", "small/artifacts/ink"])
+def test_a_size_ships_with_its_card_and_its_figures(faster, given, capsys):
+    lite = [(ship.WEIGHTS / name).read_bytes() for name in ("ink.onnx", "ink.md")]
+    for size in ("plus", "nano", "plus"):
+        ship.main(["size", "ink", size, given])
+    assert capsys.readouterr().out.endswith(
+        "wrote anime_model/weights/ink-plus.onnx, its card, and its figures to results/release.json\n"
+    )
+    assert [(ship.WEIGHTS / name).read_bytes() for name in ("ink.onnx", "ink.md")] == lite
+    assert list(sizes("ink", ship.WEIGHTS)) == ["nano", "lite", "plus"]
+    card = read_card(read_graph(ship.WEIGHTS / "ink-nano.onnx").metadata)
+    assert (card["style"], card["size"], card["lpips"]) == ("ink", "nano", 0.05)
+    told = (ship.WEIGHTS / "ink-nano.md").read_text()
+    assert told.startswith("# ink-nano.onnx\n\nTurns a photo into the look of the style `ink`: ")
+    assert "`recipes/release.yaml` with another budget, for the size `nano`: depthwise" in told
+    assert "50 times\n" in told
+    rows = json.loads(ship.RESULTS.read_text())
+    assert [(row["style"], row["variant"], row.get("faster")) for row in rows] == [
+        ("ink", "int8", None), ("ink", "nano", 50.0), ("ink", "plus", 50.0), ("fog", "int8", None),
+    ]  # fmt: skip
+    assert rows[1]["bytes"] == 430_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            ("ink", "lite", "small/artifacts"),
+            r"'lite' is none of nano, plus; `python -m tools.ship lite ink` ships lite",
+        ),
+        (("ink", "huge", "small/artifacts"), r"'huge' is none of nano, plus"),
+        (
+            ("wash", "nano", "small/artifacts"),
+            r"wash ships in no size yet: `python -m tools.ship lite wash` comes first",
+        ),
+        (("fog", "nano", "small/artifacts/ink"), r"small/artifacts/ink: holds the style ink, not fog"),
+        (("ink", "nano", "nowhere"), r"nowhere/evaluation/int8\.json"),
+    ],
+)
+def test_what_cannot_ship_as_a_size_leaves_everything_as_it_was(faster, asked, said):
+    shutil.copy(ship.WEIGHTS / "ink.onnx", ship.WEIGHTS / "fog.onnx")
+    before = {path: path.read_bytes() for path in [*ship.WEIGHTS.iterdir(), ship.RESULTS]}
+    with pytest.raises((ValueError, OSError), match=said):
+        ship.main(["size", *asked])
+    assert {path: path.read_bytes() for path in [*ship.WEIGHTS.iterdir(), ship.RESULTS]} == before
+
+
+def test_the_command_says_what_a_size_needs(faster):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-m", "tools.ship", "size", "ink", "nano"]
+    ran = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "usage: python -m tools.ship size STYLE SIZE FOLDER\n")
+    ran = subprocess.run([*line, "small/artifacts"], env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("file", styles(SHIPPED).values(), ids=lambda file: file.stem)
 def test_the_network_to_train_on_draws_what_the_one_to_use_draws(file):
     photo = torch.from_numpy(render(0, (256, 192), "faces", "photo")).permute(2, 0, 1)[None] / 127.5 - 1
@@ -104,7 +181,7 @@ def test_the_release_s_styles_say_where_their_pictures_came_from(workspace):
 
 
 def test_an_unknown_thing_to_ship_is_named(workspace):
-    with pytest.raises(ValueError, match="'poster' is none of teacher, lite"):
+    with pytest.raises(ValueError, match="'poster' is none of teacher, lite, size"):
         ship.main(["poster", "ink"])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from anime_model.runtime.enlarging import STRETCH, STROKE, SUPPORT
-from anime_model.runtime.models import ENLARGER, styles
+from anime_model.runtime.models import ENLARGER, SIZES, sizes, styles
 from anime_model.runtime.palettes import PALETTES
 from benchmarks import web
 
@@ -50,6 +50,10 @@ def test_every_style_and_palette_has_a_name_in_each_language():
         assert set(texts["palettes"]) == {"none", *PALETTES}, language
 
 
+def test_every_size_of_a_network_has_a_name_in_each_language():
+    assert all(set(texts["speeds"]) == set(SIZES) for texts in TEXTS.values())
+
+
 def test_the_languages_say_the_same_things():
     assert keys(TEXTS["en"]) == keys(TEXTS["zh"])
 
@@ -60,7 +64,9 @@ def keys(texts: dict) -> set[str]:
 
 
 def test_models_are_small_enough_for_a_page():
-    assert all(path.stat().st_size < 500_000 for path in [*styles().values(), ENLARGER])
+    files = [path for style in styles() for size, path in sizes(style).items() if size != "plus"]
+    assert all(path.stat().st_size < 500_000 for path in [*files, ENLARGER])
+    assert all(path.stat().st_size < 1_000_000 for style in styles() for path in sizes(style).values())
 
 
 def test_the_working_size_is_that_of_python():

@@ -3,10 +3,11 @@ import { basename, join, resolve } from 'node:path'
 
 const ID = 'virtual:models'
 export const ENLARGER = resolve(import.meta.dirname, '../../anime_model/weights/enlarger.onnx') // beside the styles, and none
-const LARGEST = 500_000 // bytes: what a visitor on a phone may be asked to load for one style
+const SIZES = ['nano', 'lite', 'plus'] // as SIZES of anime_model/runtime/models.py: STYLE.onnx is lite, STYLE-SIZE.onnx another
+const LARGEST = { nano: 500_000, lite: 500_000, plus: 1_000_000 } // bytes: what a visitor on a phone may be asked to load
 
-/** Vite plugin: `virtual:models` lists the styles of a folder (every *.onnx but the enlarger, as `styles()` of
-    anime_model/runtime/models.py), exports the enlarger beside them and brings their files into the site. */
+/** Vite plugin: `virtual:models` lists the networks of a folder as {style, size, bytes, url}, exports the enlarger beside
+    them and brings their files into the site. */
 export function models(folder) {
   return {
     name: 'models',
@@ -16,22 +17,26 @@ export function models(folder) {
 }
 
 function listing(folder) {
-  const found = stylesOf(folder)
-  const files = [...found.map((file) => join(folder, file)), ENLARGER]
+  const found = networksOf(folder)
+  const files = [...found.map(({ file }) => join(folder, file)), ENLARGER]
   const imports = files.map((path, i) => `import url${i} from ${JSON.stringify(`${path}?url`)}`)
-  const entries = found.map((file, i) => `{ ...${JSON.stringify(facts(folder, file))}, url: url${i} }`)
+  const entries = found.map((network, i) => `{ ...${JSON.stringify(facts(folder, network))}, url: url${i} }`)
   return `${imports.join('\n')}\nexport const enlarger = { url: url${found.length} }\nexport default [${entries.join(', ')}]\n`
 }
 
-/** The files of a folder's styles, sorted. Throws where there are none. */
-export function stylesOf(folder) {
-  const found = readdirSync(folder).filter((file) => file.endsWith('.onnx') && file !== basename(ENLARGER)).sort()
-  if (!found.length) throw new Error(`no models (*.onnx) in ${folder}`)
-  return found
+/** The networks of a folder as {style, size, file}, sorted by style, each style's fastest first: every *.onnx but the enlarger,
+    by the rules of `styles()` and `sizes()` of anime_model/runtime/models.py. Throws where there are none. */
+export function networksOf(folder) {
+  const names = readdirSync(folder).filter((file) => file.endsWith('.onnx') && file !== basename(ENLARGER)).map((file) => basename(file, '.onnx')).sort()
+  const named = (style, size) => (size === 'lite' ? style : `${style}-${size}`)
+  const others = new Set(names.flatMap((style) => SIZES.map((size) => named(style, size)).filter((name) => name !== style)))
+  const found = names.filter((name) => !others.has(name)).flatMap((style) => SIZES.map((size) => ({ style, size, file: `${named(style, size)}.onnx` })))
+  if (!names.length) throw new Error(`no models (*.onnx) in ${folder}`)
+  return found.filter(({ file }) => names.includes(basename(file, '.onnx')))
 }
 
-function facts(folder, file) {
+function facts(folder, { style, size, file }) {
   const bytes = statSync(join(folder, file)).size
-  if (bytes > LARGEST) throw new Error(`${join(folder, file)}: ${bytes} bytes, more than the ${LARGEST} of a page`)
-  return { style: file.replace(/\.onnx$/, ''), bytes }
+  if (bytes > LARGEST[size]) throw new Error(`${join(folder, file)}: ${bytes} bytes, more than the ${LARGEST[size]} of a page`)
+  return { style, size, bytes }
 }

@@ -3,29 +3,32 @@
 import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
-import { ENLARGER, stylesOf } from './models.js'
+import { ENLARGER, networksOf } from './models.js'
 
-const MOST = { code: 40_000, whole: 800_000 } // bytes: of the code, and of all that is in dist/
+const MOST = { code: 40_000, whole: 2_400_000 } // bytes: of the code, and of all that is in dist/
 const ROOT = resolve(import.meta.dirname, '../..')
 const PACKAGE = resolve(import.meta.dirname, '../package')
-const DIST = join(PACKAGE, 'dist')
+const DIST = resolve(process.env.ANIME_PACKAGE ?? join(PACKAGE, 'dist')) // tests build one of other networks beside it
 const WEIGHTS = resolve(process.env.ANIME_MODELS ?? join(ROOT, 'anime_model/weights'))
 
-/** `virtual:styles` as addresses beside the module, in the one form that bundlers know. */
+const NETWORKS = networksOf(WEIGHTS)
+
+/** `virtual:styles` as addresses beside the module, by style and size, in the one form that bundlers know. */
 const addresses = {
   name: 'styles',
   resolveId: (id) => (id === 'virtual:styles' ? id : null),
   load(id) {
     if (id !== 'virtual:styles') return null
     const address = (file) => `new URL('./models/${file}', import.meta.url)`
-    const entries = stylesOf(WEIGHTS).map((file) => `${JSON.stringify(basename(file, '.onnx'))}: ${address(file)}`)
+    const sizes = (style) => NETWORKS.filter((each) => each.style === style).map(({ size, file }) => `${size}: ${address(file)}`)
+    const entries = [...new Set(NETWORKS.map(({ style }) => style))].map((style) => `${JSON.stringify(style)}: { ${sizes(style).join(', ')} }`)
     return `export const styles = { ${entries.join(', ')} }\nexport const enlarger = ${address(basename(ENLARGER))}\n`
   },
 }
 
 rmSync(DIST, { recursive: true, force: true })
 mkdirSync(join(DIST, 'models'), { recursive: true })
-for (const path of [...stylesOf(WEIGHTS).map((file) => join(WEIGHTS, file)), ENLARGER]) {
+for (const path of [...NETWORKS.map(({ file }) => join(WEIGHTS, file)), ENLARGER]) {
   copyFileSync(path, join(DIST, 'models', basename(path)))
   const card = path.replace(/\.onnx$/, '.md')
   if (readdirSync(resolve(card, '..')).includes(basename(card))) copyFileSync(card, join(DIST, 'models', basename(card)))

@@ -1,11 +1,17 @@
 /** The styles whose networks come with the package. */
 export const styles: readonly string[]
+/** The size of a style's network: from the fastest to the finest. */
+export type Size = 'nano' | 'lite' | 'plus'
+/** The sizes that each style has; every style has "lite". */
+export const sizes: Readonly<Record<string, readonly Size[]>>
 /** Colour gradings; "none" leaves the colours as the network makes them. */
 export const palettes: readonly string[]
 
 export interface StylizerOptions {
   /** A style that comes with the package (default "shinkai"). */
   style?: string
+  /** The size of its network, one of `sizes[style]` (default "lite"). */
+  size?: Size
   /** Another network instead: the address of an ONNX file of this project, or its bytes. */
   model?: string | URL | Uint8Array
   /** A build of ONNX Runtime Web instead of `onnxruntime-web/wasm`: for WebGPU that of `onnxruntime-web/webgpu`. */
@@ -38,6 +44,8 @@ export interface PictureOptions {
 
 export interface Stylizer {
   readonly style: string
+  /** Undefined for a network of your own. */
+  readonly size?: Size
   readonly provider: 'wasm' | 'webgpu'
   /** The picture drawn, of the source's size; transparency lies on white. */
   stylize(source: ImageData | Blob | CanvasImageSource, options?: PictureOptions): Promise<ImageData>

@@ -1,4 +1,5 @@
-/* Style and palette: two groups of radio buttons, so that keys and screen readers work without more code. */
+/* Style and palette: two groups of radio buttons, so that keys and screen readers work without more code; and the size of
+   the network of the style. */
 
 import { grade, PALETTES } from '../package/src/grading.js'
 import { remember, remembered } from './memory.js'
@@ -6,18 +7,34 @@ import { text } from './texts.js'
 
 const SCENE = 56 // pixels a side of the small landscape on a palette's button
 
-export function startChoices(styles, palettes, models) {
-  const names = models.map(({ style }) => style)
+export function startChoices(styles, palettes, speed, models) {
+  const names = [...new Set(models.map(({ style }) => style))]
   const choices = { onchange: null }
   choices.style = known('style', names) ?? names.at(names.indexOf('shinkai'))
   choices.palette = known('palette', PALETTES) ?? 'none'
-  const pick = (group) => (value) => {
-    choices[group] = value
+  let wish = remembered('speed') // of a size, which stays where another style has it
+  const offer = () => {
+    const there = models.filter(({ style }) => style === choices.style).map(({ size }) => size)
+    for (const option of speed.options) option.hidden = option.disabled = !there.includes(option.value)
+    speed.value = choices.speed = there.includes(wish) ? wish : 'lite'
+    speed.closest('.field').hidden = there.length < 2
+  }
+  const changed = (group, value) => {
     remember(group, value)
+    offer()
     choices.onchange?.()
   }
+  const pick = (group) => (value) => {
+    choices[group] = value
+    changed(group, value)
+  }
+  speed.addEventListener('change', () => {
+    wish = speed.value
+    changed('speed', wish)
+  })
   styles.replaceChildren(...names.map((style) => radio('style', style, choices.style, pick('style'), styleCard(style))))
   palettes.replaceChildren(...PALETTES.map((name) => radio('palette', name, choices.palette, pick('palette'), swatch(name))))
+  offer()
   choices.translate = () => {
     for (const label of document.querySelectorAll('[data-choice]')) label.textContent = text(label.dataset.choice)
   }

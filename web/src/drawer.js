@@ -12,14 +12,15 @@ export function startDrawer({ onReady, onStep, onFailure }) {
   let picture = null // {id, resolve, reject} of the newest request for a picture
   const frames = new Map()
 
-  function start(choice, style) {
-    ;[preference, first] = [choice, style]
+  /** `network` is the {style, size} that is opened first. */
+  function start(choice, network) {
+    ;[preference, first] = [choice, network]
     worker?.terminate()
     settle(new Failure('stopped'))
     worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
     worker.onmessage = ({ data }) => receive(data)
     worker.onerror = () => { settle(new Failure('noEngine')); onFailure(new Failure('noEngine')) }
-    worker.postMessage({ start: preference, style })
+    worker.postMessage({ start: preference, style: first.style, size: first.size })
   }
 
   function receive(data) {
@@ -61,10 +62,10 @@ export function startDrawer({ onReady, onStep, onFailure }) {
       return promise
     },
     /** {frame: ImageBitmap, ms} for a bitmap, which is given away. */
-    frame(bitmap, { style, look }) {
+    frame(bitmap, { style, size, look }) {
       const id = ++ids
       const promise = new Promise((resolve, reject) => frames.set(id, { resolve, reject }))
-      worker.postMessage({ frame: bitmap, id, style, look }, [bitmap])
+      worker.postMessage({ frame: bitmap, id, style, size, look }, [bitmap])
       return promise
     },
     cancel() {

@@ -20,7 +20,7 @@ import { duration, forgetTimes, record, runsOn, showTimes } from './timings.js'
 import { zip } from './zip.js'
 
 const at = (id) => document.getElementById(id)
-const choices = startChoices(at('styles'), at('palettes'), models)
+const choices = startChoices(at('styles'), at('palettes'), at('speed'), models)
 const before = at('before')
 const after = at('after')
 const drawer = startDrawer({ onReady: started, onStep: (step, steps) => busy(['steps', step, steps]), onFailure: fail })
@@ -39,7 +39,7 @@ let doing // the same of the line about work
 
 function startEngine() {
   ready = null
-  drawer.start(at('engine').value, choices.style)
+  drawer.start(at('engine').value, wanted())
 }
 
 function started(data) {
@@ -56,17 +56,17 @@ function started(data) {
 /** What the choices on the page now want. */
 function wanted() {
   const look = { palette: choices.palette, strength: at('strength').value / 100, keepColour: at('keep-colour').checked }
-  return { style: choices.style, palette: choices.palette, stroke: Number(at('stroke').value), look }
+  return { style: choices.style, size: choices.speed, palette: choices.palette, stroke: Number(at('stroke').value), look }
 }
 
 /** The picture as the choices want it, on the page. Resolves to whether it is there: not where something newer came. */
 async function ask(photo) {
   if (!image) return false
   state('busy')
-  if (photo || made?.style !== choices.style) busy([ready ? 'working' : 'starting'])
+  if (photo || made?.style !== choices.style || made.size !== choices.speed) busy([ready ? 'working' : 'starting'])
   try {
-    const { style, stroke, look } = wanted()
-    const found = await drawer.draw({ photo, style, stroke, look })
+    const { style, size, stroke, look } = wanted()
+    const found = await drawer.draw({ photo, style, size, stroke, look })
     if (found) show(found)
     return Boolean(found)
   } catch (error) {
@@ -220,7 +220,7 @@ function sizeNote() {
 }
 
 function showFacts() {
-  const model = models.find(({ style }) => style === choices.style)
+  const model = models.find(({ style, size }) => style === choices.style && size === choices.speed)
   const facts = [text('model', (model.bytes / 1e6).toFixed(2)), 'ONNX Runtime Web', ready && runsOn(ready)]
   at('facts').textContent = facts.filter(Boolean).join(' · ')
   at('no-gpu').hidden = at('engine').value !== 'gpu' || (made ?? ready)?.provider !== 'wasm'

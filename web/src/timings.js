@@ -8,8 +8,8 @@ const PROVIDERS = { wasm: 'CPU', webgpu: 'WebGPU' }
 
 export const times = () => remembered('times') ?? []
 
-export function record({ style, width, height, provider, threads, ms }) {
-  const entry = { style, width, height, provider, threads, ms: Math.round(ms), at: new Date().toISOString() }
+export function record({ style, size, width, height, provider, threads, ms }) {
+  const entry = { style, size, width, height, provider, threads, ms: Math.round(ms), at: new Date().toISOString() }
   remember('times', [entry, ...times()].slice(0, KEPT))
 }
 
@@ -34,7 +34,8 @@ export function duration(ms) {
 
 function row(entry) {
   const line = document.createElement('tr')
-  const cells = [text(`styles.${entry.style}`), `${entry.width} × ${entry.height}`, runsOn(entry), duration(entry.ms)]
+  const size = entry.size && entry.size !== 'lite' ? `, ${text(`speeds.${entry.size}`)}` : '' // entries of before have none
+  const cells = [text(`styles.${entry.style}`) + size, `${entry.width} × ${entry.height}`, runsOn(entry), duration(entry.ms)]
   for (const value of cells) line.insertCell().textContent = value
   return line
 }

@@ -1,9 +1,9 @@
 /* Everything slow happens here, so that the page never freezes: the network, then the colours.
 
-   In: {start: "auto" | "gpu" | "cpu", style} once, then
-     {id, photo?, style, look, stroke}: `look` is what grading.js wants, and `photo` comes only when it is a new one;
+   In: {start: "auto" | "gpu" | "cpu", style, size} once, then
+     {id, photo?, style, size, look, stroke}: `size` is that of the style's network, `look` is what grading.js wants, and `photo` comes only when it is a new one;
      {cancel: true}: nothing is wanted any more;
-     {frame: ImageBitmap, id, style, look}: of a camera or a film, drawn at its own size. Whoever sends it waits for the answer.
+     {frame: ImageBitmap, id, style, size, look}: of a camera or a film, drawn at its own size. Whoever sends it waits for the answer.
    Out: {ready, files, threads, provider}, {id, step, steps}, {id, picture, ...facts}, {id, frame: ImageBitmap, ms} or
    {id, failure, detail}. A request for a picture that is no longer the newest is dropped without an answer. */
 
@@ -32,15 +32,15 @@ self.onmessage = ({ data }) => {
 }
 
 /** What the network's picture depends on, beside the photo. */
-const drawingOf = ({ style, stroke }) => `${style} ${stroke}`
-const modelOf = (style) => models.find((each) => each.style === style)
+const drawingOf = ({ style, size, stroke }) => `${style} ${size} ${stroke}`
+const modelOf = ({ style, size }) => models.find((each) => each.style === style && each.size === size)
 
-async function start({ start: preference, style }) {
+async function start({ start: preference, ...network }) {
   try {
     engine = startEngine(preference)
     const { files, kept, threads, session } = await engine
     // Loads the engine's own file, so that it can be kept for offline use.
-    const { provider } = await session(modelOf(style))
+    const { provider } = await session(modelOf(network))
     await kept()
     self.postMessage({ ready: true, files, threads, provider })
   } catch (error) {
@@ -48,12 +48,11 @@ async function start({ start: preference, style }) {
   }
 }
 
-async function answer({ id, photo: next, style, stroke, look }) {
+async function answer({ id, photo: next, look, ...request }) {
   if (next) [photo, made] = [next, {}]
   await messages()
   if (id !== wanted.id) return
-  const drawing = drawingOf({ style, stroke })
-  if (made.drawing !== drawing) made = await run(id, style, stroke)
+  if (made.drawing !== drawingOf(request)) made = await run(id, request)
   if (id !== wanted.id || !made.drawing) return
   const start = performance.now()
   const picture = grade(made.anime, photo.data, look)
@@ -62,12 +61,13 @@ async function answer({ id, photo: next, style, stroke, look }) {
   self.postMessage({ id, picture, width: photo.width, height: photo.height, ...facts }, [picture.buffer])
 }
 
-async function run(id, style, stroke) {
+async function run(id, request) {
+  const { style, size, stroke } = request
   const { session, threads, withoutGpu } = await engine
-  let network = await session(modelOf(style))
+  let network = await session(modelOf(request))
   const start = performance.now()
   const current = photos
-  const drawing = drawingOf({ style, stroke })
+  const drawing = drawingOf(request)
   const onStep = async (step, steps) => {
     self.postMessage({ id, step, steps })
     await messages()
@@ -75,17 +75,17 @@ async function run(id, style, stroke) {
   }
   const again = async (error) => {
     if (network.provider === 'wasm') throw error
-    network = await withoutGpu(modelOf(style))
+    network = await withoutGpu(modelOf(request))
     return drawn(photo, network, { stroke, enlarger: () => withoutGpu(enlarger), onStep })
   }
   const anime = await drawn(photo, network, { stroke, enlarger: () => session(enlarger), onStep }).catch(again)
   if (!anime) return {}
-  return { drawing, anime, fresh: true, facts: { style, ms: performance.now() - start, provider: network.provider, threads } }
+  return { drawing, anime, fresh: true, facts: { style, size, ms: performance.now() - start, provider: network.provider, threads } }
 }
 
-async function drawFrame({ frame, id, style, look }) {
+async function drawFrame({ frame, id, look, ...request }) {
   const { session, threads } = await engine
-  const network = await session(modelOf(style))
+  const network = await session(modelOf(request))
   const start = performance.now()
   const { width, height } = frame
   const canvas = new OffscreenCanvas(width, height)

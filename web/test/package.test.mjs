@@ -11,7 +11,7 @@ import { differences, makeReferences } from './references.mjs'
 import { serve } from './serve.mjs'
 
 const WEB = resolve(import.meta.dirname, '..')
-const MOST = 600_000 // bytes of the packed package
+const MOST = 2_000_000 // bytes of the packed package
 const CLOSE = { mean: 0.5, most: 16 } // levels of 255 between its picture and the Python runtime's
 
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Somebody's page</title>IMPORTMAP<script type="module" src="./page.js"></script>`
@@ -24,11 +24,13 @@ import { createStylizer, palettes, styles, StylizerError } from 'animegan-lite'
 window.lite = { createStylizer, palettes, styles, StylizerError }
 `
 const TYPED = `
-import { createStylizer, palettes, type Stylizer, StylizerError, styles } from 'animegan-lite'
-const stylizer: Stylizer = await createStylizer({ style: styles[0], stroke: 720, gpu: false })
+import { createStylizer, palettes, type Size, sizes, type Stylizer, StylizerError, styles } from 'animegan-lite'
+const stylizer: Stylizer = await createStylizer({ style: styles[0], size: sizes[styles[0]].at(-1) satisfies Size | undefined, stroke: 720, gpu: false })
 const drawing: ImageData = await stylizer.stylize(document.createElement('canvas'), { palette: palettes[1], strength: 0.5, signal: AbortSignal.timeout(9), onProgress: (done: number, total: number) => done / total })
 await stylizer.close()
 if (drawing.width > 1) throw new StylizerError()
+// @ts-expect-error: there is no such size
+await createStylizer({ size: 'huge' })
 // @ts-expect-error: there is no such option
 await createStylizer({ colour: 'red' })
 `

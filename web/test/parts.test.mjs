@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import * as ort from '../node_modules/onnxruntime-web/dist/ort.wasm.min.mjs'
+import { models, networksOf } from '../build/models.js'
 import { enlarged, parts, strokeSize } from '../package/src/enlarging.js'
 import { grade, PALETTES } from '../package/src/grading.js'
 import { operators, unrounded } from '../package/src/onnx.js'
@@ -15,7 +16,7 @@ import { inspect } from '../src/file_check.js'
 import { better, frameSize, SIDES, startPace, startRate } from '../src/live_pace.js'
 import { distinct, resultName } from '../src/names.js'
 import { crc, zip } from '../src/zip.js'
-import { differences, makeReferences, MODELS, PYTHON } from './references.mjs'
+import { differences, makeReferences, MODELS, PYTHON, ROOT } from './references.mjs'
 
 let references
 before(() => { references = makeReferences() })
@@ -66,7 +67,7 @@ test('a file that is cut off is an error, not a model', () => {
 })
 
 test('lines are reflected without doubling their ends, and padded to a multiple of 4', () => {
-  assert.deepEqual([...reflected(4)], [2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1]) // as np.pad(..., 8, "reflect")
+  assert.deepEqual([...reflected(4)], [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]) // as np.pad(..., 4, "reflect")
   for (const size of [1, 2, 3, 5, 301]) assert.equal(reflected(size).length % 4, 0)
 })
 
@@ -141,8 +142,28 @@ test('a zip is what Python unpacks, its names and bytes unchanged', async () => 
 test('results are named after photo, style and palette, and never twice the same', () => {
   assert.equal(resultName('beach.JPG', { style: 'hayao', palette: 'dusk' }, 'image/png'), 'beach-hayao-dusk.png')
   assert.equal(resultName('a.b.png', { style: 'hayao', palette: 'none' }, 'image/jpeg'), 'a.b-hayao.jpg')
+  assert.equal(resultName('a.png', { style: 'hayao', size: 'nano', palette: 'dusk' }, 'image/png'), 'a-hayao-nano-dusk.png')
+  assert.equal(resultName('a.png', { style: 'hayao', size: 'lite' }, 'image/png'), 'a-hayao.png')
   assert.equal(resultName('', { style: 'hayao' }, 'video/webm;codecs=vp9'), 'photo-hayao.webm')
   assert.deepEqual(distinct(['a.png', 'A.png', 'a-2.png', 'b', 'b']), ['a.png', 'A-2.png', 'a-2-2.png', 'b', 'b-2'])
+})
+
+test('the sizes of a style are the files beside its own, as in Python', () => {
+  const folder = references.photo('sizes')
+  mkdirSync(folder)
+  for (const name of ['hayao-plus', 'hayao', 'hayao-nano', 'shinkai', 'ink-wash', 'charcoal-nano', 'enlarger']) writeFileSync(`${folder}/${name}.onnx`, '')
+  const found = networksOf(folder)
+  assert.deepEqual(found.map(({ style, size, file }) => `${style} ${size} ${file}`), [
+    'charcoal-nano lite charcoal-nano.onnx', 'hayao nano hayao-nano.onnx', 'hayao lite hayao.onnx', 'hayao plus hayao-plus.onnx',
+    'ink-wash lite ink-wash.onnx', 'shinkai lite shinkai.onnx',
+  ])
+  const script = 'import json, sys, pathlib; from anime_model.runtime.models import *; f = pathlib.Path(sys.argv[1]); print(json.dumps([[s, n, p.name] for s in styles(f) for n, p in sizes(s, f).items()]))'
+  const told = JSON.parse(execFileSync(PYTHON, ['-c', script, folder], { cwd: ROOT }))
+  assert.deepEqual(found.map(({ style, size, file }) => [style, size, file]), told)
+  mkdirSync(`${folder}/none`)
+  assert.throws(() => networksOf(`${folder}/none`), /no models/)
+  writeFileSync(`${folder}/hayao.onnx`, Buffer.alloc(500_001))
+  assert.throws(() => models(folder).load('\0virtual:models'), /hayao\.onnx: 500001 bytes/)
 })
 
 test('live pictures are as large as their time allows, with room between up and down', () => {

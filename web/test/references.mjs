@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-const ROOT = resolve(import.meta.dirname, '../..')
+export const ROOT = resolve(import.meta.dirname, '../..')
 export const PYTHON = process.env.PYTHON ?? join(ROOT, '.venv/bin/python')
 export const MODELS = resolve(process.env.ANIME_MODELS ?? join(ROOT, 'anime_model/weights'))
 

@@ -8,6 +8,7 @@ import { grade, PALETTES } from './grading.js'
 import { fetchModel, openModel } from './sessions.js'
 
 export const styles = Object.keys(models)
+export const sizes = Object.fromEntries(styles.map((style) => [style, Object.keys(models[style])]))
 export const palettes = PALETTES
 
 const SMALLEST_STROKE = 64
@@ -28,8 +29,10 @@ export class StylizerError extends Error {
   }
 }
 
-export async function createStylizer({ style = 'shinkai', model, ort, gpu = false, threads, wasmPaths, stroke = STROKE } = {}) {
+export async function createStylizer({ style = 'shinkai', size, model, ort, gpu = false, threads, wasmPaths, stroke = STROKE } = {}) {
   if (!model && !models[style]) throw new StylizerError('badOption', '', `there is no style "${style}": there is ${styles.join(', ')}`)
+  if (model && size) throw new StylizerError('badOption', '', 'a size is of a style that comes with the package, not of a model of your own')
+  if (size && !sizes[style].includes(size)) throw new StylizerError('badOption', '', `there is no size "${size}" of ${style}: there is ${sizes[style].join(', ')}`)
   checkedStroke(stroke)
   const runtime = ort ?? (await engine())
   if (threads) runtime.env.wasm.numThreads = threads
@@ -42,11 +45,12 @@ export async function createStylizer({ style = 'shinkai', model, ort, gpu = fals
       throw error instanceof Failure ? new StylizerError(error.code, name, error.message) : error
     }
   }
-  const network = await opened(model ?? models[style])
+  const network = await opened(model ?? models[style][size ?? 'lite'])
   let doubling // a promise of the enlarger, loaded with the first picture that needs it
   const options = { network, enlarger: () => (doubling ??= opened(enlarger)), stroke }
   return {
     style,
+    size: model ? undefined : (size ?? 'lite'),
     provider: network.provider,
     stylize: (source, wanted) => stylized(source, options, wanted),
     async close() {

@@ -123,7 +123,7 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, si
         **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
         style=style,
         name=style if size == SIZE else other_size(style, size),
-        recipe=RECIPE if size == SIZE else f"{RECIPE} with another budget, for the size `{size}`",
+        recipe=RECIPE if size == SIZE else f"`tools/imitate.py` (`polish --times`) and {RECIPE} from `quantize` on",
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],
         frames=data["frames"],

@@ -223,6 +223,16 @@ class Family(nn.Module):
                 stack.callback(template.out.register_forward_hook(self.watch).remove)
             return torch.func.functional_call(template, weights, photo)
 
+    def member(self, choice: Choice) -> Generator:
+        """The member as a network of its own that draws what its slice does, with batch norms that pass on what comes.
+
+        `member` below is for slices that have not trained as such: its norms make up for the channels that are gone.
+        """
+        small = Generator(replace(self.space.architecture(choice), norm="none"))
+        state = slices(self.network.state_dict(), small.arch)
+        small.load_state_dict({key: value.clone() for key, value in state.items()})
+        return as_network(small).eval()
+
 
 def sandwich(space: Space, source: random.Random, between: int = 1) -> list[Choice]:
     """The largest member, the smallest and some `between` them, for one step (Yu and Huang, ICCV 2019)."""

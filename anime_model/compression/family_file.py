@@ -32,11 +32,10 @@ def resized(start: Path, factor: float, wanted: Callable[[Tensor], Tensor], phot
     """
     if FAMILY in read_notes(start):
         family = open_family(start)
-        arch = family.space.largest
-    else:
-        lite = load_generator(start)
-        family, arch = grow(lite, wanted, photos, min(1.0, factor), max(1.0, factor)), lite.arch
-    small = family.space.architecture(family.space.times(factor, arch))
+        return family.member(family.space.times(factor, family.space.largest))
+    lite = load_generator(start)
+    family = grow(lite, wanted, photos, min(1.0, factor), max(1.0, factor))
+    small = family.space.architecture(family.space.times(factor, lite.arch))
     return member(with_statistics(as_network(family.network.cpu()), photos.cpu()), small, photos.cpu())
 
 

@@ -20,7 +20,7 @@ from anime_model.compression.family import (
     widen,
     with_statistics,
 )
-from anime_model.compression.family_file import FAMILY, grow, open_family, save_family
+from anime_model.compression.family_file import FAMILY, grow, open_family, resized, save_family
 from anime_model.compression.family_judge import Judge, split_held_out
 from anime_model.compression.family_training import family_step, train_family
 from anime_model.compression.norms import gather_statistics
@@ -188,6 +188,32 @@ def test_a_family_comes_back_from_its_file(family, tmp_path, photo):
     assert back.space.choices == family.space.choices
     choice = family.space.random(random.Random(5))
     assert torch.allclose(back(photo, choice), family(photo, choice), atol=1e-5)
+
+
+def test_a_network_in_other_widths(lite, family, tmp_path, photo):
+    """Wider: the same picture. Narrower: every width near what was asked for, all blocks, the least kernels."""
+    file = tmp_path / "lite.safetensors"
+    save_generator(file, lite)
+    wide = resized(file, 2, lambda given: given, photo)
+    assert wide.arch.layers["d0"].width == 2 * lite.arch.layers["d0"].width
+    assert wide.arch.layers["e0"].kernel == 7
+    assert psnr(wide(photo), lite(photo)) > 30
+    small = resized(file, 0.5, lambda given: given, photo)
+    assert small.arch.layers.keys() == lite.arch.layers.keys()
+    assert small.arch.layers["e0"].kernel == lite.arch.layers["e0"].kernel == 3
+    for name, layer in small.arch.layers.items():
+        assert abs(layer.width - lite.arch.layers[name].width / 2) <= 8
+    assert count_macs(small.arch) < count_macs(lite.arch) / 2
+    save_family(file, family)
+    slice_ = resized(file, 0.5, lambda given: given, photo)
+    choice = family.space.times(0.5, family.space.largest)
+    assert slice_.arch.layers == family.space.architecture(choice).layers
+    assert psnr(slice_(photo), family(photo, choice)) > 30
+
+
+def test_widths_that_a_family_has_not_are_refused(family):
+    with pytest.raises(ArchitectureError, match=r"3 times a0 is \d+ channels; the family has \d+ to \d+"):
+        family.space.times(3, family.space.largest)
 
 
 @pytest.mark.parametrize("note", [{}, {FAMILY: "[]"}, {FAMILY: '{"a0": 3}'}, {FAMILY: '{"a0": [8, 16]}'}])

@@ -106,7 +106,7 @@ def test_a_size_ships_with_its_card_and_its_figures(faster, given, capsys):
     assert (card["style"], card["size"], card["lpips"]) == ("ink", "nano", 0.05)
     told = (ship.WEIGHTS / "ink-nano.md").read_text()
     assert told.startswith("# ink-nano.onnx\n\nTurns a photo into the look of the style `ink`: ")
-    assert "`recipes/release.yaml` with another budget, for the size `nano`: depthwise" in told
+    assert "`recipes/release.yaml` from `quantize` on: depthwise" in told
     assert "50 times\n" in told
     rows = json.loads(ship.RESULTS.read_text())
     assert [(row["style"], row["variant"], row.get("faster")) for row in rows] == [

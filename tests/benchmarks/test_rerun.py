@@ -8,7 +8,6 @@ import pytest
 from benchmarks import rerun
 from tests.declared import STYLE, declared_project
 from tests.flows.forked import forking_python
-from tests.prefect_tables import lay_tables
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -20,7 +19,6 @@ def make_style(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str]
 
     def make(root: Path, style: str) -> None:
         rerun.copy_artifacts(made, root / "artifacts" / style)
-        lay_tables(root / ".prefect")
 
     return make
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.flows.forked import forking_python
 from tests.flows.toy import dvc, git, make_project
-from tests.prefect_tables import keep_tables, lay_tables
 from tests.support import made_once
 
 ROOT = Path(__file__).parents[2]
@@ -123,13 +122,10 @@ def prefect_api() -> Iterator[str]:
     with socket.socket() as probe:  # never the usual port: other sessions of tests may run on this machine
         probe.bind(("127.0.0.1", 0))
         page = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    home = Path(SETTINGS["PREFECT_HOME"])
-    lay_tables(home)
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", page.rpartition(":")[2]]
     process = start_group(command, HOME, subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not answers(page) and time.monotonic() < deadline:
         time.sleep(0.1)
-    keep_tables(home)
     yield f"{page}/api"
     end_group(process)

@@ -12,7 +12,6 @@ import pytest
 
 from flows.runs.server import free_port
 from tests.flows.conftest import ROOT
-from tests.prefect_tables import lay_tables
 
 
 @pytest.fixture
@@ -39,7 +38,6 @@ def stranger() -> Iterator[int]:
 def test_a_port_that_another_folder_was_quicker_to_take_is_left_to_it(stranger: int, tmp_path: Path):
     """Two flows that start at once may both find the port free: a run would end up in the other one's server."""
     (tmp_path / ".dvc").mkdir()
-    lay_tables(tmp_path / ".prefect")
     own = free_port(0)
     program = f"""
 from flows.machine.environment import running_server

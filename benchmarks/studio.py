@@ -32,7 +32,7 @@ import psutil
 
 from anime_app.cli.tables import table
 from anime_model.metrics.latency import cpu_name, instruction_set
-from anime_model.runtime.models import find_model
+from anime_model.runtime.models import SIZE, find_model
 from anime_model.runtime.session import open_session
 from benchmarks.runtime import photo
 
@@ -159,7 +159,7 @@ class Visitor:
     async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0, lines: str = "bold") -> str:
         """Joins the queue; the event's id. Raises `Busy`."""
         file = {"path": paths[0], "meta": {"_type": "gradio.FileData"}}
-        data = [file, NETWORK, "none" if look == "plain" else look, strength, False, lines, 0]
+        data = [file, NETWORK, "none" if look == "plain" else look, strength, False, lines, 0, SIZE]
         order = {"data": data, "fn_index": self.make, "session_hash": self.name}
         async with self.session.post(f"{API}/queue/join", json=order) as answer:
             if answer.status == 429:

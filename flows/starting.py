@@ -38,7 +38,8 @@ class Start:
 
     def pins(self, workspace: Path = WORKSPACE) -> tuple[tuple[str, str], tuple[str, str]]:
         """Teacher and lite network as a recipe names them: path in the project and md5."""
-        return tuple((path.as_posix(), file_md5(workspace / path)) for path in (self.teacher, self.student))
+        teacher, student = ((path.as_posix(), file_md5(workspace / path)) for path in (self.teacher, self.student))
+        return teacher, student
 
 
 def starts(workspace: Path = WORKSPACE) -> dict[Start, Path]:
@@ -60,9 +61,14 @@ def nearest(reference: PublishedNetwork, files: list[Path], models: Mapping[Star
         raise FileNotFoundError(f"{TEACHERS}, {STUDENTS}: no style has checkpoints in both; `git checkout models`")
     photos = [_square(file) for file in files[:: max(1, len(files) // PHOTOS)][:PHOTOS]]
     wanted = [reference(photo) for photo in photos]
-    far = {start: _mean_apart([Stylizer(model)(photo) for photo in photos], wanted) for start, model in models.items()}
+    far = {start: _mean_apart(_drawn(model, photos), wanted) for start, model in models.items()}
     start = min(far, key=lambda one: far[one])
     return start, far[start]
+
+
+def _drawn(model: Path, photos: list[np.ndarray]) -> list[np.ndarray]:
+    stylizer = Stylizer(model)
+    return [np.asarray(stylizer(photo)) for photo in photos]
 
 
 def _mean_apart(drawn: list[np.ndarray], wanted: list[np.ndarray]) -> float:

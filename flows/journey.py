@@ -61,7 +61,7 @@ replace_convs:
   detail: gated
 quantize: {calibration: 12, psnr: 44}
 """)
-PAIRED = {"pixel": 4.0, "content": 1.0, "style": 0.2, "edges": 2.0, "colour": 4.0, "gate": 0.3}
+PAIRED = {key: weight for key, weight in FIXED["distillation"]["weights"].items() if key != "feature"}
 
 
 class JourneyError(ValueError):

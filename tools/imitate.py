@@ -83,7 +83,8 @@ class Room:
 
     def learner(self, name: str, network: nn.Module, step: Callable[[float], Made], rate: float, **more) -> Learner:
         keep = more.pop("keep", lambda average: save(self.options.out / f"{name}.safetensors", average, self.options))
-        return Learner(network, step, rate, on_row=_teller(name, self.options.batch), on_save=keep, **more)
+        count = more.pop("pictures", self.options.batch)  # in a step
+        return Learner(network, step, rate, on_row=_teller(name, count), on_save=keep, **more)
 
 
 def save(path: Path, network: Generator, options: argparse.Namespace, **notes: str) -> None:
@@ -106,7 +107,8 @@ def train_teacher(room: Room) -> None:
     if options.gate:
         teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
-    pairs, with_cost = _pairs(room, whole=teacher.arch.norm == "group"), _gate_cost(room, teacher)
+    whole = room.device.type == "cpu" and teacher.arch.norm == "group"
+    pairs, with_cost = _pairs(room, whole=whole), _gate_cost(room, teacher)
     draw = torch.compile(teacher) if options.compile else teacher
 
     def step(done: float) -> Made:
@@ -114,7 +116,8 @@ def train_teacher(room: Room) -> None:
         with room.autocast():
             return with_cost(*room.loss(draw(photo).float(), wanted))
 
-    room.learner("teacher", teacher, step, options.rate or 5e-4).run(options.seconds)
+    pictures = 1 if whole else options.batch
+    room.learner("teacher", teacher, step, options.rate or 5e-4, pictures=pictures).run(options.seconds)
 
 
 def train_lite(room: Room) -> None:

@@ -19,7 +19,7 @@ import yaml
 
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.pictures.atomic import write_whole
-from anime_model.runtime.models import SIZE, SIZES, other_size
+from anime_model.runtime.models import SIZE, SIZES, file_name
 from anime_model.runtime.names import LITE
 from tasks.export import QUANTIZED
 from tasks.shared import common
@@ -101,7 +101,7 @@ def _figures(artifacts: Path) -> list[dict]:
 
 def _ship_file(style: str, size: str, artifacts: Path, lite: dict, teacher: dict) -> str:
     """The network with figures inside, and its card beside it; the name of both."""
-    name = style if size == SIZE else other_size(style, size)
+    name = file_name(style, size)
     model = onnx.load(artifacts / f"exports/{LITE}.onnx")
     properties = {item.key: item.value for item in model.metadata_props}
     card = {"style": style, "size": size, **{key: lite[key] for key in KEPT}}
@@ -122,7 +122,7 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, si
     return CARD.read_text().format(
         **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
         style=style,
-        name=style if size == SIZE else other_size(style, size),
+        name=file_name(style, size),
         recipe=RECIPE if size == SIZE else f"`tools/imitate.py` (`polish --times`) and {RECIPE} from `quantize` on",
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],

@@ -16,7 +16,7 @@ from anime_app.pipeline import Stages, Stopped, run
 from anime_app.terminal import one_line, say
 from anime_model.pictures import images
 from anime_model.pictures.cores import cores_here
-from anime_model.runtime.models import SIZE, other_size
+from anime_model.runtime.models import file_name
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Look, Stylizer
@@ -186,5 +186,4 @@ def style_name(style: str, size: str | None = None) -> str:
     """What a result's name gets: the style (and its size but for lite), a model file's stem, or a registered model's
     name."""
     name = style.removeprefix("models:/").split("@")[0].split("/")[0] if style.startswith("models:/") else style
-    stem = Path(name).stem
-    return stem if size in (None, SIZE) else other_size(stem, size)
+    return file_name(Path(name).stem, size)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from anime_model.pictures.message import Message
 from anime_model.runtime.enlarging import STROKE
-from anime_model.runtime.models import SIZE, other_size
+from anime_model.runtime.models import SIZE, file_name
 from anime_model.runtime.models import SIZES as NETWORK_SIZES
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.stylizer import Look
@@ -37,7 +37,7 @@ class Order:
     @property
     def drawn_by(self) -> str:
         """The name of the network's file, which results are named after."""
-        return self.network if self.speed == SIZE else other_size(self.network, self.speed)
+        return file_name(self.network, self.speed)
 
 
 def read_order(asked: object) -> Order:

@@ -98,17 +98,23 @@ class Space:
         The greatest kernels where `factor` is above 1: there is time for them. Raises `ArchitectureError` where a width
         is so far from what the family offers that the member would be another one than was asked for.
         """
-        whole, found = self.choice_of(arch), dict(self.end(-1 if factor > 1 else 0))
-        found |= {key: self.choices[key][-1] for key in found if key == DEPTH}
+        whole, found = self.choice_of(arch), {}
         for key, offered in self.choices.items():
-            if key != DEPTH and not key.endswith(".kernel"):
-                wanted = whole[key] * factor
-                found[key] = min(offered, key=lambda width: abs(width - wanted))
-                if abs(found[key] - wanted) > WIDTH_STEP:
-                    raise ArchitectureError(
-                        f"{factor:g} times {key} is {wanted:.0f} channels; the family has {offered[0]} to {offered[-1]}"
-                    )
+            if key == DEPTH:
+                found[key] = offered[-1]
+            elif key.endswith(".kernel"):
+                found[key] = offered[-1 if factor > 1 else 0]
+            else:
+                found[key] = self._nearest_width(key, whole[key], factor)
         return found
+
+    def _nearest_width(self, key: str, width: int, factor: float) -> int:
+        offered, wanted = self.choices[key], width * factor
+        nearest = min(offered, key=lambda one: abs(one - wanted))
+        if abs(nearest - wanted) > WIDTH_STEP:
+            there = f"{offered[0]} to {offered[-1]}"
+            raise ArchitectureError(f"{factor:g} times {key} is {wanted:.0f} channels; the family has {there}")
+        return nearest
 
     def random(self, source: random.Random) -> Choice:
         """A member whose parts are about as wide as each other, half of the time: those are what a search ends at."""
@@ -223,10 +229,10 @@ class Family(nn.Module):
                 stack.callback(template.out.register_forward_hook(self.watch).remove)
             return torch.func.functional_call(template, weights, photo)
 
-    def member(self, choice: Choice) -> Generator:
+    def network_of(self, choice: Choice) -> Generator:
         """The member as a network of its own that draws what its slice does, with batch norms that pass on what comes.
 
-        `member` below is for slices that have not trained as such: its norms make up for the channels that are gone.
+        `member` is for slices that have not trained as such: its norms make up for the channels that are gone.
         """
         small = Generator(replace(self.space.architecture(choice), norm="none"))
         state = slices(self.network.state_dict(), small.arch)

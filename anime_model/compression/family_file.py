@@ -32,7 +32,7 @@ def resized(start: Path, factor: float, wanted: Callable[[Tensor], Tensor], phot
     """
     if FAMILY in read_notes(start):
         family = open_family(start)
-        return family.member(family.space.times(factor, family.space.largest))
+        return family.network_of(family.space.times(factor, family.space.largest))
     lite = load_generator(start)
     family = grow(lite, wanted, photos, min(1.0, factor), max(1.0, factor))
     small = family.space.architecture(family.space.times(factor, lite.arch))

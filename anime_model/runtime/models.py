@@ -20,7 +20,7 @@ def styles(folder: Path | None = None) -> dict[str, Path]:
     """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlarger and
     the other sizes of a style that is there. The file of each is its lite network."""
     found = {path.stem: path for path in sorted((folder or WEIGHTS).glob("*.onnx")) if path.name != ENLARGER.name}
-    others = {other_size(name, size) for name in found for size in SIZES if size != SIZE}
+    others = {file_name(name, size) for name in found for size in SIZES if size != SIZE}
     return {name: path for name, path in found.items() if name not in others}
 
 
@@ -29,13 +29,13 @@ def sizes(style: str, folder: Path | None = None) -> dict[str, Path]:
     lite = styles(folder).get(style)
     if lite is None:
         return {}
-    files = {size: lite if size == SIZE else lite.with_stem(other_size(style, size)) for size in SIZES}
+    files = {size: lite.with_stem(file_name(style, size)) for size in SIZES}
     return {size: path for size, path in files.items() if path.is_file()}
 
 
-def other_size(style: str, size: str) -> str:
-    """The name of the file of a size that is not lite, and of what is drawn with it."""
-    return f"{style}-{size}"
+def file_name(style: str, size: str | None = None) -> str:
+    """The name, without suffix, of a size's file and of what is drawn with it: the style's own where it is lite."""
+    return style if size in (None, SIZE) else f"{style}-{size}"
 
 
 def file_names() -> set[str]:

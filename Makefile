@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: .venv/installed
 	@python -m flows.compress --recipe recipes/demo.yaml
 
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/installed
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -19,6 +19,9 @@ UNITS = (
         "flows/pipeline/test_source_data.py",
         "flows/pool/test_refusals.py",
         "flows/test_journey.py",
+        "faults/test_kills.py",
+        "faults/test_faults.py",
+        "faults/test_security.py",
     ),
     (  # the server that stages are forked from
         "tasks/test_pipeline.py",

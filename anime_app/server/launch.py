@@ -8,7 +8,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anime_app.bounds import LOOPBACK
-from anime_app.listening import end_cleanly, listening, url_of
+from anime_app.listening import end_cleanly, listening, share_memory, url_of
 from anime_app.server.app import application
 from anime_app.server.settings import MB, Service
 from anime_app.terminal import say
@@ -21,6 +21,7 @@ CONNECTIONS = 1000
 def serve(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C or SIGTERM. Raises `OSError`, `ValueError` with one line for people."""
     service = settings_of(options)
+    share_memory()
     with listening(options.host, options.port) as place:
         run(service, place, not options.quiet)
     return 0

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
-from anime_app.listening import end_cleanly, listening, url_of
+from anime_app.listening import end_cleanly, listening, share_memory, url_of
 from anime_app.studio.folder import own_folder
 from anime_app.studio.settings import Studio
 from anime_app.terminal import say
@@ -25,6 +25,7 @@ GRACE = 2  # seconds that open connections get at the end
 def studio(options: argparse.Namespace) -> int:
     """Serves until Ctrl-C. Raises `OSError`, `ValueError` with one line for people."""
     settings = settings_of(options)
+    share_memory()
     try:
         with listening(options.host, options.port) as place, own_folder() as folder:
             prepare(folder)

@@ -47,6 +47,8 @@ SHARES = {"teacher": 0.25, "replace_convs": 0.0, "distill": 0.55, "quantize": 0.
 LEAST = 10  # steps of every stage
 CRITIC = 0.3  # in the last distillation, where it has some time to learn
 ENOUGH = 1000  # steps for a critic
+RATES = {"teacher": 5e-4, "replace_convs": 2e-3, "distill": 1e-3, "quantize": 1e-4}
+FINEST = 0.1  # of the rates of `teacher` and `distill`
 FIXED = yaml.safe_load("""
 seed: 1
 perceptual: embedded
@@ -167,10 +169,13 @@ def write_recipe(name: str, reference: PublishedNetwork, hints: dict, folder: Pa
     if path.exists() and not path.read_text().startswith("# Written by"):
         raise JourneyError(f"{path} is another recipe; give another --name")
     seconds = minutes * 60
-    start, far = nearest(reference, picture_files(folder / "photos/train"), models)
-    print(f"begins from {start.style}, whose pictures are nearest: {far:.1f} levels; models/README.md has its terms")
+    start, far, photos_far = nearest(reference, picture_files(folder / "photos/train"), models)
+    print(
+        f"begins from {start.style}, whose pictures are nearest: {far:.1f} levels, the photos' own {photos_far:.1f}; "
+        "models/README.md has its terms"
+    )
     steps = fitting(pace(recipe_of(name, work, start, dict.fromkeys(SHARES, 1)), folder), seconds)
-    content = recipe_of(name, work, start, steps)
+    content = recipe_of(name, work, start, steps, fineness(far, photos_far))
     content["teacher"]["scales"] = list(scales_for(reference, folder / "photos/train", crop + 32, seconds))
     parse_recipe(content)
     head = f"# Written by `anime compress` for {network.name}: about {minutes:g} minutes of this machine.\n"
@@ -227,16 +232,25 @@ def fitting(times: dict[str, float], seconds: float) -> dict[str, int]:
     return {stage: max(LEAST, min(20_000, round(share * seconds / per_step[stage]))) for stage, share in SHARES.items()}
 
 
-def recipe_of(name: str, work: dict, start: Start, steps: dict[str, int]) -> dict:
+def fineness(far: float, photos_far: float) -> float:
+    """What rates are multiplied by: two pictures a step would undo what a start that is near already has learned."""
+    return min(1.0, max(FINEST, (far / max(photos_far, 1e-6)) ** 2))
+
+
+def recipe_of(name: str, work: dict, start: Start, steps: dict[str, int], fine: float = 1.0) -> dict:
     crop, given = work["crop"], {key: value for key, value in work["hints"].items() if value}
     crops = sorted({max(32, crop * part // 8 // 4 * 4) for part in (5, 6, 8)})
     threads, base = cores_here(), f"data/{name}"
     sections = {key: dict(value) for key, value in FIXED.items() if isinstance(value, dict)}
     sections["distillation"] |= {"crop": crop}
     (teacher, teacher_md5), (student, student_md5) = start.pins()
-    rates = {"replace_convs": 2e-3, "distill": 1e-3, "quantize": 1e-4}
-    for stage, rate in rates.items():
-        tune = {"steps": steps[stage], "rate": rate, **({} if stage == "replace_convs" else {"freeze_norm": True})}
+    rates = RATES | {stage: float(f"{RATES[stage] * fine:.2g}") for stage in ("teacher", "distill")}
+    for stage in ("replace_convs", "distill", "quantize"):
+        tune = {
+            "steps": steps[stage],
+            "rate": rates[stage],
+            **({} if stage == "replace_convs" else {"freeze_norm": True}),
+        }
         sections[stage] = {**sections.get(stage, {}), "fine_tune": tune}
     sections["prune"] = {"import_file": {name: student}, "import_md5": {name: student_md5}}
     if steps["distill"] >= ENOUGH:
@@ -255,7 +269,13 @@ def recipe_of(name: str, work: dict, start: Start, steps: dict[str, int]) -> dic
             "reference": {name: work["network"]},
             "reference_md5": {name: work["md5"]},
             **({"reference_hints": {name: given}} if given else {}),
-            "pairs": {"steps": steps["teacher"], "batch": 2, "crops": crops, "rate": 5e-4, "weights": PAIRED},
+            "pairs": {
+                "steps": steps["teacher"],
+                "batch": 2,
+                "crops": crops,
+                "rate": rates["teacher"],
+                "weights": PAIRED,
+            },
         },
         **sections,
         "evaluate": {"latency_threads": min(threads, 2), "latency_repeats": 12},

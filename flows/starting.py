@@ -52,10 +52,10 @@ def _complete(start: Start, workspace: Path) -> bool:
     return all((workspace / path).is_file() for path in (start.teacher, start.student))
 
 
-def nearest(reference: PublishedNetwork, files: list[Path], models: Mapping[Start, Path]) -> tuple[Start, float]:
-    """The start whose style draws most as `reference` does, and how far its pictures are, by `apart`: 0 to 510.
+def nearest(reference: PublishedNetwork, files: list[Path], models: Mapping[Start, Path]) -> tuple[Start, float, float]:
+    """The start whose style draws most as `reference` does, how far its pictures are, and how far the photos are.
 
-    `files` are photos, of which a few are drawn. Raises `FileNotFoundError` where there is no start.
+    Distances are those of `apart`: 0 to 510. `files` are photos, of which a few are drawn. Raises `FileNotFoundError` where there is no start.
     """
     if not models:
         raise FileNotFoundError(f"{TEACHERS}, {STUDENTS}: no style has checkpoints in both; `git checkout models`")
@@ -63,7 +63,7 @@ def nearest(reference: PublishedNetwork, files: list[Path], models: Mapping[Star
     wanted = [reference(photo) for photo in photos]
     far = {start: _mean_apart(_drawn(model, photos), wanted) for start, model in models.items()}
     start = min(far, key=lambda one: far[one])
-    return start, far[start]
+    return start, far[start], _mean_apart(photos, wanted)
 
 
 def _drawn(model: Path, photos: list[np.ndarray]) -> list[np.ndarray]:

@@ -51,8 +51,11 @@ def train_published(recipe: TeacherStage, style: str, sources: Sources, out: Pat
     if training.fabric.is_global_zero:
         common.fresh(out)
         save_taught(out / "teacher.safetensors", taught, settings, file.name, settings.reference_md5[style])
+        if taught.kept_start:
+            print(f"the warm start is nearer to {file.name} than what it became in training: it is kept", flush=True)
         steps = {"pairs_steps": settings.pairs.steps, "frames_steps": settings.pairs.frames_steps}
-        write_rest(out, taught, {"origin": f"pictures of {file.name}", **steps}, training)
+        facts = {"origin": f"pictures of {file.name}", "kept_start": taught.kept_start, **steps}
+        write_rest(out, taught, facts, training)
 
 
 def perceptual_of(recipe: TeacherStage, training: Training, *lessons: TeacherSettings | PairsSettings) -> nn.Module:

@@ -1,5 +1,6 @@
 """A teacher that learns a published network's own pictures first, and plays against the style's frames afterwards."""
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from anime_model.networks.generator import Generator, with_gate
 from anime_model.recipes.teacher import TeacherSettings
 from anime_model.training.data import Pictures
 from anime_model.training.drawn import Drawings, DrawnSampler
+from anime_model.training.keeping import start_is_better
 from anime_model.training.loop import Scalars, Training
 from anime_model.training.pairs import train_on_pairs
 from anime_model.training.sheets import render
@@ -22,6 +24,8 @@ from anime_model.training.teacher import (
     starting_generator,
     train_teacher,
 )
+
+COMPARED = 12  # pictures by which a warm start is kept or not
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Sources:
 def teach(sources: Sources, perceptual: nn.Module, settings: TeacherSettings, training: Training) -> TrainedTeacher:
     """Trains on pairs as `settings.pairs` says, then, for `frames_steps`, against frames; steps count over both.
 
+    A warm start that drew nearer to the published network's pictures than training on pairs left it is kept.
     Against the frames, what content and colour hold on to is the published network's picture, not the photo. `samples`
     holds fixed photos, as each snapshot renders them and, as "reference", as the published network does.
     """
@@ -51,13 +56,20 @@ def teach(sources: Sources, perceptual: nn.Module, settings: TeacherSettings, tr
     pairs = DrawnSampler(drawings, lesson.batch, lesson.crops, lesson.steps, training.seed, rank)
     paths = snapshot_paths(lesson.steps, settings.snapshots, training.scratch)
     write = snapshot_writer(paths, training)
+    begun = copy.deepcopy(start) if settings.warm_start else None
     taught, curve = train_on_pairs(start, pairs, perceptual, lesson, training, after_step=write)
+    layers = lesson.content_layers, lesson.style_layers
+    kept = begun is not None and start_is_better(
+        begun, taught, drawings.fixed(COMPARED, lesson.crops[-1]), perceptual, lesson.weights, layers
+    )
+    if begun and kept:
+        taught = begun.requires_grad_(False)
     if lesson.frames_steps:
         played = _against_frames(taught, sources.data, drawings, perceptual, settings, training)
         curve += _later(played.curve, lesson.steps)
         paths |= {lesson.steps + step: path for step, path in played.snapshots.items()}
         taught = played.generator
-    return TrainedTeacher(taught, curve, paths, _samples(drawings, paths, lesson.crops[-1]))
+    return TrainedTeacher(taught, curve, paths, _samples(drawings, paths, lesson.crops[-1]), kept)
 
 
 def _against_frames(

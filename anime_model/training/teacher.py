@@ -43,6 +43,7 @@ class TrainedTeacher:
     curve: list[Scalars]
     snapshots: dict[int, Path]
     samples: dict[int | str, Tensor]
+    kept_start: bool = False  # training on pairs made the warm start worse
 
 
 def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Generator:

@@ -20,7 +20,7 @@ def files(tmp_path):
 
 @pytest.mark.parametrize("style", sorted(styles()))
 def test_a_styles_own_network_is_nearest_to_itself(style, files):
-    start, far = nearest(open_reference(styles()[style]), files, starts())
+    start, far, photos_far = nearest(open_reference(styles()[style]), files, starts())
     assert start == Start(style)
     assert far < 1, "it draws the same but for rounding"
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from anime_model.networks.checkpoint import save_generator
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import write_picture
 from anime_model.recipes.pairs import PairsSettings
@@ -121,3 +122,16 @@ def test_a_broken_lesson_ends_as_an_unbroken_one(sources, perceptual, tmp_path, 
     assert again.curve == whole.curve
     for one, other in zip(whole.generator.parameters(), again.generator.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_warm_start_that_training_made_worse_is_kept(sources, perceptual, tmp_path):
+    taught = teach(sources, perceptual, SETTINGS, Training(tmp_path / "scratch", 3))
+    assert not taught.kept_start
+    save_generator(tmp_path / "start.safetensors", taught.generator)
+    drawings = sources.load(torch.device("cpu"))
+    for rate, kept in ((1e-6, False), (0.3, True)):
+        pairs = replace(PAIRS, steps=12, rate=rate)
+        settings = replace(SETTINGS, warm_start=str(tmp_path / "start.safetensors"), pairs=pairs)
+        again = teach(sources, perceptual, settings, Training(tmp_path / f"scratch {rate}", 3))
+        assert again.kept_start == kept
+        assert distance(again.generator, drawings) < 1.1 * distance(taught.generator, drawings)

@@ -1,0 +1,43 @@
+"""Training may not leave a network that draws worse than the one that it began with."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from anime_model.networks.generator import Generator
+from anime_model.training import losses
+
+SLACK = 1.05  # a discriminator's student is sharper, and may be that much farther from the wanted pictures
+
+
+def start_is_better(
+    start: Generator,
+    trained: Generator,
+    pairs: tuple[Tensor, Tensor],
+    maps_of: Callable[[Tensor], losses.Maps],
+    weights: Mapping[str, float],
+    layers: tuple[tuple[str, ...], tuple[str, ...]],
+) -> bool:
+    """Whether `trained` draws clearly farther from the wanted pictures than `start` did.
+
+    `pairs` are photos and wanted pictures, float32 [N, 3, H, W] in [-1, 1]; distances are those of
+    `losses.distances`, weighted. Both generators are left in evaluation mode.
+    """
+    before, after = (_distance(network, pairs, maps_of, weights, layers) for network in (start, trained))
+    return not after <= SLACK * before  # what is no number is worse
+
+
+@torch.no_grad()
+def _distance(
+    generator: Generator,
+    pairs: tuple[Tensor, Tensor],
+    maps_of: Callable[[Tensor], losses.Maps],
+    weights: Mapping[str, float],
+    layers: tuple[tuple[str, ...], tuple[str, ...]],
+) -> float:
+    network, total = generator.to(pairs[0].device).eval(), 0.0
+    for photo, wanted in zip(*(side.split(1) for side in pairs), strict=True):
+        parts = losses.distances(network(photo), wanted, weights, maps_of, layers)
+        total += sum(weights.get(key, 0.0) * float(value) for key, value in parts.items())
+    return total / len(pairs[0])

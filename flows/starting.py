@@ -55,7 +55,8 @@ def _complete(start: Start, workspace: Path) -> bool:
 def nearest(reference: PublishedNetwork, files: list[Path], models: Mapping[Start, Path]) -> tuple[Start, float, float]:
     """The start whose style draws most as `reference` does, how far its pictures are, and how far the photos are.
 
-    Distances are those of `apart`: 0 to 510. `files` are photos, of which a few are drawn. Raises `FileNotFoundError` where there is no start.
+    Distances are those of `apart`: 0 to 510. `files` are photos, of which a few are drawn. Raises
+    `FileNotFoundError` where there is no start.
     """
     if not models:
         raise FileNotFoundError(f"{TEACHERS}, {STUDENTS}: no style has checkpoints in both; `git checkout models`")

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 from anime_app.listening import end_cleanly, listening, share_memory, url_of
 from anime_app.studio.folder import own_folder
@@ -93,8 +92,11 @@ def without_stubs() -> Iterator[None]:
             raise OSError("no stubs wanted")
         return getfile(thing)
 
-    with patch("inspect.getfile", of_no_component):
+    inspect.getfile = of_no_component
+    try:
         yield
+    finally:
+        inspect.getfile = getfile
 
 
 def remember_schemas() -> None:

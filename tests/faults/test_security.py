@@ -306,7 +306,7 @@ def recipe_of(target: str) -> list[str]:
     return shlex.split(commands[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.long  # two servers from nothing
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("target", ["prefect", "mlflow"])
 def test_what_make_serves_is_reached_from_this_machine_only(project: Path, target: str):

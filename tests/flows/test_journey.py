@@ -163,3 +163,14 @@ def test_its_lines_and_those_of_the_flow_come_in_order_into_a_pipe():
     command = [sys.executable, "-c", TOLD, "net.onnx", "--photos", "photos"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["before", "the flow", "after"]
+
+
+def test_the_nearer_the_start_the_finer_the_steps():
+    assert journey.fineness(23, 20) == 1
+    assert journey.fineness(10, 20) == pytest.approx(0.25)
+    assert journey.fineness(0, 20) == journey.fineness(0, 0) == journey.FINEST
+    steps = dict.fromkeys(journey.SHARES, 10)
+    coarse, fine = (parse_recipe(journey.recipe_of("mine", WORK, START, steps, share)) for share in (1, 0.25))
+    assert fine.teacher.pairs.rate == pytest.approx(coarse.teacher.pairs.rate / 4, rel=0.05)
+    assert fine.distill.fine_tune.rate == pytest.approx(coarse.distill.fine_tune.rate / 4)
+    assert fine.quantize.fine_tune.rate == coarse.quantize.fine_tune.rate

@@ -1,14 +1,16 @@
 """What a person sees of a stage that cannot do its work: one line, no traceback, nothing half-made."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from anime_model.networks.architecture import animeganv2
-from anime_model.networks.checkpoint import read_notes, save_generator
+from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import write_picture
 from tests.tasks.conftest import merged
@@ -101,3 +103,16 @@ def test_pictures_of_every_kind_are_used_or_set_aside(stage, tmp_path):
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert "6 photos, 6 frames, 3 pictures set aside" in out
+
+
+def test_a_student_that_distillation_made_worse_is_kept(stage, small_recipe, small_data, tmp_path, student):
+    """It begins as its teacher: nothing can be nearer."""
+    save_generator(tmp_path / "same.safetensors", student)
+    recipe = merged(small_recipe, {"distill": {"fine_tune": {"steps": 2, "rate": 0.1}}})
+    process = stage("distill", "same.safetensors", "same.safetensors", small_data, "none", "out", recipe=recipe)
+    out, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors
+    assert "it is kept as it was" in out
+    assert json.loads((tmp_path / "out/summary.json").read_text())["kept_start"] is True
+    left = load_generator(tmp_path / "out/distilled.safetensors").state_dict()
+    assert all(torch.equal(value, left[name]) for name, value in student.state_dict().items())

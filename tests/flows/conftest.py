@@ -1,5 +1,6 @@
 """Nothing that the tools write leaves the tests' folders, and one server of Prefect serves all flows of the session."""
 
+import atexit
 import os
 import shutil
 import socket
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,12 @@ SETTINGS = {
 os.environ |= SETTINGS  # here, not in a fixture: the tools read them when a test module imports them
 
 
-def pytest_sessionfinish() -> None:
+@atexit.register  # after the last test of any folder
+def _end() -> None:
+    from flows.machine.group import end_group
+
+    if _prefect_server.cache_info().currsize:
+        end_group(_prefect_server()[1])
     shutil.rmtree(HOME, ignore_errors=True)
 
 
@@ -113,10 +119,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "mlflow", make) / "mlflow.db"
 
 
-@pytest.fixture(scope="session")
-def prefect_api() -> Iterator[str]:
-    """The API of one Prefect server with a database of its own."""
-    from flows.machine.group import end_group, start_group
+@cache
+def _prefect_server() -> tuple[str, subprocess.Popen]:
+    """One for all folders of tests whose conftest has the fixture below; its API's address and its process."""
+    from flows.machine.group import start_group
     from flows.runs.server import answers
 
     with socket.socket() as probe:  # never the usual port: other sessions of tests may run on this machine
@@ -127,5 +133,10 @@ def prefect_api() -> Iterator[str]:
     deadline = time.monotonic() + 120
     while not answers(page) and time.monotonic() < deadline:
         time.sleep(0.1)
-    yield f"{page}/api"
-    end_group(process)
+    return f"{page}/api", process
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> str:
+    """The API of one Prefect server with a database of its own; it ends with the session."""
+    return _prefect_server()[0]

@@ -47,7 +47,7 @@ class TrainedTeacher:
 
 
 def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Generator:
-    """New weights, or those of the checkpoint `warm_start`, with its gate if it has one.
+    """New weights, or those of the checkpoint `warm_start`, with its gate if it has one and its own upsampling.
 
     `TrainingError` where that is of another width or kind.
 
@@ -55,10 +55,10 @@ def starting_generator(settings: TeacherSettings, photos: Pictures | None) -> Ge
     """
     arch = animeganv2(settings.width)
     generator = load_generator(Path(settings.warm_start)) if settings.warm_start else Generator(arch)
-    generator.arch = replace(generator.arch, upsample=arch.upsample)  # shipped teachers have another one
-    if replace(generator.arch, detail=arch.detail) != arch:
+    plain = replace(generator.arch, detail=arch.detail, upsample=arch.upsample)  # both may differ
+    if plain != arch:
         width = generator.arch.layers["b1"].width / animeganv2().layers["b1"].width
-        fits = replace(generator.arch, detail=arch.detail) == animeganv2(width)
+        fits = plain == animeganv2(width)
         needs = f"needs teacher.width {width:g}, not {settings.width:g}" if fits else "is no AnimeGANv2 generator"
         raise TrainingError(f"teacher.warm_start: {settings.warm_start} {needs}")
     if settings.carry_colours and photos is not None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from anime_model.networks.architecture import animeganv2
+from anime_model.networks.architecture import CHOICES, animeganv2
 from anime_model.networks.checkpoint import save_generator
 from anime_model.networks.generator import Generator
 from anime_model.networks.perceptual import load_perceptual
@@ -54,8 +54,18 @@ def test_colours_are_carried_where_the_recipe_says_so(tmp_path, data, start):
     torch.manual_seed(5)
     carrying = teacher.starting_generator(replace(settings, carry_colours=True), data.photos)
     assert not torch.equal(plain.layers["b1"].conv.weight, carrying.layers["b1"].conv.weight)
-    assert plain.arch == carrying.arch == animeganv2(SETTINGS.width)
+    assert plain.arch == carrying.arch == replace(animeganv2(SETTINGS.width), upsample=start or "bilinear")
     assert carrying.training
+
+
+@pytest.mark.parametrize("upsample", CHOICES["upsample"])
+def test_a_start_draws_as_its_checkpoint_does(tmp_path, data, photo, upsample):
+    """Released teachers have another upsampling than new ones; with the new ones' their pictures are shifted."""
+    begun = Generator(replace(animeganv2(SETTINGS.width), upsample=upsample, detail="gated")).eval()
+    save_generator(tmp_path / "start.safetensors", begun)
+    settings = replace(SETTINGS, warm_start=str(tmp_path / "start.safetensors"))
+    with torch.no_grad():
+        assert torch.equal(teacher.starting_generator(settings, data.photos).eval()(photo), begun(photo))
 
 
 @pytest.mark.parametrize(

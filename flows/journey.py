@@ -60,6 +60,7 @@ distillation:
   style_layers: [relu2_1, relu3_1]
 replace_convs:
   layers: [a2, b0, b1, c0, c5, d0, d1, e0, e1, e2]
+  upsample: half_pixel
   detail: gated
 quantize: {calibration: 12, psnr: 44}
 """)

@@ -7,6 +7,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+ARENAS = 2
+M_ARENA_MAX = -8  # glibc's malloc.h
+
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
@@ -24,10 +27,6 @@ def url_of(place: socket.socket) -> str:
     """The address of a socket that listens, as a browser takes it."""
     host, port = place.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-ARENAS = 2
-M_ARENA_MAX = -8  # glibc's malloc.h
 
 
 def share_memory() -> None:

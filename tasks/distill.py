@@ -10,11 +10,9 @@ from anime_model.compression.norms import interleaved_batches, recalibrate_batch
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.pictures.tables import write_table
 from anime_model.recipes.distill import DistillStage
-from anime_model.training.keeping import start_is_better
+from anime_model.training.keeping import COMPARED, start_is_better
 from anime_model.training.sheets import render
 from tasks.shared import common, distilling, learning
-
-COMPARED = 12  # pictures by which the student that came is kept or not
 
 
 def main(arguments: list[str]) -> None:

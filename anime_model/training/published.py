@@ -12,7 +12,7 @@ from anime_model.networks.generator import Generator, with_gate
 from anime_model.recipes.teacher import TeacherSettings
 from anime_model.training.data import Pictures
 from anime_model.training.drawn import Drawings, DrawnSampler
-from anime_model.training.keeping import start_is_better
+from anime_model.training.keeping import COMPARED, start_is_better
 from anime_model.training.loop import Scalars, Training
 from anime_model.training.pairs import train_on_pairs
 from anime_model.training.sheets import render
@@ -24,8 +24,6 @@ from anime_model.training.teacher import (
     starting_generator,
     train_teacher,
 )
-
-COMPARED = 12  # pictures by which a warm start is kept or not
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,13 @@ def teach(sources: Sources, perceptual: nn.Module, settings: TeacherSettings, tr
     pairs = DrawnSampler(drawings, lesson.batch, lesson.crops, lesson.steps, training.seed, rank)
     paths = snapshot_paths(lesson.steps, settings.snapshots, training.scratch)
     write = snapshot_writer(paths, training)
-    begun = copy.deepcopy(start) if settings.warm_start else None
+    begun = copy.deepcopy(start)
     taught, curve = train_on_pairs(start, pairs, perceptual, lesson, training, after_step=write)
     layers = lesson.content_layers, lesson.style_layers
-    kept = begun is not None and start_is_better(
+    kept = bool(settings.warm_start) and start_is_better(
         begun, taught, drawings.fixed(COMPARED, lesson.crops[-1]), perceptual, lesson.weights, layers
     )
-    if begun and kept:
+    if kept:
         taught = begun.requires_grad_(False)
     if lesson.frames_steps:
         played = _against_frames(taught, sources.data, drawings, perceptual, settings, training)

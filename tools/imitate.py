@@ -20,7 +20,7 @@ import copy
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -103,18 +103,17 @@ def _teller(name: str, batch: int) -> Callable[[float, Scalars], None]:
 def train_teacher(room: Room) -> None:
     options = room.options
     teacher = load_generator(options.start)
-    teacher.arch = replace(teacher.arch, upsample="half_pixel")
     if options.gate:
         teacher = with_gate(teacher)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).train()
     whole = room.device.type == "cpu" and teacher.arch.norm == "group"
-    pairs, with_cost = _pairs(room, whole=whole), _gate_cost(room, teacher)
+    pairs, with_cost, judged = _pairs(room, whole=whole), _gate_cost(room, teacher), _judge(room)
     draw = torch.compile(teacher) if options.compile else teacher
 
     def step(done: float) -> Made:
         photo, wanted = pairs()
         with room.autocast():
-            return with_cost(*room.loss(draw(photo).float(), wanted))
+            return with_cost(*judged(draw(photo).float(), wanted))
 
     pictures = 1 if whole else options.batch
     room.learner("teacher", teacher, step, options.rate or 5e-4, pictures=pictures).run(options.seconds)
@@ -334,7 +333,10 @@ def _options() -> argparse.Namespace:
         "--gate-cost", type=float, default=GATE_COST, help="teacher, polish, family: weight of what a gate lets through"
     )
     parser.add_argument(
-        "--critic", type=float, default=0.0, help="polish: length of a discriminator's gradient beside the distances'"
+        "--critic",
+        type=float,
+        default=0.0,
+        help="teacher, polish: length of a discriminator's gradient beside the distances'",
     )
     parser.add_argument("--least", type=float, default=0.4, help="family: widths of the smallest, times the start's")
     parser.add_argument("--most", type=float, default=1.75, help="family: widths of the largest, likewise")

@@ -9,8 +9,6 @@ import sys
 import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from functools import cache
 from pathlib import Path
 
 from anime_app.listening import end_cleanly, listening, share_memory, url_of
@@ -75,8 +73,6 @@ def prepare(folder: Path) -> None:
     }
     with without_stubs():
         import gradio  # noqa: F401
-    remember_schemas()
-    forget_icons()
 
 
 @contextmanager
@@ -97,25 +93,6 @@ def without_stubs() -> Iterator[None]:
         yield
     finally:
         inspect.getfile = getfile
-
-
-def remember_schemas() -> None:
-    """Gradio derives the JSON schema of every component again for every visitor and every change of a property, some
-    milliseconds each: here they are derived once."""
-    from gradio.data_classes import GradioModel, GradioRootModel
-
-    for model in (GradioModel, GradioRootModel):
-        derive = cache(model.model_json_schema.__func__)
-        # a copy: the callers take keys out of it
-        model.model_json_schema = classmethod(lambda cls, derive=derive: deepcopy(derive(cls)))
-
-
-def forget_icons() -> None:
-    """Gradio lets two icons of buttons that the studio has not be read from its own folder, and asks of every file in
-    every answer whether it is one of them, by paths that are resolved each time."""
-    from gradio.data_classes import _StaticFiles
-
-    _StaticFiles.all_paths.clear()
 
 
 def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = False) -> None:

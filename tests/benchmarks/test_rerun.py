@@ -9,7 +9,7 @@ from benchmarks import rerun
 from tests.declared import STYLE, declared_project
 from tests.flows.forked import forking_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -102,7 +102,24 @@ def test_a_cut_off_lock_file_is_set_aside_and_filled_again(evaluated: Path, shar
         assert {stage.changed for stage in load_stages(evaluated)} == {""}
 
 
-def test_two_at_once_one_works_and_the_other_says_so(project: Path, undisturbed: dict[str, str], prefect_api: str):
+def test_a_second_at_once_is_refused_and_a_kill_takes_all_stages_along(project: Path, prefect_api: str):
+    """What the two leave behind in the end is seen in `-m faults`."""
+    first = two_at_once(project, prefect_api)
+    harness.kill(first)
+    first.wait()
+    assert harness.empty(project)
+
+
+@pytest.mark.faults
+def test_two_at_once_do_the_work_of_one(project: Path, undisturbed: dict[str, str], prefect_api: str):
+    first = two_at_once(project, prefect_api)
+    assert first.wait(harness.PATIENCE) == 0
+    assert harness.files(project) == undisturbed
+    harness.assert_registered_once(project)
+
+
+def two_at_once(project: Path, prefect_api: str) -> subprocess.Popen:
+    """A flow in the middle of its first stage, after a second one was told so and ended."""
     first = harness.start(project, PREFECT_API_URL=prefect_api)
     harness.wait_for(lambda: harness.running(project, "work.py"))
     second = subprocess.run(
@@ -116,9 +133,7 @@ def test_two_at_once_one_works_and_the_other_says_so(project: Path, undisturbed:
     )
     assert second.returncode == 2
     assert second.stderr == "error: another flow works in this folder: wait until it ends\n"
-    assert first.wait(harness.PATIENCE) == 0
-    assert harness.files(project) == undisturbed
-    harness.assert_registered_once(project)
+    return first
 
 
 @pytest.mark.faults

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import struct
 import subprocess
 import sys
@@ -98,7 +99,10 @@ def test_the_walk_finds_what_it_looks_for(code: str):
 
 
 @pytest.mark.slow
-def test_a_registered_model_unpickles_nothing_when_it_is_loaded(whole: Path):
+@pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")  # MLflow about its own types, when imported
+def test_a_registered_model_unpickles_nothing_when_it_is_loaded(
+    evaluated: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Python reports every class that a pickle asks for; `Stylizer` does not even run the code that travels along."""
     program = """
 import sys
@@ -113,8 +117,18 @@ Stylizer("models:/animegan-cel/2")(picture)
 mlflow.pyfunc.load_model("models:/animegan-cel/2").predict(picture[None])
 print(asked)
 """
-    command = [sys.executable, "-c", program, f"sqlite:///{whole}/mlflow.db"]
-    done = subprocess.run(command, env=harness.environment(), cwd=whole, capture_output=True, text=True, check=True)
+    import mlflow
+
+    from flows.registry.versions import register
+
+    shutil.copy(empty_store, evaluated)
+    address = f"sqlite:///{evaluated}/{empty_store.name}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    mlflow.set_tracking_uri(address)
+    register(evaluated, ["cel"])
+    mlflow.set_tracking_uri(None)
+    command = [sys.executable, "-c", program, address]
+    done = subprocess.run(command, env=harness.environment(), cwd=evaluated, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
 
 

@@ -1,6 +1,7 @@
-"""More than two thousand damaged files: each is drawn or refused in one line, and nothing else ever happens.
+"""Damaged files, two thousand in `make test` and ten thousand in `make test-long`.
 
-The network is the identity and pictures are tiny, so that the time goes into decoders.
+Each is drawn or refused in one line, and nothing else ever happens. The network is the identity and pictures
+are tiny, so that the time goes into decoders.
 """
 
 import io
@@ -20,7 +21,7 @@ from anime_model.runtime.stylizer import Stylizer
 from tests.tiny_onnx import identity_model, reaching_model
 
 pytestmark = pytest.mark.slow
-MUTANTS = 400  # of each of the 18 real files
+MUTANTS = [100, pytest.param(500, marks=pytest.mark.long)]  # of each of the 18 real files
 MAGIC = (
     b"\x89PNG\r\n\x1a\n",
     b"\xff\xd8\xff\xe0",
@@ -127,12 +128,13 @@ def drawn_or_refused(stylizer: Stylizer, data: bytes) -> bool:
     return True
 
 
+@pytest.mark.parametrize("count", MUTANTS)
 @pytest.mark.parametrize("name", REAL)
-def test_mutants_of_real_files(identity, name):
+def test_mutants_of_real_files(identity, name, count):
     assert drawn_or_refused(identity, REAL[name])
     rng = np.random.default_rng(sorted(REAL).index(name))
-    drawn = sum(drawn_or_refused(identity, mutant(REAL[name], rng)) for _ in range(MUTANTS))
-    assert drawn < MUTANTS, "mutants that harm nothing would prove nothing"
+    drawn = sum(drawn_or_refused(identity, mutant(REAL[name], rng)) for _ in range(count))
+    assert drawn < count, "mutants that harm nothing would prove nothing"
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

@@ -297,9 +297,8 @@ def test_beyond_the_queue_people_are_told_that_it_is_busy():
 
 # Megabytes that a round more may take: of 24 photos the pixels alone, kept, would be 19, of 200 they would be 39. A
 # request costs more than drawing a photo of 512 pixels, so that few of large photos prove the same in less time.
-@pytest.mark.parametrize(
-    ("requests", "side", "most"), [(24, 512, 12), pytest.param(200, 256, 20, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("requests", "side", "most"), [(24, 512, 12), (200, 256, 20)])
 def test_memory_is_flat_while_many_requests_wait(requests: int, side: int, most: float):
     data = jpeg(side, 0)
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.rerun import merged
 from tests.tasks.conftest import make_python
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long  # twenty processes of PyTorch; `make test` breaks the same trainings off in one
 
 # Stage: the folder that it writes, its inputs below the style's folder.
 TEACHER, PICTURES = "teacher/teacher.safetensors", "reference/pictures"

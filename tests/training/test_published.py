@@ -104,7 +104,7 @@ def test_a_gate_that_costs_belongs_to_the_teacher(sources, perceptual, tmp_path)
     assert first["loss"] == pytest.approx(sum(weights[key] * first[key] for key in weights), rel=1e-4)
 
 
-@pytest.mark.parametrize("broken_at", [7, 14])
+@pytest.mark.parametrize("broken_at", [pytest.param(7, marks=pytest.mark.long), 14])
 def test_a_broken_lesson_ends_as_an_unbroken_one(sources, perceptual, tmp_path, broken_at):
     settings = replace(SETTINGS, pairs=replace(PAIRS, steps=12, frames_steps=4), rate=1e-5)
 

@@ -190,23 +190,26 @@ def test_what_a_resume_file_counts_on_is_sent_before_it(clone: Path, monkeypatch
     assert [Path(path).name for path in sent] == ["cut_1.safetensors", "step_1.safetensors", "teacher.safetensors"]
 
 
-@pytest.mark.parametrize(
-    ("module", "environment", "said"),
-    [
-        ("work", {"PREFECT_API_URL": ""}, "error: PREFECT_API_URL is not set: name the Prefect server that all"),
-        ("work", {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "error: Prefect does not answer at http://127.0.0.1:9"),
-        ("prepare", {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "error: Prefect does not answer at http://127.0.0"),
-    ],
-)
-def test_a_server_that_is_away_is_one_line(toy: Path, module: str, environment: dict[str, str], said: str):
-    done = subprocess.run(
-        [forking_python(), "-m", f"flows.pool.{module}"],
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(said)
-    assert len(done.stderr.splitlines()) == 1
+def test_a_server_that_is_away_is_one_line(toy: Path):
+    """All at once: each waits for its server for ten seconds."""
+    away = "http://127.0.0.1:9/api"
+    cases = [
+        ("work", "", "error: PREFECT_API_URL is not set: name the Prefect server that all"),
+        ("work", away, "error: Prefect does not answer at http://127.0.0.1:9"),
+        ("prepare", away, "error: Prefect does not answer at http://127.0.0.1:9"),
+    ]
+    started = [
+        subprocess.Popen(
+            [forking_python(), "-m", f"flows.pool.{module}"],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_API_URL": address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for module, address, _ in cases
+    ]
+    for process, (module, address, said) in zip(started, cases, strict=True):
+        printed, errors = process.communicate(timeout=120)
+        assert (process.returncode, printed) == (2, ""), f"{module} {address}: {errors}"
+        assert errors.startswith(said)
+        assert len(errors.splitlines()) == 1

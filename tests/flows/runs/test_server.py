@@ -34,7 +34,7 @@ def stranger() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.slow
+@pytest.mark.long  # a server from nothing
 def test_a_port_that_another_folder_was_quicker_to_take_is_left_to_it(stranger: int, tmp_path: Path):
     """Two flows that start at once may both find the port free: a run would end up in the other one's server."""
     (tmp_path / ".dvc").mkdir()

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from anime_app.studio.launch import without_stubs
 from benchmarks.browser import CHROMIUM, FLAGS
 from tests.studio.project import make_project, register
+
+with without_stubs():  # half of the time that it takes
+    import gradio  # noqa: F401
 
 TOKEN = "a token of the tests"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"}

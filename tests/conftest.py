@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before anything imports ONNX Runtime
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Each of two workers has one core: threads that spin while they wait for each other would take the other one's.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 

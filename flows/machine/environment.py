@@ -58,9 +58,6 @@ def settings(workspace: Path) -> dict[str, str]:
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a call whose answer got lost may have made a version: look, then ask
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        # PyTorch's threads sleep while they wait for each other. Spinning, two of them lose three quarters of their
-        # speed as soon as anything else runs on one of their cores; on a quiet machine it makes no difference.
-        "OMP_WAIT_POLICY": "passive",
         # glibc gives large blocks back to the system and asks for them again at every step, and the system fills each
         # with zeros first: keeping them makes training on a CPU about twice as fast.
         "MALLOC_MMAP_THRESHOLD_": str(2**34),

@@ -352,7 +352,7 @@ WORDS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.faults  # a whole run with a server of its own; what hides secrets is tested below
 @pytest.mark.timeout(900)
 def test_no_secret_reaches_a_log_a_tag_a_database_or_a_report(project: Path):
     """One stage prints its whole environment and fails with a secret in its words; the other style is registered."""

@@ -47,7 +47,7 @@ def curves(pictures: Path) -> dict[int, dict[str, list[dict[str, float]]]]:
     return {count: json.loads((pictures / f"curves_{count}.json").read_text()) for count in (1, 2)}
 
 
-@pytest.mark.slow
+@pytest.mark.long  # two real processes train eight times; `test_saving.py` has two in `make test`
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "trained", ["teacher", "projected", "published", "recovery", "steered", "without_hints", "rounds", "fine_tuned"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults import harness
-from tests.flows.conftest import empty_store, made_template, prefect_api, toy_template
+from tests.flows.conftest import empty_store, made, made_template, prefect_api, toy_template
 
-__all__ = ["empty_store", "made_template", "prefect_api", "toy_template"]
+__all__ = ["empty_store", "made", "made_template", "prefect_api", "toy_template"]
 
 
 @pytest.fixture(scope="session")

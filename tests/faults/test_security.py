@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import struct
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from mlflow import MlflowClient
 from safetensors.numpy import save_file
 
 from anime_model.networks.checkpoint import CheckpointError, load_generator
@@ -22,9 +22,11 @@ from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe, parse_recipe
 from anime_model.training.preparation import prepare
 from flows.pipeline.recipe_file import use_recipe
+from flows.registry.versions import register
 from flows.runs.server import free_port
 from tests.faults import harness
 from tests.flows.conftest import ROOT
+from tests.flows.registry.test_versions import store  # noqa: F401  a fixture
 
 FIRST_PARTY = [
     path
@@ -100,9 +102,7 @@ def test_the_walk_finds_what_it_looks_for(code: str):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")  # MLflow about its own types, when imported
-def test_a_registered_model_unpickles_nothing_when_it_is_loaded(
-    evaluated: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_registered_model_unpickles_nothing_when_it_is_loaded(made: Path, store: MlflowClient):  # noqa: F811
     """Python reports every class that a pickle asks for; `Stylizer` does not even run the code that travels along."""
     program = """
 import sys
@@ -117,18 +117,9 @@ Stylizer("models:/animegan-cel/2")(picture)
 mlflow.pyfunc.load_model("models:/animegan-cel/2").predict(picture[None])
 print(asked)
 """
-    import mlflow
-
-    from flows.registry.versions import register
-
-    shutil.copy(empty_store, evaluated)
-    address = f"sqlite:///{evaluated}/{empty_store.name}"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    mlflow.set_tracking_uri(address)
-    register(evaluated, ["cel"])
-    mlflow.set_tracking_uri(None)
-    command = [sys.executable, "-c", program, address]
-    done = subprocess.run(command, env=harness.environment(), cwd=evaluated, capture_output=True, text=True, check=True)
+    register(made, ["cel"])
+    command = [sys.executable, "-c", program, f"sqlite:///{made}/mlflow.db"]
+    done = subprocess.run(command, env=harness.environment(), cwd=made, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
 
 

@@ -42,17 +42,8 @@ def test_teacher_then_lite_then_polish(monkeypatch: pytest.MonkeyPatch, given: d
     begun = load_generator(tmp_path / "teacher.safetensors")
     assert taught.arch == begun.arch, "with another upsampling it would draw half a pixel beside"
     assert not torch.equal(taught.out.weight, begun.out.weight)
-    run(
-        monkeypatch,
-        given,
-        "teacher",
-        given["out"] / "teacher.safetensors",
-        "--seconds",
-        "1",
-        "--gate",
-        "--critic",
-        "0.3",
-    )
+    steered = ("--seconds", "1", "--gate", "--critic", "0.3")
+    run(monkeypatch, given, "teacher", given["out"] / "teacher.safetensors", *steered)
     gated = load_generator(given["out"] / "teacher.safetensors")
     assert gated.arch == replace(taught.arch, detail="gated")
     assert gated.out.weight[3:].abs().max() > 0

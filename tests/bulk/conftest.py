@@ -1,6 +1,7 @@
 """A style that ships, photos, what a folder holds, Ray's part played in this process, and the command in its own."""
 
 import hashlib
+import io
 import os
 import secrets
 import subprocess
@@ -122,6 +123,11 @@ class Shelf(MemoryFileSystem):
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
         return super()._strip_protocol(path.removeprefix("shelf://"))
+
+    def _open(self, path: str, mode: str = "rb", **options):
+        """Every reader has a file of its own, as on any storage: fsspec's share one, with one position for all."""
+        opened = super()._open(path, mode, **options)
+        return io.BytesIO(opened.getvalue()) if mode == "rb" else opened
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **options) -> None:
         if Shelf.room is not None and path.endswith(".part") and len(value) > Shelf.room:

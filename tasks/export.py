@@ -6,11 +6,9 @@ ARTIFACTS is the style's folder with the checkpoints of every stage.
 import json
 from pathlib import Path
 
-from safetensors.torch import load_file
-
-from anime_model.compression.export import export_int8_onnx, export_onnx
-from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript
-from anime_model.networks.checkpoint import load_generator, read_notes
+from anime_model.pictures.cores import cores_here
+from anime_model.pictures.processes import spread_over
+from anime_model.runtime.names import VARIANTS
 from tasks.shared import common
 
 CHECKPOINTS = {
@@ -20,22 +18,39 @@ CHECKPOINTS = {
     "distilled": "distilled/distilled.safetensors",
 }
 QUANTIZED = "quantized/quantized.safetensors"
+PROCESSES = 2  # each imports PyTorch and traces one network at a time, on one core
 
 
 def main(arguments: list[str]) -> None:
     artifacts, out = map(Path, arguments)
     common.fresh(out)
-    for step, (variant, checkpoint) in enumerate(CHECKPOINTS.items(), start=1):
-        generator = load_generator(artifacts / checkpoint)
-        export_onnx(generator, out / f"{variant}.onnx")
-        export_torchscript(generator, out / f"{variant}.ts")
-        common.show(step, len(CHECKPOINTS) + 1, {})
-    export_int8(artifacts, out)
-    common.show(len(CHECKPOINTS) + 1, len(CHECKPOINTS) + 1, {})
+    works = [(variant, artifacts, out) for variant in reversed(VARIANTS)]  # INT8 takes longest: it begins
+    for step, _ in enumerate(spread_over(min(cores_here(), PROCESSES), export_variant, works), start=1):
+        common.show(step, len(works), {})
     common.write_json(out / "exports.json", {file.name: file.stat().st_size for file in sorted(out.iterdir())})
 
 
+def export_variant(work: tuple[str, Path, Path]) -> None:
+    """The files of one variant: (its name, ARTIFACTS, OUT)."""
+    from anime_model.compression.export import export_onnx  # PyTorch takes seconds to import
+    from anime_model.compression.torchscript import export_torchscript
+    from anime_model.networks.checkpoint import load_generator
+
+    variant, artifacts, out = work
+    if variant not in CHECKPOINTS:
+        return export_int8(artifacts, out)
+    generator = load_generator(artifacts / CHECKPOINTS[variant])
+    export_onnx(generator, out / f"{variant}.onnx")
+    export_torchscript(generator, out / f"{variant}.ts")
+
+
 def export_int8(artifacts: Path, out: Path) -> None:
+    from safetensors.torch import load_file
+
+    from anime_model.compression.export import export_int8_onnx
+    from anime_model.compression.torchscript import export_int8_torchscript
+    from anime_model.networks.checkpoint import load_generator, read_notes
+
     generator = load_generator(artifacts / QUANTIZED)
     notes = read_notes(artifacts / QUANTIZED)
     bits, ranges = int(notes["weight_bits"]), json.loads(str(notes["ranges"]))

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 
 from anime_model.compression.export import deployable, export_onnx
-from anime_model.compression.grid import Ranges, calibrate, quantizable
+from anime_model.compression.grid import calibrate, quantizable
 from anime_model.compression.qdq import write_qdq
 from anime_model.compression.quantization import Int8Plan, Int8Trial, fallback_to_float
 from anime_model.metrics.latency import measure, onnx_run
-from anime_model.networks.architecture import Architecture
 from anime_model.networks.generator import Generator
 from anime_model.recipes.quantize import QuantizeSettings
 
@@ -40,53 +39,34 @@ def plan(
     The search starts from the units whose own INT8 time is short enough, less those that the picture does not bear.
     `keep_float` in the settings decides instead where it is there. It takes minutes: `on_step` hears how far it is.
     """
-    how = (pictures[:TIMING_PICTURES], settings.weight_bits, settings.timing_size, threads)
     units = list(quantizable(student))
     steps, count = 1 + len(units) + (0 if settings.keep_float is not None else comparisons(units)), itertools.count(1)
 
     def tell() -> None:
         on_step(next(count), steps)
 
-    times = unit_times(student, *how)
-    tell()
-    trial, alone = Int8Trial(deployable(student), pictures, settings.weight_bits), {}
-    for name in times:
-        alone[name] = trial.psnr([name])
-        tell()
-    if settings.keep_float is not None:
-        return Int8Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
-
-    def within_tolerance(names: Collection[str]) -> bool:
-        return not names or trial.psnr(names) >= settings.psnr
-
-    start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
-    borne = fallback_to_float(start, times, alone, within_tolerance)
-    return Int8Plan(times, alone, fastest_int8(student, *how, borne, within_tolerance, tell))
-
-
-def unit_times(
-    generator: Generator, calibration: Tensor, weight_bits: int, size: int, threads: int
-) -> dict[str, tuple[float, float]]:
-    """Milliseconds (float, INT8) of every quantizable unit of the folded network for one `size` x `size` picture.
-
-    What runs between two convolutions (additions, interpolation, changes of number format) counts to the first.
-    """
-    network = deployable(generator)
-    units = list(quantizable(network))
     with tempfile.TemporaryDirectory() as folder:
-        whole, int8 = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        export_onnx(replace_int8(network, ()), whole)
-        write_qdq(whole, int8, network.arch, units, calibrate(network, calibration), weight_bits)
-        columns = [profile(path, len(units), size, threads) for path in (whole, int8)]
-    return {name: (a, b) for name, a, b in zip(units, *columns, strict=True)}
+        how = (settings.weight_bits, settings.timing_size, threads)
+        bench = Bench(student, pictures[:TIMING_PICTURES], *how, Path(folder))
+        times = bench.unit_times()
+        tell()
+        trial, alone = Int8Trial(deployable(student), pictures, settings.weight_bits), {}
+        for name in times:
+            alone[name] = trial.psnr([name])
+            tell()
+        if settings.keep_float is not None:
+            return Int8Plan(times, alone, tuple(name for name in times if name not in settings.keep_float))
+
+        def within_tolerance(names: Collection[str]) -> bool:
+            return not names or trial.psnr(names) >= settings.psnr
+
+        start = [name for name, (float_ms, int8_ms) in times.items() if int8_ms <= settings.slower * float_ms]
+        borne = fallback_to_float(start, times, alone, within_tolerance)
+        return Int8Plan(times, alone, fastest_int8(bench, borne, within_tolerance, tell))
 
 
 def fastest_int8(
-    generator: Generator,
-    calibration: Tensor,
-    weight_bits: int,
-    size: int,
-    threads: int,
+    bench: "Bench",
     start: Collection[str],
     within_tolerance: Callable[[Choice], bool],
     tell: Callable[[], None] = lambda: None,
@@ -96,18 +76,13 @@ def fastest_int8(
     The units' own times do not add up: a float layer between two INT8 ones costs two changes of number format. Only
     what keeps the picture `within_tolerance` is tried; `start` must. `tell` is called after each comparison.
     """
-    network = deployable(generator)
-    with tempfile.TemporaryDirectory() as folder:
-        whole = Path(folder, "float.onnx")
-        export_onnx(replace_int8(network, ()), whole)
-        bench = _Bench(whole, network.arch, calibrate(network, calibration), weight_bits, size, threads)
 
-        def better(challenger: Choice, best: Choice) -> Choice:
-            found = bench.faster(challenger, best) if challenger != best and within_tolerance(challenger) else best
-            tell()
-            return found
+    def better(challenger: Choice, best: Choice) -> Choice:
+        found = bench.faster(challenger, best) if challenger != best and within_tolerance(challenger) else best
+        tell()
+        return found
 
-        return search(list(quantizable(network)), start, better)
+    return search(bench.units, start, better)
 
 
 def search(units: Sequence[str], start: Collection[str], faster: Callable[[Choice, Choice], Choice]) -> tuple[str, ...]:
@@ -137,15 +112,31 @@ def _parts(units: Sequence[str], letters: int) -> Iterator[Choice]:
         yield frozenset(group)
 
 
-class _Bench:
-    """The same network with different units in INT8, compared side by side."""
+class Bench:
+    """The folded network, exported once into `folder`, with different units in INT8, timed on `size` x `size` pictures.
+
+    `calibration` [N, 3, H, W] in [-1, 1] gives the INT8 units their ranges.
+    """
 
     def __init__(
-        self, whole: Path, arch: Architecture, ranges: Ranges, weight_bits: int, size: int, threads: int
+        self, generator: Generator, calibration: Tensor, weight_bits: int, size: int, threads: int, folder: Path
     ) -> None:
-        self.whole, self.arch, self.ranges, self.weight_bits, self.threads = whole, arch, ranges, weight_bits, threads
+        network = replace_int8(deployable(generator), ())
+        self.arch, self.units, self.ranges = network.arch, list(quantizable(network)), calibrate(network, calibration)
+        self.weight_bits, self.size, self.threads = weight_bits, size, threads
+        self.whole = folder / "float.onnx"
         self.photo = np.zeros((1, 3, size, size), np.float32)
         self.runs: dict[Choice, Callable[[], object]] = {}
+        export_onnx(network, self.whole)
+
+    def unit_times(self) -> dict[str, tuple[float, float]]:
+        """Milliseconds (float, INT8) of every quantizable unit.
+
+        What runs between two convolutions (additions, interpolation, changes of number format) counts to the first.
+        """
+        files = self.whole, self._quantized(frozenset(self.units))
+        columns = [profile(path, len(self.units), self.size, self.threads) for path in files]
+        return {name: (a, b) for name, a, b in zip(self.units, *columns, strict=True)}
 
     def faster(self, challenger: Choice, champion: Choice, repeats: int = 9) -> Choice:
         """The challenger if its median is shorter by more than 1.5 %."""
@@ -155,10 +146,13 @@ class _Bench:
 
     def _run(self, names: Choice) -> Callable[[], object]:
         if names not in self.runs:
-            path = self.whole.with_name("int8.onnx")
-            write_qdq(self.whole, path, self.arch, names, self.ranges, self.weight_bits)
-            self.runs[names] = onnx_run(path, self.photo, self.threads)
+            self.runs[names] = onnx_run(self._quantized(names), self.photo, self.threads)
         return self.runs[names]
+
+    def _quantized(self, names: Choice) -> Path:
+        path = self.whole.with_name("int8.onnx")
+        write_qdq(self.whole, path, self.arch, names, self.ranges, self.weight_bits)
+        return path
 
 
 def replace_int8(network: Generator, names: Sequence[str]) -> Generator:

@@ -5,6 +5,7 @@ so a person can see what a network should learn. The demo set takes its photos a
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from anime_model.demo.canvas import CEL, PHOTO, Canvas
 from anime_model.demo.landscapes import WEATHERS, landscape
 from anime_model.demo.portraits import portrait
 from anime_model.pictures.arrays import read_picture, write_picture
+from anime_model.pictures.processes import spread_over
 
 SUBJECTS = {"scenes": landscape, "faces": portrait}
 WIDTHS = {"scenes": 4 / 3, "faces": 1.0}  # of a photo; a film frame is 3 : 2 whatever it shows
@@ -39,6 +41,7 @@ def generate_demo(
     test: int,
     size: int,
     seed: int,
+    workers: int = 1,
     on_step: Callable[[int, int, dict[str, float]], None] = lambda step, total, scalars: None,
 ) -> None:
     """Writes photos/train/*.jpg, photos/test/{faces,scenes}/*.jpg and frames/cel/*.png under `out`.
@@ -46,20 +49,37 @@ def generate_demo(
     `photos`, `frames` and `test` (for each test set) count pictures, `size` is a photo's short side in pixels; frames
     are 1.6 times as high. Half of the photos and of the frames show faces. The test scenes end with the real photos
     that scikit-learn ships: a first look at what the model makes of reality. Raises `ValueError` without them.
+    `workers` processes draw at once; the pictures do not depend on how many.
     """
     real = real_photos()[:test]
-    plan = []
+    first, works = seed * 1_000_000, []
     for odd, subject in enumerate(SUBJECTS):
-        plan += [(out / "photos/train", PHOTO, TRAIN, subject, i) for i in range(odd, photos, 2)]
-        plan += [(out / "frames/cel", CEL, FRAMES, subject, i) for i in range(odd, frames, 2)]
-    plan += [(out / "photos/test" / subject, PHOTO, TEST, subject, i) for subject in SUBJECTS for i in range(test)]
-    for step, (folder, style, first, subject, i) in enumerate(plan, 1):
-        shape = (round(size * 1.6), round(size * 2.4)) if style == CEL else (size, round(size * WIDTHS[subject]))
-        picture = render(seed * 1_000_000 + first + i, shape, subject, style)
-        write_picture(folder / f"{subject}-{i:04d}.{'png' if style == CEL else 'jpg'}", picture)
-        on_step(step, len(plan), {})
+        train, frame, tested = (out / name for name in ("photos/train", "frames/cel", f"photos/test/{subject}"))
+        works += [_Work(train, subject, i, PHOTO, first + TRAIN, size) for i in range(odd, photos, 2)]
+        works += [_Work(frame, subject, i, CEL, first + FRAMES, size) for i in range(odd, frames, 2)]
+        works += [_Work(tested, subject, i, PHOTO, first + TEST, size) for i in range(test)]
+    for step, _ in enumerate(spread_over(workers, _Work.draw, works, at_once=4), 1):
+        on_step(step, len(works), {})
     for path in real:
         write_picture(out / "photos/test/scenes" / f"real-{path.name}", _shrink(read_picture(path), size))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One picture to draw. `first` is where the seeds of its set begin, `size` the short side of a photo in pixels."""
+
+    folder: Path
+    subject: str
+    number: int
+    style: str
+    first: int
+    size: int
+
+    def draw(self) -> None:
+        cel, size = self.style == CEL, self.size
+        shape = (round(size * 1.6), round(size * 2.4)) if cel else (size, round(size * WIDTHS[self.subject]))
+        picture = render(self.first + self.number, shape, self.subject, self.style)
+        write_picture(self.folder / f"{self.subject}-{self.number:04d}.{'png' if cel else 'jpg'}", picture)
 
 
 def real_photos() -> list[Path]:

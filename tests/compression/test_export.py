@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
-from anime_model.compression import export, timing
+from anime_model.compression import export
 from anime_model.compression.export import (
     ExportError,
     deployable,
@@ -23,7 +23,7 @@ from anime_model.compression.grid import calibrate, quantizable
 from anime_model.compression.qdq import write_qdq
 from anime_model.compression.quantization import Int8Trial
 from anime_model.compression.rounding import rounded
-from anime_model.compression.timing import fastest_int8, plan, search, unit_times
+from anime_model.compression.timing import Bench, fastest_int8, plan, search
 from anime_model.compression.torchscript import export_int8_torchscript, export_torchscript, int8_engine
 from anime_model.metrics.fidelity import psnr
 from anime_model.metrics.footprint import count_macs, count_parameters
@@ -144,8 +144,8 @@ def test_a_file_that_computes_something_else_is_refused(student, tmp_path):
         verify(lambda photo: photo * float("nan"), student, tmp_path / "nan.onnx")
 
 
-def test_every_unit_is_timed_in_both_formats(student, photo):
-    times = unit_times(student, photo, weight_bits=7, size=64, threads=1)
+def test_every_unit_is_timed_in_both_formats(student, photo, tmp_path):
+    times = Bench(student, photo, 7, 64, 1, tmp_path).unit_times()
     assert list(times) == list(quantizable(deployable(student)))
     assert all(float_ms > 0 and int8_ms > 0 for float_ms, int8_ms in times.values())
 
@@ -203,8 +203,8 @@ def test_int8_that_gains_nothing_is_not_kept(gain, kept):
 def test_the_plan_names_what_the_picture_bears(student, photo, monkeypatch):
     """Where INT8 is always the faster, as much of it runs as the picture bears, and no more."""
     student.out.weight.data *= 50  # as a trained network's, its pictures fill their range
-    monkeypatch.setattr(timing._Bench, "faster", lambda bench, new, best: max(new, best, key=len))
-    monkeypatch.setattr(timing, "unit_times", lambda network, *rest: dict.fromkeys(units, (2.0, 1.0)))
+    monkeypatch.setattr(Bench, "faster", lambda bench, new, best: max(new, best, key=len))
+    monkeypatch.setattr(Bench, "unit_times", lambda bench: dict.fromkeys(units, (2.0, 1.0)))
     units, trial = list(quantizable(deployable(student))), Int8Trial(deployable(student), photo, 7)
     bound = (trial.psnr(units) + trial.psnr(units[:1])) / 2  # not all of them, and some
     told: list[tuple[int, int]] = []
@@ -228,9 +228,9 @@ def test_a_broken_int8_file_is_not_kept(quantized, photo, tmp_path, monkeypatch)
     assert not list(tmp_path.iterdir())
 
 
-def test_what_the_picture_does_not_bear_is_not_tried(student, photo):
-    units = list(quantizable(deployable(student)))
-    found = fastest_int8(student, photo[:1], 7, 64, 1, units[:1], within_tolerance=lambda names: len(names) < 2)
+def test_what_the_picture_does_not_bear_is_not_tried(student, photo, tmp_path):
+    bench = Bench(student, photo[:1], 7, 64, 1, tmp_path)
+    found = fastest_int8(bench, bench.units[:1], within_tolerance=lambda names: len(names) < 2)
     assert len(found) < 2
 
 

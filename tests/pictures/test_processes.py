@@ -1,0 +1,19 @@
+"""Work that several processes share: results in order, errors as one process would have them."""
+
+import os
+
+import pytest
+
+from anime_model.pictures.processes import spread_over
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_order_and_errors_come_through(workers):
+    assert list(spread_over(workers, abs, [-3, 1, -2], at_once=2)) == [3, 1, 2]
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(spread_over(workers, int, ["1", "one"]))
+
+
+def test_a_process_that_is_ended_is_one_line():
+    with pytest.raises(OSError, match="one of its processes was ended"):
+        list(spread_over(2, os._exit, [1, 1]))

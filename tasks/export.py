@@ -6,8 +6,7 @@ ARTIFACTS is the style's folder with the checkpoints of every stage.
 import json
 from pathlib import Path
 
-from anime_model.pictures.cores import cores_here
-from anime_model.pictures.processes import spread_over
+from anime_model.pictures.processes import spread_over, workers_here
 from anime_model.runtime.names import VARIANTS
 from tasks.shared import common
 
@@ -25,7 +24,7 @@ def main(arguments: list[str]) -> None:
     artifacts, out = map(Path, arguments)
     common.fresh(out)
     works = [(variant, artifacts, out) for variant in reversed(VARIANTS)]  # INT8 takes longest: it begins
-    for step, _ in enumerate(spread_over(min(cores_here(), PROCESSES), export_variant, works), start=1):
+    for step, _ in enumerate(spread_over(workers_here(PROCESSES), export_variant, works), start=1):
         common.show(step, len(works), {})
     common.write_json(out / "exports.json", {file.name: file.stat().st_size for file in sorted(out.iterdir())})
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anime_model.demo.scenes import generate_demo
-from anime_model.pictures.cores import cores_here
+from anime_model.pictures.processes import workers_here
 from anime_model.recipes.data import GenerateStage
 from tasks.shared import common
 
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> None:
         test=counts.test,
         size=counts.short_side,
         seed=recipe.seed,
-        workers=min(cores_here(), 1 + counts.photos // EACH),
+        workers=workers_here(1 + counts.photos // EACH),
         on_step=common.show,
     )
 

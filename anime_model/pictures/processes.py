@@ -1,13 +1,22 @@
 """The same work for many things, by several processes of this machine."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from typing import TypeVar
 
+from anime_model.pictures.cores import cores_here
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def workers_here(most: int) -> int:
+    """How many processes to work with: the cores that this one may use, OMP_NUM_THREADS where it is set, or `most`."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(most, cores_here(), int(limit) if limit.isdecimal() else most))
 
 
 def spread_over(workers: int, work: Callable[[T], R], things: Sequence[T], at_once: int = 1) -> Iterator[R]:

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -12,14 +13,12 @@ from threading import Event
 import pytest
 
 from flows.pipeline.run_stage import StageError
-from flows.pool import exchange, unfinished
+from flows.pool import exchange, prepare, unfinished, work
 from flows.pool.clone import CLONE, CloneError, check_code, own
 from flows.pool.exchange import Listener, push, push_rest, shared
 from flows.pool.remote import MARK, RemoteError, open_remote
 from flows.pool.steps import enter_clone
 from flows.runs.server import free_port
-from tests.flows.conftest import ROOT
-from tests.flows.forked import forking_python
 from tests.flows.toy import dvc, git
 
 
@@ -190,26 +189,20 @@ def test_what_a_resume_file_counts_on_is_sent_before_it(clone: Path, monkeypatch
     assert [Path(path).name for path in sent] == ["cut_1.safetensors", "step_1.safetensors", "teacher.safetensors"]
 
 
-def test_a_server_that_is_away_is_one_line(toy: Path):
-    """All at once: each waits for its server for ten seconds."""
-    away = "http://127.0.0.1:9/api"
-    cases = [
-        ("work", "", "error: PREFECT_API_URL is not set: name the Prefect server that all"),
-        ("work", away, "error: Prefect does not answer at http://127.0.0.1:9"),
-        ("prepare", away, "error: Prefect does not answer at http://127.0.0.1:9"),
-    ]
-    started = [
-        subprocess.Popen(
-            [forking_python(), "-m", f"flows.pool.{module}"],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_API_URL": address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for module, address, _ in cases
-    ]
-    for process, (module, address, said) in zip(started, cases, strict=True):
-        printed, errors = process.communicate(timeout=120)
-        assert (process.returncode, printed) == (2, ""), f"{module} {address}: {errors}"
-        assert errors.startswith(said)
-        assert len(errors.splitlines()) == 1
+@pytest.mark.parametrize(
+    ("command", "address", "said"),
+    [
+        (work, "", "error: PREFECT_API_URL is not set: name the Prefect server that all"),
+        (work, "http://127.0.0.1:9/api", "error: Prefect does not answer at http://127.0.0.1:9"),
+        (prepare, "http://127.0.0.1:9/api", "error: Prefect does not answer at http://127.0.0.1:9"),
+    ],
+)
+def test_a_server_that_is_away_is_one_line(toy: Path, monkeypatch, capsys, command, address, said):
+    monkeypatch.setattr(work, "PATIENCE", 0.1)
+    monkeypatch.setattr(sys, "argv", ["command"])
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    assert command.main() == 2
+    printed, errors = capsys.readouterr()
+    assert printed == ""
+    assert errors.startswith(said)
+    assert len(errors.splitlines()) == 1

@@ -41,7 +41,7 @@ def curves(pictures: Path) -> dict[int, dict[str, list[dict[str, float]]]]:
             capture_output=True,
             text=True,
             timeout=280,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         assert done.returncode == 0, done.stderr[-3000:]
     return {count: json.loads((pictures / f"curves_{count}.json").read_text()) for count in (1, 2)}

@@ -21,6 +21,7 @@ from anime_model.compression.export import export_int8_onnx, export_onnx
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.pruning import cut
 from anime_model.compression.quantization import quantize
+from anime_model.compression.reconstruction import reconstruct
 from anime_model.compression.separable import replace_convs
 from anime_model.metrics.batches import pairs
 from anime_model.metrics.fidelity import fidelity
@@ -162,7 +163,7 @@ def trained(bench: Bench, name: str, trial: Trial) -> Generator:
         settings = replace(settings, kl_share=trial.kl_share)
     student = replace_convs(bench.lesson.teacher.cpu(), replace(bench.recipe.replace_convs, **trial.surgery))
     photos = bench.lesson.photos.fixed(16, settings.crop).cpu()
-    gather_statistics(student, photos.split(4))
+    reconstruct(student, bench.lesson.teacher, photos)
     steps = bench.steps
     if trial.keep < 1:
         before = bench.steps // 4

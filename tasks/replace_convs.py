@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from anime_model.compression.distillation import distill
-from anime_model.compression.norms import gather_statistics
+from anime_model.compression.reconstruction import reconstruct
 from anime_model.compression.separable import replace_convs
 from anime_model.networks.checkpoint import save_generator
 from anime_model.pictures.tables import write_table
@@ -20,7 +20,8 @@ def main(arguments: list[str]) -> None:
     lesson = distilling.lesson(recipe.perceptual, settings.fine_tune, teacher, data, reference, training.device)
     photos = lesson.photos.fixed(16, settings.fine_tune.crop).cpu()
     student = replace_convs(lesson.teacher.cpu(), settings, photos)
-    gather_statistics(student, photos.split(4))
+    if student.arch.norm == "batch":
+        reconstruct(student, lesson.teacher, photos)
     started = render(student, photos[:6])
     curve = distill("recovery", student, lesson, settings.fine_tune, training)
     if not training.fabric.is_global_zero:
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> None:
     save_generator(out / "separable.safetensors", student.cpu())
     write_table(out / "curve.csv", curve)
     wanted, made = render(lesson.teacher.cpu(), photos[:6]), render(student, photos[:6])
-    write_sheet(out / "samples.jpg", {"photo": photos[:6], "teacher": wanted, "svd": started, "recovered": made})
+    write_sheet(out / "samples.jpg", {"photo": photos[:6], "teacher": wanted, "fitted": started, "recovered": made})
     common.write_json(out / "summary.json", {"layers": list(settings.layers), **(curve[-1] if curve else {})})
     learning.finish(training.scratch)
 

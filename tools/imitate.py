@@ -31,8 +31,9 @@ from anime_model.compression.family import Family, as_network
 from anime_model.compression.family_file import FAMILY, grow, open_family, resized
 from anime_model.compression.family_training import GATE_COST, RATE
 from anime_model.compression.family_training import train_family as learn_family
-from anime_model.compression.norms import gather_statistics, interleaved_batches, recalibrate_batch_norm
+from anime_model.compression.norms import interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import BUDGETS, cut, least_widths, narrow
+from anime_model.compression.reconstruction import reconstruct
 from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
@@ -127,7 +128,7 @@ def train_lite(room: Room) -> None:
     )
     photos = room.fixed()
     student = replace_convs(teacher.to(room.device), settings, photos).to(room.device)
-    gather_statistics(student, interleaved_batches(photos))
+    reconstruct(student, teacher, photos)
     teacher = teacher.to(room.device, memory_format=torch.channels_last).requires_grad_(False)
     student = _distilled(room, "separable", student, teacher, 0.15 * options.seconds)
     pruning = PruneSettings(budget="macs", keep=options.keep, group_keep=0.25, round_to=16)

@@ -20,8 +20,8 @@ def test_steps_are_those_that_the_stages_will_do():
     names = ("prepare", "train_teacher", "replace_convs", "prune", "distill", "quantize", "export", "evaluate")
     steps = plan.steps_to_do([stage(f"{name}@cel") for name in names], DEMO)
     assert steps == {
-        "train_teacher@cel": 0 + 60, "replace_convs@cel": 160, "prune@cel": 40 + 3 * 30, "distill@cel": 600,
-        "quantize@cel": 40,
+        "train_teacher@cel": 0 + 20, "replace_convs@cel": 60, "prune@cel": 15 + 3 * 15, "distill@cel": 200,
+        "quantize@cel": 20,
     }  # fmt: skip
     assert plan.steps_to_do([stage("distill@cel", "")], DEMO) == {}, "it is up to date"
     imported = replace(DEMO, teacher=replace(DEMO.teacher, import_file={"cel": "x"}))

@@ -23,9 +23,9 @@ PIXELS = 2**18  # of photos that are looked at: enough to decide every kernel, l
 
 @torch.no_grad()
 def reconstruct(student: Generator, teacher: Generator, photos: Tensor) -> None:
-    """Fits `student`, in place, to what `teacher` makes of `photos` [N, 3, H, W] in [-1, 1]; H and W divide by 4.
+    """Fits `student`, in place, to what `teacher` makes of `photos` [N, 3, H, W] in [-1, 1].
 
-    As many of the photos count as have `PIXELS` pixels, spread over all of them.
+    As many of the photos count as have `PIXELS` pixels, spread over all of them, cut to multiples of 4 pixels.
 
     Pointwise convolutions get new kernels; all others keep theirs. Every batch norm gets the statistics of its input
     and, channel by channel, the scale and the shift that bring this nearest to the teacher's map behind its norm. The
@@ -36,6 +36,7 @@ def reconstruct(student: Generator, teacher: Generator, photos: Tensor) -> None:
         raise ValueError(f"only batch norms can take up a fit; this network has norm {student.arch.norm!r}")
     height, width = photos.shape[-2:]
     photos = photos[spread(len(photos), max(1, PIXELS // (height * width)))]
+    photos = photos[..., : height // 4 * 4, : width // 4 * 4]
     wanted = _maps(teacher.eval(), photos)
     if HALVING not in student.arch.layers:
         wanted[f"layers.{FIRST}"] = wanted[f"layers.{HALVING}"]

@@ -24,6 +24,7 @@ ACCOUNT = Path("docs/results.md")
 RECIPE = Path("recipes/release.yaml")
 EXPLORE = Path("results/explore.json")
 PRUNING = Path("results/pruning.json")
+STUDENTS = Path("results/students.json")
 ARTICLE = Path("results/article.json")
 LATENCY = Path("docs/latency.md")
 NAMES = {
@@ -303,6 +304,8 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
     ]
     if EXPLORE.exists():
         parts += list(_explored(json.loads(EXPLORE.read_text())))
+    if STUDENTS.exists():
+        parts += ["## Whose pictures a student learns", "\n".join(_students(json.loads(STUDENTS.read_text())))]
     if PRUNING.exists():
         parts += ["## What pruning goes by", "\n".join(_pruned(json.loads(PRUNING.read_text())))]
     if ARTICLE.exists():
@@ -445,6 +448,22 @@ def _pruned(found: dict) -> Iterator[str]:
             f"| {row['rule']} | {row['macs_512'] / 1e9:.1f} | {row['parameters']:,.0f} | {row['psnr']:.1f} | "
             f"{row['ssim']:.3f} | {row['colour_error']:.0%} |"
         )
+
+
+def _students(found: dict) -> Iterator[str]:
+    """Students side by side, on the test photos."""
+    yield (
+        f"Written by `python -m benchmarks.students`: {found['photos']} test photos, style `{found['style']}`. "
+        f"LPIPS ({found['lpips']}) to the published network's picture, to the teacher's and to the photo; FID and KID "
+        f"({found['features']}, KID in thousandths) to the frames. {found['note']}"
+    )
+    yield ""
+    yield "| network | LPIPS published | teacher | photo | FID | KID | faces | scenes |"
+    yield "| --- | --: | --: | --: | --: | --: | --: | --: |"
+    for row in found["rows"]:
+        lpips = [_number(row.get(f"lpips{rest}"), ".4f") for rest in ("_reference", "", "_photo")]
+        kid = [f"{1000 * row[key]:.2f}" for key in ("kid", "kid_faces", "kid_scenes")]
+        yield f"| {' | '.join([row['network'], *lpips, format(row['fid'], '.3f'), *kid])} |"
 
 
 def _article(found: dict) -> Iterator[str]:

@@ -4,6 +4,7 @@ ARTIFACTS is the style's folder with the checkpoints of every stage.
 """
 
 import json
+import os
 from pathlib import Path
 
 from anime_model.pictures.processes import spread_over, workers_here
@@ -24,7 +25,10 @@ def main(arguments: list[str]) -> None:
     artifacts, out = map(Path, arguments)
     common.fresh(out)
     works = [(variant, artifacts, out) for variant in reversed(VARIANTS)]  # INT8 takes longest: it begins
-    for step, _ in enumerate(spread_over(workers_here(PROCESSES), export_variant, works), start=1):
+    workers = workers_here(PROCESSES)
+    if workers > 1:
+        os.environ["OMP_NUM_THREADS"] = "1"  # theirs: several threads in each would wait for each other
+    for step, _ in enumerate(spread_over(workers, export_variant, works), start=1):
         common.show(step, len(works), {})
     common.write_json(out / "exports.json", {file.name: file.stat().st_size for file in sorted(out.iterdir())})
 

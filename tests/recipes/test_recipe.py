@@ -176,7 +176,7 @@ def test_missing_sections_and_files_are_named(tmp_path):
 
 def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
     text = Path("recipes/demo.yaml").read_text()
-    (tmp_path / "twice.yaml").write_text(text.replace("  steps: 20\n", "  steps: 20\n  steps: 90\n"))
+    (tmp_path / "twice.yaml").write_text(text.replace("  steps: 15\n", "  steps: 15\n  steps: 90\n"))
     with pytest.raises(RecipeError, match=r"twice\.yaml: teacher\.steps: stands twice, in lines \d+ and \d+; keep one"):
         load_recipe(tmp_path / "twice.yaml")
 

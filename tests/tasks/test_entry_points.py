@@ -108,7 +108,7 @@ def test_pictures_of_every_kind_are_used_or_set_aside(stage, tmp_path):
 def test_a_student_that_distillation_made_worse_is_kept(stage, small_recipe, small_data, tmp_path, student):
     """It begins as its teacher: nothing can be nearer."""
     save_generator(tmp_path / "same.safetensors", student)
-    recipe = merged(small_recipe, {"distill": {"fine_tune": {"steps": 2, "rate": 0.1}}})
+    recipe = merged(small_recipe, {"distill": {"fine_tune": {"steps": 2, "rate": 0.1, "freeze_norm": False}}})
     process = stage("distill", "same.safetensors", "same.safetensors", small_data, "none", "out", recipe=recipe)
     out, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors

@@ -8,17 +8,16 @@ The account of it is in docs/results.md: `python -m benchmarks.readme results/re
 import argparse
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.generator import Generator
 from anime_model.recipes.recipe import load_recipe
-from anime_model.report.baselines import PHOTO, REFERENCE, Draw
-from anime_model.report.evaluate import TEACHER, Judge, Sets, photos_of, usual_side
-from anime_model.training.data import to_float, to_uint8
+from anime_model.report.baselines import PHOTO, REFERENCE, Draw, through
+from anime_model.report.evaluate import TEACHER, Judge, Sets, drawn, photos_of, usual_side
 from tasks.evaluate import published_of
 from tasks.shared import common
 
@@ -64,19 +63,8 @@ def judged(judge: Judge, photos: Sets, known: Mapping[str, Draw], students: Mapp
         print(f"{name}: done", flush=True)
 
 
-def drawn(photos: Sets, draw: Draw) -> Sets:
-    return {name: {stem: draw(photo) for stem, photo in found.items()} for name, found in photos.items()}
-
-
 def drawer(network: Generator) -> Draw:
-    network.eval()
-
-    @torch.no_grad()
-    def draw(photo: np.ndarray) -> np.ndarray:
-        batch = to_float(torch.from_numpy(photo).permute(2, 0, 1)[None])
-        return to_uint8(network(batch))[0].permute(1, 2, 0).numpy()
-
-    return draw
+    return partial(through, network.eval().requires_grad_(False))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from anime_model.compression.least_squares import solve_ridge
 from anime_model.networks.architecture import FIRST, HALVING
 from anime_model.networks.generator import ConvUnit, Generator
 from anime_model.pictures.sampling import spread
@@ -76,7 +77,8 @@ def _maps(teacher: Generator, photos: Tensor) -> dict[str, Tensor]:
 def _fit_pointwise(target: Tensor, conv: nn.Conv2d, given: tuple[Tensor]) -> None:
     if conv.kernel_size == (1, 1) and conv.groups == 1:
         inputs, outputs = _rows(given[0]), _rows(_as_large(target, given[0]))
-        conv.weight.copy_(_least_squares(inputs - inputs.mean(0), outputs - outputs.mean(0)).T[..., None, None])
+        inputs, outputs = inputs - inputs.mean(0), outputs - outputs.mean(0)
+        conv.weight.copy_(solve_ridge(inputs.T @ inputs, inputs.T @ outputs, RIDGE).T[..., None, None])
 
 
 def _fit_norm(target: Tensor, norm: nn.BatchNorm2d, given: tuple[Tensor]) -> None:
@@ -94,7 +96,8 @@ def _fit_output(target: Tensor, conv: nn.Conv2d, given: tuple[Tensor]) -> None:
     """A sub-pixel output is fitted to the four pixels of each place. A gate that the teacher has not stays closed."""
     if target.shape[-2:] != given[0].shape[-2:]:
         target = F.pixel_unshuffle(target, 2)
-    solved = _least_squares(_rows(given[0]), _rows(target)).T[: conv.out_channels, :, None, None]
+    inputs = _rows(given[0])
+    solved = solve_ridge(inputs.T @ inputs, inputs.T @ _rows(target), RIDGE).T[: conv.out_channels, :, None, None]
     conv.weight[: len(solved)] = solved.to(conv.weight)
 
 
@@ -106,10 +109,3 @@ def _as_large(target: Tensor, like: Tensor) -> Tensor:
 def _rows(maps: Tensor) -> Tensor:
     """[N, C, H, W] as [N * H * W, C], in double precision."""
     return maps.transpose(0, 1).flatten(1).T.double()
-
-
-def _least_squares(inputs: Tensor, outputs: Tensor) -> Tensor:
-    """[I, O], from rows [R, I] and [R, O]."""
-    gram = inputs.T @ inputs
-    gram += RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    return torch.linalg.solve(gram, inputs.T @ outputs)

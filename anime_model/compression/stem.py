@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from anime_model.compression.least_squares import solve_ridge
 from anime_model.networks.architecture import FIRST, HALVING, Architecture
 from anime_model.networks.generator import ConvUnit, Generator
 
@@ -52,6 +53,5 @@ def _fit(unit: ConvUnit, network: Generator, photos: Tensor) -> tuple[Tensor, Te
         patches = F.unfold(unit.pad(photo), unit.conv.kernel_size, stride=2)[0].T.double()
         patches = torch.cat([patches, torch.ones_like(patches[:, :1])], 1)
         gram, right = gram + patches.T @ patches, right + patches.T @ wanted
-    ridge = RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    solution = torch.linalg.solve(gram + ridge, right).float()
+    solution = solve_ridge(gram, right, RIDGE).float()
     return solution[:-1].T.reshape(unit.conv.weight.shape), solution[-1]

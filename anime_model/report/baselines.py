@@ -67,8 +67,12 @@ def runs_at(file: Path, size: int, threads: int) -> bool:
 
 def filtered(photo: np.ndarray, settings: AbstractionSettings, palette: ColourTransfer) -> np.ndarray:
     """[H, W, 3] of bytes to the same."""
-    made = abstract(to_float(_tensor(photo)[None]), settings, palette)
-    return to_uint8(made)[0].permute(1, 2, 0).numpy()
+    return through(lambda batch: abstract(batch, settings, palette), photo)
+
+
+def through(make: Callable[[torch.Tensor], torch.Tensor], photo: np.ndarray) -> np.ndarray:
+    """A uint8 picture [H, W, 3] through what makes float batches [N, 3, H, W] in [-1, 1] of such batches."""
+    return to_uint8(make(to_float(_tensor(photo)[None])))[0].permute(1, 2, 0).numpy()
 
 
 def _tensor(picture: np.ndarray) -> torch.Tensor:

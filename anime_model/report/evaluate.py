@@ -80,9 +80,9 @@ def _measured(
     """The figures of every row of the table, by name; some of its pictures are written into `shown`."""
     photos = photos_of(data)
     judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    known = {PHOTO: photos, TEACHER: _drawn(photos, Network(files[TEACHER], settings.latency_threads))}
+    known = {PHOTO: photos, TEACHER: drawn(photos, Network(files[TEACHER], settings.latency_threads))}
     if reference:
-        known[REFERENCE] = _drawn(photos, reference.draw)
+        known[REFERENCE] = drawn(photos, reference.draw)
     plain = judge.nearness(photos)
     common = {"style": style, "pictures_md5": pictures_md5(data)}
     found = {}
@@ -99,11 +99,11 @@ def _rows(
 ) -> Iterator[tuple[str, Sets]]:
     """What each row of the table drew, those first that networks are compared with; one at a time, for the memory."""
     yield PHOTO, known[PHOTO]
-    yield FILTER, _drawn(known[PHOTO], plain_filter)
+    yield FILTER, drawn(known[PHOTO], plain_filter)
     if REFERENCE in known:
         yield REFERENCE, known[REFERENCE]
     for name, path in files.items():
-        yield name, known[name] if name in known else _drawn(known[PHOTO], Network(path, threads))
+        yield name, known[name] if name in known else drawn(known[PHOTO], Network(path, threads))
 
 
 def compare(
@@ -126,12 +126,12 @@ def compare(
         times["challenger"] |= latency_ratio(files["challenger"], files["champion"], size, threads)
     tick()
     judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    known = {PHOTO: photos, TEACHER: _drawn(photos, Network(teacher, settings.latency_threads))}
+    known = {PHOTO: photos, TEACHER: drawn(photos, Network(teacher, settings.latency_threads))}
     plain = judge.nearness(photos)
     tick()
     found = {}
     for name, path in files.items():
-        quality = judge.figures(_drawn(photos, Network(path, settings.latency_threads)), known, plain)
+        quality = judge.figures(drawn(photos, Network(path, settings.latency_threads)), known, plain)
         found[name] = _finite({"bytes": path.stat().st_size, **times[name], **quality})
         tick()
     return found
@@ -274,7 +274,8 @@ def pictures_md5(data: Path) -> str:
     return found.hexdigest()
 
 
-def _drawn(photos: Sets, draw: Draw) -> Sets:
+def drawn(photos: Sets, draw: Draw) -> Sets:
+    """What `draw` makes of each photo, by the same names."""
     return {name: {stem: draw(photo) for stem, photo in found.items()} for name, found in photos.items()}
 
 

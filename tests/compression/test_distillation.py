@@ -91,7 +91,7 @@ def test_a_gate_that_costs_lets_less_through_and_the_student_can_be_copied(lesso
             "x",
             student,
             lesson,
-            replace(SETTINGS, rate=1e-2, steps=40, weights={"pixel": 1.0, "gate": weight}),
+            replace(SETTINGS, rate=1e-2, steps=100, weights={"pixel": 1.0, "gate": weight}),
             Training(tmp_path / f"{weight}"),
         )
         made = []

@@ -4,9 +4,8 @@ import asyncio
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from anime_app.bounds import Refused
@@ -22,25 +21,32 @@ class Ended(Exception):
 
 
 class Line:
-    """At most `workers` works at once, each in a thread, and at most `most` that wait. For one event loop."""
+    """At most `workers` works at once, each in a thread, and at most `most` that wait. For one event loop.
+
+    Who waits, waits in the threads' own queue: a thread takes the next picture without waiting for the event loop.
+    """
 
     def __init__(self, workers: int, most: int) -> None:
-        self.workers, self.most, self.running, self.seconds = workers, most, 0, 0.5
+        self.workers, self.most, self.seconds = workers, most, 0.5
         self.stopping = False
-        self._waiting: deque[asyncio.Future] = deque()
+        self._there: set[Future] = set()  # drawn and waiting
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="draws")
 
     @property
+    def running(self) -> int:
+        return min(self.workers, len(self._there))
+
+    @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        return len(self._there) - self.running
 
     @property
     def full(self) -> bool:
-        return self.running >= self.workers and self.waiting >= self.most
+        return len(self._there) >= self.workers + self.most
 
     def again(self) -> int:
         """Seconds after which a client may come again: what those before it will take."""
-        return min(LONGEST, max(1, math.ceil((self.waiting + self.running) * self.seconds / self.workers)))
+        return min(LONGEST, max(1, math.ceil(len(self._there) * self.seconds / self.workers)))
 
     async def run(self, work: Callable[[Tick], Made], seconds: float, queued: bool = False) -> Made:
         """What `work` returns; it calls the function that it gets often, which raises where nobody waits any more.
@@ -48,71 +54,54 @@ class Line:
         `queued`: one that has its place already, as the second picture of a batch. Raises `Refused`: 429 where the line
         is full, 503 where it ends, 504 after `seconds`.
         """
+        if self.stopping:
+            raise _stopping()
+        if self.full and not queued:
+            raise Refused(429, f"{self.waiting} requests are waiting already", self.again())
         try:
             async with asyncio.timeout(seconds):
-                await self._turn(queued)
-                return await self._work(work)
+                return await self._made(work)
         except TimeoutError as error:
             raise Refused(504, f"not drawn within {seconds:g} s", self.again()) from error
 
     def stop(self) -> None:
         """Takes nobody new and tells those who wait; what is being drawn goes on."""
         self.stopping = True
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_exception(_stopping())
+        for drawing in self._there:
+            drawing.cancel()  # one that has begun cannot be
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    async def _turn(self, queued: bool) -> None:
-        if self.stopping:
-            raise _stopping()
-        if self.running < self.workers and not self._waiting:
-            self.running += 1
-            return
-        if self.waiting >= self.most and not queued:
-            raise Refused(429, f"{self.waiting} requests are waiting already", self.again())
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-            elif turn.done() and not turn.cancelled() and not turn.exception():
-                self._leave()  # the turn came at the moment in which nobody wanted it any more
-            raise
-
-    async def _work(self, work: Callable[[Tick], Made]) -> Made:
-        ended, start = threading.Event(), time.perf_counter()
+    async def _made(self, work: Callable[[Tick], Made]) -> Made:
+        ended = threading.Event()
 
         def tick() -> None:
             if ended.is_set():
                 raise Ended
 
-        drawing = asyncio.get_running_loop().run_in_executor(self._pool, work, tick)
-        drawing.add_done_callback(lambda done: self._done(done, start))
+        drawing = self._pool.submit(_timed, work, tick)
+        self._there.add(drawing)
+        timed = asyncio.wrap_future(drawing)
+        timed.add_done_callback(lambda done: self._leave(drawing, done))
         try:
-            return await asyncio.shield(drawing)
+            return (await asyncio.shield(timed))[0]
         except asyncio.CancelledError:
-            ended.set()  # the thread keeps its place until it has heard
+            if timed.cancelled() and self.stopping:
+                raise _stopping() from None
+            ended.set()  # a thread that has begun keeps its place until it has heard
+            drawing.cancel()
             raise
 
-    def _done(self, done: asyncio.Future, start: float) -> None:
+    def _leave(self, drawing: Future, done: asyncio.Future) -> None:
+        self._there.discard(drawing)
         if not done.cancelled() and not done.exception():
-            self.seconds += WEIGHT * (time.perf_counter() - start - self.seconds)
-        self._leave()
+            self.seconds += WEIGHT * (done.result()[1] - self.seconds)
 
-    def _leave(self) -> None:
-        """Hands the place to the next who still waits."""
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self.running -= 1
+
+def _timed(work: Callable[[Tick], Made], tick: Tick) -> tuple[Made, float]:
+    start = time.perf_counter()
+    return work(tick), time.perf_counter() - start
 
 
 def _stopping() -> Refused:

@@ -100,13 +100,16 @@ class Network:
 
 
 def to_picture(planes: np.ndarray) -> np.ndarray:
-    """What a network makes, float32 [3, H, W] in [-1, 1], as a picture, uint8 [H, W, 3], contiguous.
+    """What a network made, float32 [3, H, W] in [-1, 1], as a picture, uint8 [H, W, 3], contiguous.
 
-    It is put together plane by plane, which numpy does in half the time of a transposed copy.
+    `planes` is overwritten: memory that is new to the process takes longer than the arithmetic. It is put together
+    plane by plane, which numpy does in half the time of a transposed copy.
     """
     made = np.empty((*planes.shape[1:], len(planes)), np.uint8)
-    for channel, plane in enumerate(to_levels((planes + 1) * 127.5)):
-        made[..., channel] = plane
+    for channel, plane in enumerate(planes):
+        plane += 1
+        plane *= 127.5
+        made[..., channel] = to_levels(plane)
     return made
 
 

@@ -157,8 +157,6 @@ def _made(workshop: Workshop, photo: str, style: str, palette: str, strength, ke
                  "size": int(size or 0), "speed": speed or SIZE}  # fmt: skip
         key, source = workshop.new(Path(photo or "").name)
         copyfile(photo or "", source)  # Gradio has one file for all who send the same bytes
-        order = read_order(asked)
-        workshop.draw(key, order)
-        return str(workshop.finish(key, order, "full", lambda: None))
+        return str(workshop.finish(key, read_order(asked), "full", lambda: None))
     except (ValueError, OSError, MemoryError) as error:
         raise gr.Error(reason(Path(photo or "").name, error)[0], print_exception=False) from error

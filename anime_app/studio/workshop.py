@@ -165,9 +165,9 @@ class Workshop:
         It is made once for each order.
         """
         place = self.place(key)
-        about = _touched(place)
-        if "film" not in about:  # taken in again, and not drawn yet
-            self._look_at(place)
+        about, picture = _touched(place), None
+        if "film" not in about:  # nobody has looked at it: a program's, or one that was taken in again
+            picture = self._learn(place)
             about = _read_json(place)
         target = place / _digest(kind, order.drawing, order.look, order.size)
         made = next(target.glob("*"), None) if target.is_dir() else None
@@ -180,7 +180,8 @@ class Workshop:
             notes = make_film(place / about["source"], path, stylizer, order, tick, tell)
             _write_json(place / "notes.json", {"notes": [to_record(note) for note in notes]})
             return path
-        picture = self._picture(place, about, order.size)
+        if picture is None or order.size:
+            picture = self._picture(place, about, order.size)
         photos = [frame.copy() for frame in picture.frames[:1]] if kind != "full" else []
         if kind != "full":
             del picture.frames[1:]
@@ -200,17 +201,18 @@ class Workshop:
         stylizer, kept = self.painter.stylizer(order.network, order.speed), place / f"{order.drawing}.npy"
         for index, frame in enumerate(picture.frames):
             tell(index / len(picture.frames))
-            drawn = index == 0 and kept.is_file()
-            sketch = np.load(kept, mmap_mode="r") if drawn else stylizer.sketch(frame, tick, order.stroke)
-            stylizer.finish(frame, sketch, order.look, tick)
+            if index == 0 and kept.is_file():
+                stylizer.finish(frame, np.load(kept, mmap_mode="r"), order.look, tick)
+            else:
+                stylizer.draw(frame, order.look, tick, order.stroke)
 
     def _picture(self, place: Path, about: dict, max_size: int | None) -> images.Picture:
         """What is in the file; of a film its first frame."""
         source = place / ("frame.png" if about["film"] else about["source"])
         return images.decode(source, self.painter.max_pixels, max_size)
 
-    def _look_at(self, place: Path) -> Image.Image:
-        """Reads a photo for the first time: what there is to know of it, and what the page shows of it. Its frame."""
+    def _learn(self, place: Path) -> images.Picture:
+        """Reads a photo for the first time: what there is to know of it."""
         about = _read_json(place)
         source = place / about["source"]
         about["film"] = source.suffix in FILMS
@@ -225,11 +227,17 @@ class Workshop:
         about |= {"width": frame.width, "height": frame.height, "frames": len(picture.frames)}
         if picture.icc:
             (place / "icc").write_bytes(picture.icc)
+        _write_json(place / "about.json", about)
+        return picture
+
+    def _look_at(self, place: Path) -> Image.Image:
+        """Learns what there is to know of a photo, and keeps what the page shows of it. Its frame."""
+        frame = self._learn(place).frames[0]
         scale = min(1.0, SIDE / max(frame.size))
         size = tuple(max(1, round(side * scale)) for side in frame.size)
         small = frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
-        about["before"] = _save_shown(small, place / "before").name
-        _write_json(place / "about.json", about)
+        before = _save_shown(small, place / "before").name
+        _write_json(place / "about.json", _read_json(place) | {"before": before})
         _save(place / "photo.npy", np.asarray(small))
         return frame
 

@@ -27,7 +27,7 @@ class ConvUnit(nn.Module):
     ) -> None:
         """`plain` leaves out norm and activation."""
         super().__init__()
-        self.pad, padding = _padding(arch.padding, kernel, stride)
+        self.pad, padding = _padding(arch, kernel, stride)
         normed = arch.norm != "none" and not plain
         bias = bias or (arch.norm == "none" and not plain)
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=bias)
@@ -116,7 +116,7 @@ class Generator(nn.Module):
     def _fixed_factor(self) -> bool:
         """Whether a map is doubled and the picture cut off at the end: engines keep their blocked layout through it.
 
-        Zero padding rounds odd sizes up, so that the doubled map covers the picture; reflection padding does not.
+        Zero padding rounds odd sizes up, so that the doubled map covers the picture; published reflection does not.
         """
         return self.arch.upsample != "bilinear" and self.arch.padding == "zeros"
 
@@ -196,19 +196,19 @@ def _layer(inputs: int, layer: Layer, arch: Architecture) -> nn.Module:
     return (Separable if layer.kind == "separable" else InvertedResidual)(inputs, layer, arch)
 
 
-def _padding(mode: str, kernel: int, stride: int) -> tuple[nn.Module, int]:
+def _padding(arch: Architecture, kernel: int, stride: int) -> tuple[nn.Module, int]:
     """The padding layer and the convolution's own padding.
 
     A halving layer of 3x3 pads at the right and the bottom only, as published; larger ones have the same middle. There
-    is one column of zeros more: an even size never reads it, an odd one is then rounded up, so that the sub-pixel tail
-    covers the whole picture.
+    is one column more where a map is doubled without being told a size: an even size never reads it, an odd one is then
+    rounded up, so that what is drawn covers the whole picture.
     """
+    reflect = arch.padding == "reflect"
     if stride == 2:
-        before, after = kernel // 2 - 1, kernel // 2
-        if mode == "reflect":
-            return ReflectionPad((before, after, before, after)), 0
-        return nn.ZeroPad2d((before, after + 1, before, after + 1)), 0
-    if mode == "reflect" and kernel > 1:
+        more = not reflect or arch.tail == "subpixel"
+        before, after = kernel // 2 - 1, kernel // 2 + more
+        return (ReflectionPad if reflect else nn.ZeroPad2d)((before, after, before, after)), 0
+    if reflect and kernel > 1:
         return ReflectionPad(kernel // 2), 0
     return nn.Identity(), kernel // 2
 

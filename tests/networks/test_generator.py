@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from anime_model.networks.architecture import animeganv2
+from anime_model.networks.architecture import CHOICES, animeganv2
 from anime_model.networks.checkpoint import CheckpointError, load_generator, read_notes, save_generator
 from anime_model.networks.cost import count_macs, count_parameters, receptive_radius
 from anime_model.networks.discriminator import Discriminator, ProjectedDiscriminator
@@ -127,7 +127,7 @@ def test_published_macs():
     assert round(count_macs(animeganv2()) / 1e9) == 105
 
 
-@pytest.mark.parametrize("size", [(8, 8), (48, 64), (51, 67)])
+@pytest.mark.parametrize("size", [(8, 8), (48, 64), (51, 67), (9, 50)])
 @pytest.mark.parametrize(
     "arch",
     [
@@ -139,6 +139,8 @@ def test_published_macs():
         lite(upsample="half_pixel"),
         lite(detail="gated"),
         lite(detail="gated", tail="resize", upsample="bilinear"),
+        *(lite(padding="reflect", tail=tail, upsample=way) for tail in CHOICES["tail"] for way in CHOICES["upsample"]),
+        lite(padding="reflect", detail="gated"),
     ],
 )
 def test_any_size_keeps_its_shape_and_range(arch, size):

@@ -16,7 +16,8 @@ from anime_model.figures.charts import Frame, Point, log_ticks, text, ticks
 from anime_model.figures.charts import front as best_of
 from anime_model.figures.text import fixed, megabytes, times
 
-SIZES = {"nano": 100, "lite": 30, "plus": 12}  # times faster than the teacher, at least
+# Names as in `runtime/models.py`, which this room does not know.
+SPEEDUPS = {"nano": 100, "lite": 30, "plus": 12}  # times faster than the teacher, at least
 COLUMNS = ("trial", "lpips", "ms", "times_faster", "bytes")  # of a search's tables; all others are what it chose
 FRAME = Frame(width=680, height=420, left=62, right=20, top=16, bottom=56)
 TICKS = 9  # of the logarithmic axis at most
@@ -122,8 +123,8 @@ def front(members: Sequence[Member]) -> list[Member]:
 
 
 def chosen(members: Sequence[Judged]) -> dict[str, Judged]:
-    """For each of `SIZES` the nearest member that is fast enough, where there is one; of equally near, the fastest."""
-    fast = {name: [one for one in members if one.times_faster >= least] for name, least in SIZES.items()}
+    """The nearest member that is fast enough for each of `SPEEDUPS`, if there is one; of equally near, the fastest."""
+    fast = {name: [one for one in members if one.times_faster >= least] for name, least in SPEEDUPS.items()}
     return {name: min(found, key=lambda one: (one.lpips, one.ms)) for name, found in fast.items() if found}
 
 

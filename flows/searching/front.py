@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from optuna.trial import FrozenTrial
 
 from anime_model.figures.charts import front
-from anime_model.figures.search import SIZES, chosen, read_members, search_html
+from anime_model.figures.search import SPEEDUPS, chosen, read_members, search_html
 from anime_model.figures.text import fixed
 from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
@@ -53,7 +53,7 @@ def _front(found: list[Point]) -> list[Point]:
 
 
 def sizes(study: optuna.Study) -> dict[str, Point]:
-    """For each of `SIZES` the nearest member that is fast enough, where there is one."""
+    """For each of `SPEEDUPS` the nearest member that is fast enough, where there is one."""
     return chosen(points(study))
 
 
@@ -69,7 +69,7 @@ def written(place: Place, study: optuna.Study) -> str:
     write_whole(place.folder / "front.svg", chart(best, found))
     write_whole(place.folder / "search.html", page(place))
     table = aligned_text([_shown(name, point) for name, point in found.items()], FIGURES) if found else ""
-    missing = [f"{name}: no member is {times} times faster" for name, times in SIZES.items() if name not in found]
+    missing = [f"{name}: no member is {times} times faster" for name, times in SPEEDUPS.items() if name not in found]
     return "\n".join(
         [*([table] if table else []), *missing, _recorded(place, study.user_attrs[IDENTITY], len(all_points), found)]
     )

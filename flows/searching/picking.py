@@ -9,7 +9,7 @@ import yaml
 from anime_model.compression.family import as_network, member, with_statistics
 from anime_model.compression.family_file import open_family
 from anime_model.compression.family_judge import SETTLING, split_held_out
-from anime_model.figures.search import SIZES
+from anime_model.figures.search import SPEEDUPS
 from anime_model.networks.checkpoint import save_generator
 from anime_model.pictures.arrays import picture_files
 from anime_model.pictures.atomic import write_whole
@@ -42,13 +42,13 @@ def pick(place: Place, study: optuna.Study, name: str) -> str:
 
 
 def _point(study: optuna.Study, name: str) -> Point:
-    if name in SIZES:
+    if name in SPEEDUPS:
         if name not in (found := sizes(study)):
-            raise SearchError(f"--pick {name}: no member yet is {SIZES[name]} times faster than the teacher")
+            raise SearchError(f"--pick {name}: no member yet is {SPEEDUPS[name]} times faster than the teacher")
         return found[name]
     wanted = [point for point in points(study, front_only=False) if str(point.trial) == name]
     if not wanted:
-        raise SearchError(f"--pick {name}: is neither {', '.join(SIZES)} nor the number of a finished trial")
+        raise SearchError(f"--pick {name}: is neither {', '.join(SPEEDUPS)} nor the number of a finished trial")
     return wanted[0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from anime_model.figures.search import (
     ENGLISH,
     MOST,
-    SIZES,
+    SPEEDUPS,
     Member,
     chosen,
     figures,
@@ -18,6 +18,7 @@ from anime_model.figures.search import (
     read_members,
     search_html,
 )
+from anime_model.runtime.models import SIZES
 
 TABLE = Path("results/search_hayao.csv")
 
@@ -39,11 +40,11 @@ def test_the_chosen_are_the_nearest_that_are_fast_enough():
     found, named = members(80), chosen(members(80))
     assert named
     for name, member in named.items():
-        fast = [other for other in found if other.times_faster >= SIZES[name]]
+        fast = [other for other in found if other.times_faster >= SPEEDUPS[name]]
         assert member in fast
         assert member.lpips == min(other.lpips for other in fast)
-    assert set(SIZES) - set(named) == {
-        name for name, least in SIZES.items() if all(member.times_faster < least for member in found)
+    assert set(SPEEDUPS) - set(named) == {
+        name for name, least in SPEEDUPS.items() if all(member.times_faster < least for member in found)
     }
 
 
@@ -124,3 +125,7 @@ def test_a_table_that_is_none_is_one_line(tmp_path, text, why):
     assert "\n" not in str(caught.value)
     path.write_text("")
     assert read_members(path) == []
+
+
+def test_the_sizes_of_a_search_are_those_that_a_style_ships_in():
+    assert tuple(SPEEDUPS) == SIZES

@@ -86,3 +86,9 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
+
+
+async def left(receive: Receive) -> None:
+    """Returns when the client of a request whose body was read has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

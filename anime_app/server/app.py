@@ -18,9 +18,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive
 
-from anime_app.bounds import LOOPBACK, Refused
+from anime_app.bounds import LOOPBACK, Refused, left
+from anime_app.line import Line
 from anime_app.server.door import BATCH, STYLIZE, Door, refused
-from anime_app.server.line import Line
 from anime_app.server.metrics import Metrics
 from anime_app.server.settings import Service
 from anime_app.server.uploads import BLOCK, Upload, error_text, is_zip, read, unpacked
@@ -263,7 +263,7 @@ def _blocks(packed: io.IOBase) -> Iterator[bytes]:
 
 async def attended(receive: Receive, work: Awaitable[Made]) -> Made:
     """What `work` makes, for as long as the client is there. Raises `Gone`, and ends the work, where it is not."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(receive))
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(left(receive))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -272,8 +272,3 @@ async def attended(receive: Receive, work: Awaitable[Made]) -> Made:
     finally:
         leaving.cancel()
         working.cancel()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

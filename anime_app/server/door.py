@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anime_app.bounds import HARDENED, Refused, bounded, discarded, raw, replay, whole
-from anime_app.server.line import Line
+from anime_app.line import Line
 from anime_app.server.metrics import Metrics
 from anime_app.server.settings import MB, Service
 from anime_model.runtime.session import first_line

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from anime_app.bounds import Refused
-from anime_app.server.line import Ended, Line
+from anime_app.line import Ended, Line
 from anime_app.server.settings import MB
 from tests.server.conftest import picture, until
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -14,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from anime_app.bounds import LOOPBACK
 from anime_app.studio import compare, create, judge
+from anime_app.studio.desk import Desk, desk_of
 from anime_app.studio.engineer_texts import TEXTS as ENGINEERS
 from anime_app.studio.folder import AGE, EVERY, sweep_for_ever
 from anime_app.studio.guard import Guard
@@ -30,12 +32,12 @@ RATE = 2.0  # seconds between two words on the place in the queue
 LOOK = 0.004  # seconds after which the queue looks again for a free place; Gradio's 0.001 costs 5 % of a core
 
 
-def page(studio: Studio) -> gr.Blocks:
+def page(studio: Studio, desk: Desk) -> gr.Blocks:
     """The page, with every view."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(EVERY, AGE), fill_width=True) as blocks:
         gr.HTML(header(), elem_id="header")
         with gr.Tabs(elem_id="views"):
-            for view, build in views(studio).items():
+            for view, build in views(studio, desk).items():
                 with gr.Tab(label(view), id=view):
                     build(studio)
     # Gradio keeps a copy of every component's settings for every visitor, of 10,000 visitors unless told otherwise
@@ -46,9 +48,9 @@ def page(studio: Studio) -> gr.Blocks:
     return blocks
 
 
-def views(studio: Studio) -> dict[str, Callable[[Studio], None]]:
+def views(studio: Studio, desk: Desk) -> dict[str, Callable[[Studio], None]]:
     """Make, and the others where there is something to compare or to judge: a project, a registry, a panel, a token."""
-    found = {"make": create.build}
+    found = {"make": partial(create.build, desk=desk)}
     if studio.project is not None or studio.tracking_uri is not None:
         found["compare"] = compare.build
     if studio.token is not None or Path(studio.database).is_file():
@@ -57,12 +59,14 @@ def views(studio: Studio) -> dict[str, Callable[[Studio], None]]:
 
 
 def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAPI:
-    """The page as an ASGI application; `folder` is the only one that it serves files from.
+    """The page as an ASGI application; `folder` is the only one that it serves files from. Its `state.desk` is to be
+    stopped at the end.
 
     Bound to loopback, requests that name another host are refused: a page elsewhere could else reach the studio by a
     name that it lets point here.
     """
-    blocks = page(studio)
+    desk = desk_of(studio)
+    blocks = page(studio, desk)
     # Gradio checks the paths in a request, and treats SVG with care, only once it believes that it was launched.
     blocks.has_launched = blocks.is_running = True
     _own_index(studio.max_upload)
@@ -75,10 +79,13 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
         sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await sweeping
+        desk.stop()
+        desk.close()
 
-    app = FastAPI(openapi_url=None, lifespan=lifespan)
-    app.include_router(own_routes(create.workshop_of(studio), studio.max_upload))
-    app.add_middleware(Guard, folder=folder, max_upload=studio.max_upload, busy=both("busy_now"))
+    app, busy = FastAPI(openapi_url=None, lifespan=lifespan), both("busy_now")
+    app.state.desk = desk
+    app.include_router(own_routes(desk, studio.max_upload, busy))
+    app.add_middleware(Guard, folder=folder, max_upload=studio.max_upload, busy=busy)
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False)
     return gr.mount_gradio_app(

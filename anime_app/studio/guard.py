@@ -1,4 +1,5 @@
-"""What stands before Gradio: which addresses there are, which files can be asked for, how much may come in.
+"""What stands before Gradio and the studio's own routes: which addresses there are, which files can be asked for, how
+much may come in.
 
 Gradio brings more than a studio on one's own computer wants to have open: a proxy, downloads by address, screen
 recordings, a code editor. Everything that is not listed here does not exist.
@@ -22,8 +23,10 @@ READ = re.compile(
     rf"|{API}/(queue/data|queue/status|upload_progress|app_id|info/?|startup-events|heartbeat/\w+|file=.+)"
 )
 PHOTO = "/studio/photo"
-WRITE = re.compile(rf"{PHOTO}|{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?")
-BODY = 1_000_000  # bytes of a request that is no upload: values of a page's components
+WRITE = re.compile(
+    rf"{PHOTO}|/studio/(draw|grade|keep)|{API}/(queue/join|component_server|run/\w+|upload|cancel|reset)/?"
+)
+BODY = 1_000_000  # bytes of a request that is no upload: an order, values of a page's components
 FILES = 24  # pictures in one upload
 # Everything from here, nothing from elsewhere. Gradio's page holds scripts in line and compiles templates.
 POLICY = (

@@ -1,6 +1,7 @@
 """`anime studio`: starts the page. Gradio is imported here, when it is asked for, and never sooner."""
 
 import argparse
+import asyncio
 import inspect
 import logging
 import os
@@ -101,12 +102,10 @@ def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = Fal
 
     from anime_app.bounds import LOOPBACK
     from anime_app.studio.app import application
-    from anime_app.studio.jobs import stop_all
 
     host = place.getsockname()[0]
-    config = uvicorn.Config(
-        application(settings, folder, host), log_level="error", access_log=False, timeout_graceful_shutdown=GRACE
-    )
+    app = application(settings, folder, host)
+    config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=GRACE)
     url = url_of(place)
     say(f"anime studio: {url}  (Ctrl-C ends it)")
     if host not in LOOPBACK:
@@ -116,11 +115,15 @@ def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = Fal
     end_cleanly()
 
     class Server(uvicorn.Server):
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            self.loop = asyncio.get_running_loop()
+            await super().serve(sockets)
+
         def handle_exit(self, number: int, frame: object) -> None:
             """Who is still connected is cut off after the grace: each of them would be a traceback of 80 lines."""
             for name in ("uvicorn.error", "asyncio"):
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-            stop_all()
+            self.loop.call_soon_threadsafe(app.state.desk.stop)
             super().handle_exit(number, frame)
 
     Server(config).run(sockets=[place])

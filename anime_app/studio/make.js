@@ -86,10 +86,11 @@ const expected = (kind, photo) => (rates[kind] && photo.width ? (rates[kind] * p
 
 // Says again and again how a piece of work goes, until it is told to stop.
 const follow = (kind, photo, say) => {
-	const began = performance.now(), state = { ahead: 0, share: null, began: false, sent: null };
+	const began = performance.now(), state = { ahead: 0, share: null, sent: null };
+	const elapsed = () => (performance.now() - (state.start ?? began)) / 1000; // of the work, without the wait before it
 	const show = () => {
-		const seconds = (performance.now() - (state.start ?? began)) / 1000;
-		if (state.ahead > 0 && !state.began) return pill([words("waiting", { count: state.ahead })]);
+		const seconds = elapsed();
+		if (state.ahead > 0 && !state.start) return pill([words("waiting", { count: state.ahead })]);
 		const parts = say(state), whole = expected(kind, photo);
 		if (state.share > 0.02) parts.push(left((seconds / state.share) * (1 - state.share)));
 		else if (state.remaining?.(seconds)) parts.push(left(state.remaining(seconds)));
@@ -100,11 +101,11 @@ const follow = (kind, photo, say) => {
 	const timer = setInterval(show, 500), first = setTimeout(show, 150);
 	return {
 		state,
-		hear(progress) {
-			if (progress.began) state.start = performance.now();
+		hear({ seconds, ...progress }) {
+			if (seconds !== undefined) state.start = performance.now() - 1000 * seconds;
 			Object.assign(state, progress);
 		},
-		seconds: () => (performance.now() - (state.start ?? began)) / 1000,
+		seconds: elapsed,
 		end() {
 			clearInterval(timer);
 			clearTimeout(first);

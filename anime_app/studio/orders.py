@@ -52,7 +52,7 @@ def read_order(asked: object) -> Order:
     if palette not in (NO_PALETTE, *PALETTES):
         choices = ", ".join((NO_PALETTE, *PALETTES))
         raise ValueError(Message("no palette {name!r}: there is {choices}", name=palette, choices=choices))
-    if lines not in STROKES:
+    if not isinstance(lines, str) or lines not in STROKES:
         raise ValueError(f"no lines {lines!r}: there is {', '.join(STROKES)}")
     if isinstance(size, bool) or size not in SIZES:
         raise ValueError(f"no size {size!r}: there is {', '.join(map(str, SIZES))}")

@@ -1,20 +1,26 @@
-"""The studio's own addresses beside Gradio's: photos in, pictures out, the sample, the page on use by programs.
+"""The studio's own addresses beside Gradio's: photos in, what is to be done to them, pictures out, the sample, the page
+on use by programs.
 
-Nothing here runs a network: that is the queue's.
+Nothing here runs a network: what does waits in the desk's lines.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from html import escape
 from pathlib import Path
 from shutil import rmtree
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.requests import ClientDisconnect
 
+from anime_app.line import Line
 from anime_app.studio.api_page import api_page
+from anime_app.studio.desk import Desk, name_of
 from anime_app.studio.films import FILMS
+from anime_app.studio.jobs import Progress, Told
 from anime_app.studio.reasons import reason
 from anime_app.studio.workshop import Gone, Workshop
 from anime_model.pictures.arrays import SUFFIXES
@@ -25,9 +31,28 @@ MADE = re.compile(r"(full|pair|gif|zip)-[0-9a-f]{16}")
 KEPT = {"cache-control": "private, max-age=3600, immutable"}  # a name stands for one picture
 
 
-def own_routes(workshop: Workshop, max_upload: int) -> APIRouter:
-    """`max_upload` bytes are one file's most; the guard has bounded the request before."""
-    router = APIRouter()
+def own_routes(desk: Desk, max_upload: int, busy: str) -> APIRouter:
+    """`max_upload` bytes are one file's most; the guard has bounded each request before. `busy` is what the page tells
+    people where a line is full, as HTML."""
+    router, workshop = APIRouter(), desk.workshop
+
+    async def told(request: Request, line: Line, work: Callable[[dict, Progress], dict]) -> Response:
+        asked = await request.json()
+        if not isinstance(asked, dict):
+            return PlainTextResponse("not a request of this page", 400)
+        return Told(line, partial(work, asked), name_of(asked), busy)
+
+    @router.post("/studio/draw")
+    async def draw(request: Request) -> Response:
+        return await told(request, desk.drawing, desk.drawn)
+
+    @router.post("/studio/grade")
+    async def grade(request: Request) -> Response:
+        return await told(request, desk.grading, desk.graded)
+
+    @router.post("/studio/keep")
+    async def keep(request: Request) -> Response:
+        return await told(request, desk.drawing, desk.kept)
 
     @router.post("/studio/photo")
     async def take(request: Request, name: str = "photo.jpg") -> JSONResponse:

@@ -106,9 +106,11 @@ from pathlib import Path
 from anime_app.studio import launch
 launch.prepare(Path(sys.argv[1]))
 from anime_app.studio.app import page
+from anime_app.studio.desk import desk_of
 from anime_app.studio.settings import Studio
 folder = Path(sys.argv[1])
-config = page(Studio(project=folder, token="secret", database=folder / "panel.db")).get_config_file()
+studio = Studio(project=folder, token="secret", database=folder / "panel.db")
+config = page(studio, desk_of(studio)).get_config_file()
 print(json.dumps([(one["type"], one["props"]) for one in config["components"]], default=str))
 """
 

@@ -2,9 +2,11 @@
 
 `python -m benchmarks.studio [--users 50] [--requests 400] [--sides 512 1024] [--only-load]`: writes results/studio.json
 and docs/studio-figures.md, and prints the tables; with `--only-load` it takes the load alone, prints it, and writes
-nothing. The server is a process of its own on two cores. A request is what a
-person does: upload a photo, wait in the queue, get the drawing in full size. The bare session is ONNX Runtime alone, as
-many sessions of one thread as the server draws pictures at once, on arrays that are ready: no file, no conversion.
+nothing. The server is a process of its own on two cores. A request is what the page does for a photo that a person
+puts in: it sends the photo, waits in the line, and fetches the drawing that is shown, which up to 1,600 pixels has the
+photo's full size. *By make* a request is a program's: upload, the event `make` in Gradio's queue, the file. The bare
+session is ONNX Runtime alone, as many sessions of one thread as the server draws pictures at once, on arrays that are
+ready: no file, no conversion.
 Users run on other cores where the machine has any, else beside the server, which then pays for them too. Processor time
 is measured for the studio and for the users apart; a second share, an estimate, takes the users' out.
 """
@@ -20,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -41,13 +43,19 @@ NETWORK = "shinkai"
 CORES = 2
 STARTS = 5
 QUEUED = 200
-API = "/gradio_api"
+LOOK = 2.0  # seconds from one look at the memory to the next: one takes some 10 ms of a core
+API, PHOTO = "/gradio_api", "/studio/photo"
 Figures = dict[str, float]
 MEASURED, ESTIMATED = "share of the bare session", "estimated share, users' CPU taken out"
-NOTE = f"""The *{MEASURED}* is measured: requests a second over the bare session's pictures a second, with all that the
-users cost where they run beside the server. The *{ESTIMATED}* is computed: the users' CPU seconds,
-spread over {CORES} cores, are taken out of the time, as if the users sat at other machines; what watches the memory
-is among the users. *CPU of neither* is the share of the cores' time in which they rested or did something else."""
+NOTE = f"""A request is a photo sent, its turn waited for, and the drawing fetched that the page shows, in the photo's
+own size. The photo as the page shows it, and the chips of the one that is looked at, are not asked for. *By make* a
+request is a program's: an upload, the event `make` in Gradio's queue, the file.
+
+The *{MEASURED}* is measured: requests a second over the bare session's pictures a second, with
+all that the users cost where they run beside the server. The *{ESTIMATED}* is computed:
+the users' CPU seconds, spread over {CORES} cores, are taken out of the time, as if the users sat at other machines;
+what watches the memory is among the users. *CPU of neither* is the share of the cores' time in which they rested or
+did something else."""
 
 
 class Busy(Exception):
@@ -82,7 +90,10 @@ def beside_the_server() -> bool:
 
 
 def loads(options: argparse.Namespace) -> dict[str, Figures]:
-    return {f"{side}": load(side, options.users, options.requests) for side in options.sides}
+    """The page's way for each side, and a program's for the first."""
+    ways = [(f"{side} px", side, Visitor.shown) for side in options.sides]
+    ways.append((f"{options.sides[0]} px, by make", options.sides[0], Visitor.made))
+    return {name: load(side, options.users, options.requests, request) for name, side, request in ways}
 
 
 # The server, and what it weighs.
@@ -140,14 +151,48 @@ async def _get(url: str) -> bytes:
         return await answer.read()
 
 
-# A visitor, as the page's own script talks to Gradio.
+# Visitors: as the page's own script asks, and as programs do through Gradio's queue.
 
 
 class Visitor:
-    """One person with the page open. `make` is the number of the event that draws."""
+    """One person with the page open, or one program."""
 
-    def __init__(self, session: aiohttp.ClientSession, make: int) -> None:
-        self.session, self.make, self.name = session, make, secrets.token_hex(6)
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session, self.name = session, secrets.token_hex(6)
+        self.make: int | None = None
+
+    async def take(self, data: bytes, name: str = "photo.jpg") -> str:
+        """The page: the key of a photo."""
+        async with self.session.post(PHOTO, params={"name": name}, data=data) as answer:
+            answer.raise_for_status()
+            return (await answer.json())["key"]
+
+    async def told(self, asked: dict, kind: str = "draw") -> AsyncIterator[dict]:
+        """The page: what the server says until the work has ended. Raises `Busy`."""
+        async with self.session.post(f"/studio/{kind}", json=asked) as answer:
+            if answer.status == 429:
+                raise Busy((await answer.json())["detail"])
+            answer.raise_for_status()
+            async for line in answer.content:
+                yield json.loads(line)
+
+    async def done(self, asked: dict, kind: str = "draw") -> dict:
+        """The page: what comes of it. Raises `Busy`, `RuntimeError` where nothing does."""
+        last = [record async for record in self.told(asked, kind)][-1]
+        if "done" not in last:
+            raise RuntimeError(str(last))
+        return last["done"]
+
+    async def shown(self, data: bytes) -> bytes:
+        """The page: a photo in, the drawing of it that is shown. Raises what `done` does."""
+        key = await self.take(data)
+        made = await self.done({"key": key, "name": "photo.jpg", "order": {"network": NETWORK}})
+        return await self.fetch(f"{PHOTO}/{key}/{made['after']}")
+
+    async def made(self, data: bytes) -> bytes:
+        """A program: a photo in, the file of the drawing out. Raises `Busy`, `RuntimeError`."""
+        await self.ask([await self.upload(data)])
+        return await self.fetch((await self.drawn())[-1])
 
     async def upload(self, data: bytes, name: str = "photo.jpg") -> str:
         form = aiohttp.FormData()
@@ -156,8 +201,16 @@ class Visitor:
             answer.raise_for_status()
             return (await answer.json())[0]
 
+    async def event(self) -> int:
+        """The number of the event `make`."""
+        async with self.session.get("/config") as answer:
+            events = (await answer.json())["dependencies"]
+        return next(event["id"] for event in events if event["api_name"] == "make")
+
     async def ask(self, paths: list[str], look: str = "plain", strength: float = 1.0, lines: str = "bold") -> str:
-        """Joins the queue; the event's id. Raises `Busy`."""
+        """Joins Gradio's queue; the event's id. Raises `Busy`."""
+        if self.make is None:
+            self.make = await self.event()
         file = {"path": paths[0], "meta": {"_type": "gradio.FileData"}}
         data = [file, NETWORK, "none" if look == "plain" else look, strength, False, lines, 0, SIZE]
         order = {"data": data, "fn_index": self.make, "session_hash": self.name}
@@ -204,25 +257,26 @@ def _urls(value: object) -> Iterator[str]:
             yield from _urls(part)
 
 
+Request = Callable[[Visitor, bytes], Awaitable[bytes]]
+
+
 @asynccontextmanager
 async def visit(url: str) -> AsyncIterator[Visitor]:
     timeout = aiohttp.ClientTimeout(total=None, sock_read=600)
     async with aiohttp.ClientSession(url, timeout=timeout) as session:
-        async with session.get("/config") as answer:
-            events = (await answer.json())["dependencies"]
-        yield Visitor(session, next(event["id"] for event in events if event["api_name"] == "make"))
+        yield Visitor(session)
 
 
 # Load.
 
 
-def load(side: int, users: int, requests: int) -> Figures:
+def load(side: int, users: int, requests: int, request: Request) -> Figures:
     """Requests a second of `users` people who ask again as soon as they have their picture."""
     photos = [jpeg(side, seed) for seed in range(users)]
     before = bare(side)
     with server("--queue", str(2 * users)) as running:
-        asyncio.run(_crowd(running.url, photos[:CORES], CORES))  # opens the model
-        found = asyncio.run(_watched(running, photos, requests))
+        asyncio.run(_crowd(running.url, photos[:CORES], CORES, request))  # opens the model
+        found = asyncio.run(_watched(running, photos, requests, request))
     alone = [statistics.mean(pair) for pair in zip(before, bare(side), strict=True)]
     return {**found, **shares(found, *alone, beside_the_server())}
 
@@ -244,18 +298,18 @@ def shares(found: Figures, bare_rate: float, bare_cpu: float, beside: bool) -> F
     }
 
 
-async def _watched(running: Server, photos: list[bytes], requests: int) -> Figures:
+async def _watched(running: Server, photos: list[bytes], requests: int, request: Request) -> Figures:
     sizes, watching = [running.megabytes()], True
 
     async def watch() -> None:
         while watching:
             sizes.append(running.megabytes())
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOK)
 
     watcher = asyncio.create_task(watch())
     both = (running.process, psutil.Process())  # the users are this process, with what watches the memory
     start, spent = time.perf_counter(), [cpu_seconds(process) for process in both]
-    times, errors = await _crowd(running.url, photos, requests)
+    times, errors = await _crowd(running.url, photos, requests, request)
     seconds = time.perf_counter() - start
     studio, users = (cpu_seconds(process) - then for process, then in zip(both, spent, strict=True))
     watching = False
@@ -275,7 +329,9 @@ async def _watched(running: Server, photos: list[bytes], requests: int) -> Figur
     }
 
 
-async def _crowd(url: str, photos: list[bytes], requests: int) -> tuple[list[float], int]:
+async def _crowd(
+    url: str, photos: list[bytes], requests: int, request: Request = Visitor.shown
+) -> tuple[list[float], int]:
     """One user for each photo; seconds of every request that was answered, and the number of those that were not."""
     left, times, errors = requests, [], 0
 
@@ -286,8 +342,7 @@ async def _crowd(url: str, photos: list[bytes], requests: int) -> tuple[list[flo
                 left -= 1
                 start = time.perf_counter()
                 try:
-                    await visitor.ask([await visitor.upload(data)])
-                    await visitor.fetch((await visitor.drawn())[-1])
+                    await request(visitor, data)
                     times.append(time.perf_counter() - start)
                 except (aiohttp.ClientError, RuntimeError, IndexError, Busy) as error:
                     print(f"error: {error}", file=sys.stderr)
@@ -337,8 +392,7 @@ async def _all_at_once(running: Server, data: bytes) -> tuple[list[float], int]:
 
     async def person() -> bool:
         async with visit(running.url) as visitor:
-            await visitor.ask([await visitor.upload(data)])
-            made = await visitor.drawn()
+            made = await visitor.shown(data)
             sizes.append(running.megabytes())
             return bool(made)
 
@@ -358,10 +412,9 @@ async def _rush(url: str, data: bytes, users: int) -> list[str]:
     async def person() -> str:
         async with visit(url) as visitor:
             try:
-                await visitor.ask([await visitor.upload(data)])
+                return "drawn" if await visitor.shown(data) else "nothing"
             except Busy:
                 return "busy"
-            return "drawn" if await visitor.drawn() else "nothing"
 
     return await asyncio.gather(*(person() for _ in range(users)))
 
@@ -374,10 +427,10 @@ def jpeg(side: int, seed: int) -> bytes:
 
 def page(found: dict) -> str:
     """The figures as Markdown, from the results file alone."""
-    sides = list(found["load"])
-    rows = [("what", *(f"{side} x {side}" for side in sides))]
-    names = list(found["load"][sides[0]])
-    rows += [(name, *(f"{found['load'][side][name]:.3g}" for side in sides)) for name in names]
+    ways = list(found["load"])
+    rows = [("what", *ways)]
+    names = list(found["load"][ways[0]])
+    rows += [(name, *(f"{found['load'][way][name]:.3g}" for way in ways)) for name in names]
     others = [("what", "figure")] if "start" in found else []
     for part in ("start", "queue", "bound"):
         others += [(f"{part}: {name}", f"{value:.3g}") for name, value in found.get(part, {}).items()]

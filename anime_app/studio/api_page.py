@@ -1,4 +1,4 @@
-"""The page on use by programs: what stands behind it is the event `make`, in the same queue as everyone else."""
+"""The page on use by programs: what stands behind it is the event `make` in Gradio's queue."""
 
 from anime_app.studio.orders import SIZES as SIDES
 from anime_app.studio.orders import STROKES

@@ -29,7 +29,7 @@ TITLE = "AnimeGAN-Lite"
 HERE = Path(__file__).parent
 SESSIONS = 128  # visitors whose album is remembered
 RATE = 2.0  # seconds between two words on the place in the queue
-LOOK = 0.004  # seconds after which the queue looks again for a free place; Gradio's 0.001 costs 5 % of a core
+LOOK = 0.02  # seconds after which Gradio's queue looks again for a free place; its own 0.001 costs 5 % of a core
 
 
 def page(studio: Studio, desk: Desk) -> gr.Blocks:
@@ -82,9 +82,9 @@ def application(studio: Studio, folder: Path, host: str = "127.0.0.1") -> FastAP
         desk.stop()
         desk.close()
 
-    app, busy = FastAPI(openapi_url=None, lifespan=lifespan), both("busy_now")
+    busy = both("busy_now")
+    app = FastAPI(openapi_url=None, lifespan=lifespan, routes=own_routes(desk, studio.max_upload, busy))
     app.state.desk = desk
-    app.include_router(own_routes(desk, studio.max_upload, busy))
     app.add_middleware(Guard, folder=folder, max_upload=studio.max_upload, busy=busy)
     if host in LOOPBACK:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK), www_redirect=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 from anime_app.bounds import Refused
-from anime_app.studio.compare import NETWORK, script
+from anime_app.studio.compare import script
 from anime_app.studio.desk import PHOTOS, Desk
 from anime_app.studio.films import FILMS
 from anime_app.studio.make_page import make_page
@@ -46,8 +46,9 @@ def _event(studio: Studio, desk: Desk) -> None:
         return await _made(desk, photo or "", style, palette, strength, keep_colour, lines, longest_side, speed)
 
     choices = [style, palette, strength, keep, lines, size, speed]
+    # twice as many as are drawn at once: the line has the next one while Gradio has not looked
     gr.Button("", visible=False).click(
-        make, [photo, *choices], file, api_name="make", concurrency_limit=studio.concurrency, concurrency_id=NETWORK,
+        make, [photo, *choices], file, api_name="make", concurrency_limit=2 * studio.concurrency,
         show_progress="hidden",
     )  # fmt: skip
 

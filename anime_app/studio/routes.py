@@ -4,17 +4,17 @@ on use by programs.
 Nothing here runs a network: what does waits in the desk's lines.
 """
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from html import escape
 from pathlib import Path
 from shutil import rmtree
-from urllib.parse import unquote
 
-from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
 from anime_app.line import Line
 from anime_app.studio.api_page import api_page
@@ -26,36 +26,19 @@ from anime_app.studio.workshop import Gone, Workshop
 from anime_model.pictures.arrays import SUFFIXES
 
 HERE = Path(__file__).parent
+SHOWN_AS = {".jpg": "image/jpeg", ".png": "image/png"}
 SHOWN = re.compile(r"(before|after-[0-9a-f]{16})\.(jpg|png)")
 MADE = re.compile(r"(full|pair|gif|zip)-[0-9a-f]{16}")
 KEPT = {"cache-control": "private, max-age=3600, immutable"}  # a name stands for one picture
 
 
-def own_routes(desk: Desk, max_upload: int, busy: str) -> APIRouter:
+def own_routes(desk: Desk, max_upload: int, busy: str) -> list[Route]:
     """`max_upload` bytes are one file's most; the guard has bounded each request before. `busy` is what the page tells
     people where a line is full, as HTML."""
-    router, workshop = APIRouter(), desk.workshop
+    workshop = desk.workshop
 
-    async def told(request: Request, line: Line, work: Callable[[dict, Progress], dict]) -> Response:
-        asked = await request.json()
-        if not isinstance(asked, dict):
-            return PlainTextResponse("not a request of this page", 400)
-        return Told(line, partial(work, asked), name_of(asked), busy)
-
-    @router.post("/studio/draw")
-    async def draw(request: Request) -> Response:
-        return await told(request, desk.drawing, desk.drawn)
-
-    @router.post("/studio/grade")
-    async def grade(request: Request) -> Response:
-        return await told(request, desk.grading, desk.graded)
-
-    @router.post("/studio/keep")
-    async def keep(request: Request) -> Response:
-        return await told(request, desk.drawing, desk.kept)
-
-    @router.post("/studio/photo")
-    async def take(request: Request, name: str = "photo.jpg") -> JSONResponse:
+    async def take(request: Request) -> Response:
+        name = request.query_params.get("name", "photo.jpg")
         if Path(name).suffix.lower() not in (*SUFFIXES, *FILMS):
             return JSONResponse({"problem": reason(name, ValueError("not a kind of picture or film that is read"))})
         key, source = workshop.new(name[-500:])
@@ -74,43 +57,58 @@ def own_routes(desk: Desk, max_upload: int, busy: str) -> APIRouter:
             return JSONResponse({"problem": reason(name, error)}, 413 if size > max_upload else 500)
         return JSONResponse({"key": key})
 
-    @router.get("/studio/photo/{key}/{name}")
-    def show(key: str, name: str) -> FileResponse:
-        if not SHOWN.fullmatch(name):
-            return _missing()
-        return _file(workshop, key, name)
+    def told(line: Line, work: Callable[[dict, Progress], dict]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            asked = json.loads(await request.body() or b"null")  # the guard has seen that it is JSON, or nothing
+            if not isinstance(asked, dict):
+                return PlainTextResponse("not a request of this page", 400)
+            return Told(line, partial(work, asked), name_of(asked), busy)
 
-    @router.get("/studio/result/{key}/{folder}")
-    def give(key: str, folder: str, show: bool = False) -> FileResponse:
-        if not MADE.fullmatch(folder):
-            return _missing()
-        return _file(workshop, key, folder, attached=not show)
+        return answer
 
-    @router.get("/studio/sample.jpg")
-    def sample() -> FileResponse:
+    async def show(request: Request) -> Response:
+        """A picture of the page. It is read at once: it is small, and has just been written."""
+        path = _file(workshop, request, SHOWN)
+        return Response(path.read_bytes(), headers=KEPT, media_type=SHOWN_AS[path.suffix]) if path else _missing()
+
+    def give(request: Request) -> Response:
+        path = _file(workshop, request, MADE)
+        if path is None:
+            return _missing()
+        kind = "inline" if request.query_params.get("show") == "true" else "attachment"
+        return FileResponse(path, filename=path.name, content_disposition_type=kind, headers=KEPT)
+
+    def sample(request: Request) -> Response:
         return FileResponse(HERE / "sample.jpg", media_type="image/jpeg", headers=KEPT)
 
-    @router.get("/api")
-    def programs(request: Request) -> HTMLResponse:
+    def programs(request: Request) -> Response:
         return HTMLResponse(api_page(escape(str(request.base_url).rstrip("/"))))
 
-    return router
+    return [
+        Route("/studio/photo", take, methods=["POST"]),
+        Route("/studio/draw", told(desk.drawing, desk.drawn), methods=["POST"]),
+        Route("/studio/grade", told(desk.grading, desk.graded), methods=["POST"]),
+        Route("/studio/keep", told(desk.drawing, desk.kept), methods=["POST"]),
+        Route("/studio/photo/{key}/{name}", show),
+        Route("/studio/result/{key}/{name}", give),
+        Route("/studio/sample.jpg", sample),
+        Route("/api", programs),
+    ]
 
 
 def _missing() -> JSONResponse:
     return JSONResponse({"detail": "there is no such page"}, 404)
 
 
-def _file(workshop: Workshop, key: str, name: str, attached: bool | None = None) -> FileResponse | JSONResponse:
-    """A file of a photo's folder, or the one file of a folder in it, to show or to save."""
+def _file(workshop: Workshop, request: Request, names: re.Pattern) -> Path | None:
+    """A file of a photo's folder, or the one file of a folder in it; None where no such name is there."""
+    name = request.path_params["name"]
+    if not names.fullmatch(name):
+        return None
     try:
-        path = workshop.place(unquote(key)) / name
-        if attached is not None:
+        path = workshop.place(request.path_params["key"]) / name
+        if path.is_dir():
             path = next(iter(sorted(path.iterdir())))
-        if not path.is_file():
-            raise Gone
     except (Gone, OSError, StopIteration):
-        return _missing()
-    kind = "attachment" if attached else "inline"
-    return FileResponse(path, filename=path.name if attached is not None else None, content_disposition_type=kind,
-                        headers=KEPT)  # fmt: skip
+        return None
+    return path if path.is_file() else None

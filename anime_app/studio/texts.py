@@ -155,8 +155,8 @@ TEXTS: Table = {
     "api_lines": ("how fine the lines are", "线条的粗细"),
     "api_size": ("pixels; 0 is as large as the photo", "像素，0 为与照片相同"),
     "api_queue": (
-        "Programs wait in the same queue as everyone else. The drawing is a file of the photo's own format.",
-        "程序与所有人共用同一队列。结果与照片格式相同。",
+        "Programs are drawn in their turn, like everyone else. The drawing is a file of the photo's own format.",
+        "程序与所有人一样依次绘制。结果与照片格式相同。",
     ),
     "api_back": ("To the studio", "返回工作室"),
     # styles and palettes

@@ -99,7 +99,7 @@ class Workshop:
         place.mkdir(parents=True, mode=0o700)
         suffix = Path(name).suffix.lower()[:10]
         source = place / f"photo{suffix if suffix.isascii() and suffix[1:].isalnum() else ''}"
-        _write_json(place / "about.json", {"name": name, "source": source.name})
+        (place / "about.json").write_text(json.dumps({"name": name, "source": source.name}))  # nobody knows the key yet
         return key, source
 
     def new_zip(self) -> tuple[str, Path]:
@@ -122,32 +122,44 @@ class Workshop:
         """
         place = self.place(key)
         stylizer = self.painter.stylizer(order.network, order.speed)
-        frame = None if (place / "photo.npy").is_file() else self._look_at(place)
-        if not (place / f"{order.drawing}.small.npy").is_file():
-            frame = frame or self._picture(place, _read_json(place), None).frames[0]
-            shown = Image.fromarray(np.load(place / "photo.npy"))
-            sketch = stylizer.sketch(frame, tick, order.stroke)
+        if (place / "photo.npy").is_file():
+            if (place / f"{order.drawing}.npy").is_file():
+                return self.grade(key, order)
+            frame, photo = self._picture(place, _read_json(place), None).frames[0], _load(place / "photo.npy")
+        else:
+            frame, photo = self._look_at(place)
+        sketch = stylizer.sketch(frame, tick, order.stroke)
+        del frame
+        drawn = sketch
+        if drawn.shape[:2] != photo.shape[:2]:
+            shown = Image.fromarray(photo)
             stylizer.finish(shown, sketch, Look(), tick)
-            _save(place / f"{order.drawing}.npy", sketch)
-            _save(place / f"{order.drawing}.small.npy", np.asarray(shown)[..., :3])
-        return self.grade(key, order)
+            drawn = np.asarray(shown)[..., :3]
+            _save(place / f"{order.drawing}.small.npy", drawn)
+        _save(place / f"{order.drawing}.npy", sketch)
+        return self._shown(place, order, photo, drawn)
 
     def grade(self, key: str, order: Order) -> Shown:
         """The same, of what the network drew before. Raises `Gone` where it did not."""
         place = self.place(key)
-        about = _touched(place)
-        photo, drawn = _load(place / "photo.npy"), _load(place / f"{order.drawing}.small.npy")
-        name = _digest("after", order.drawing, order.look)
+        _touch(place)
+        return self._shown(place, order, *_drawn(place, order))
+
+    def _shown(self, place: Path, order: Order, photo: np.ndarray, drawn: np.ndarray) -> Shown:
+        about, name = _read_json(place), _digest("after", order.drawing, order.look)
         made = next(place.glob(f"{name}.*"), None)
         if made is None:
-            picture = np.concatenate([order.look.apply(photo[..., :3], drawn), photo[..., 3:]], axis=2)
+            picture = order.look.apply(photo[..., :3], drawn)
+            if photo.shape[2] > 3:
+                picture = np.concatenate([picture, photo[..., 3:]], axis=2)
             made = _save_shown(Image.fromarray(picture), place / name)
         return Shown(about["width"], about["height"], about["frames"], about["film"], about["before"], made.name)
 
     def chips(self, key: str, order: Order) -> dict[str, dict[str, str]]:
         """The middle of the photo in each style and in each palette, as addresses that hold the whole picture."""
         place = self.place(key)
-        photo, drawn = _load(place / "photo.npy")[..., :3], _load(place / f"{order.drawing}.small.npy")
+        photo, drawn = _drawn(place, order)
+        photo = photo[..., :3]
         before, after = middle(photo, CHIP), middle(drawn, CHIP)
         palettes = {"none": after} | {name: Look(name).apply(before, after) for name in PALETTES}
         small = Image.fromarray(photo)
@@ -165,10 +177,11 @@ class Workshop:
         It is made once for each order.
         """
         place = self.place(key)
-        about, picture = _touched(place), None
+        _touch(place)
+        about, picture = _read_json(place), None
         if "film" not in about:  # nobody has looked at it: a program's, or one that was taken in again
-            picture = self._learn(place)
-            about = _read_json(place)
+            picture = self._learn(place, about)
+            _write_json(place / "about.json", about)
         target = place / _digest(kind, order.drawing, order.look, order.size)
         made = next(target.glob("*"), None) if target.is_dir() else None
         if made is not None:
@@ -211,9 +224,8 @@ class Workshop:
         source = place / ("frame.png" if about["film"] else about["source"])
         return images.decode(source, self.painter.max_pixels, max_size)
 
-    def _learn(self, place: Path) -> images.Picture:
-        """Reads a photo for the first time: what there is to know of it."""
-        about = _read_json(place)
+    def _learn(self, place: Path, about: dict) -> images.Picture:
+        """Reads a photo for the first time, and adds to `about` what there is to know of it."""
         source = place / about["source"]
         about["film"] = source.suffix in FILMS
         if about["film"]:
@@ -227,19 +239,20 @@ class Workshop:
         about |= {"width": frame.width, "height": frame.height, "frames": len(picture.frames)}
         if picture.icc:
             (place / "icc").write_bytes(picture.icc)
-        _write_json(place / "about.json", about)
         return picture
 
-    def _look_at(self, place: Path) -> Image.Image:
-        """Learns what there is to know of a photo, and keeps what the page shows of it. Its frame."""
-        frame = self._learn(place).frames[0]
-        scale = min(1.0, SIDE / max(frame.size))
-        size = tuple(max(1, round(side * scale)) for side in frame.size)
-        small = frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
-        before = _save_shown(small, place / "before").name
-        _write_json(place / "about.json", _read_json(place) | {"before": before})
-        _save(place / "photo.npy", np.asarray(small))
-        return frame
+    def _look_at(self, place: Path) -> tuple[Image.Image, np.ndarray]:
+        """Learns what there is to know of a photo. Its frame, and what the page shows of it, which is kept."""
+        about = _read_json(place)
+        frame = small = self._learn(place, about).frames[0]
+        if max(frame.size) > SIDE:
+            size = tuple(max(1, round(side * SIDE / max(frame.size))) for side in frame.size)
+            small = frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
+        about["before"] = _save_shown(small, place / "before").name
+        _write_json(place / "about.json", about)
+        photo = np.asarray(small)
+        _save(place / "photo.npy", photo)
+        return frame, photo
 
 
 def _save_shown(image: Image.Image, name: Path) -> Path:
@@ -258,13 +271,21 @@ def _suffix(source: Path, kind: str) -> str:
     return {"JPEG": ".jpg", "JPEG2000": ".jp2", "TIFF": ".tif"}.get(kind, f".{kind.lower()}")
 
 
-def _touched(place: Path) -> dict:
-    """What is known of a photo; its files count as new, so that nothing that is in use is cleared away."""
+def _touch(place: Path) -> None:
+    """A photo's files count as new, so that nothing that is in use is cleared away."""
     now = time.time()
     for path in place.iterdir():
         with suppress(OSError):
             os.utime(path, (now, now))
-    return _read_json(place)
+
+
+def _drawn(place: Path, order: Order) -> tuple[np.ndarray, np.ndarray]:
+    """A photo as the page shows it, and what the network drew of it in the same size. Raises `Gone`."""
+    photo, small = _load(place / "photo.npy"), place / f"{order.drawing}.small.npy"
+    drawn = _load(small if small.is_file() else place / f"{order.drawing}.npy")
+    if drawn.shape[:2] != photo.shape[:2]:
+        raise Gone("no such file or directory")
+    return photo, drawn
 
 
 def _digest(kind: str, *parts: object) -> str:
@@ -279,8 +300,10 @@ def _load(path: Path) -> np.ndarray:
 
 
 def _save(path: Path, array: np.ndarray) -> None:
+    array = np.ascontiguousarray(array)
     with whole_file(path) as file:
-        np.save(file, array)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(array.data)  # at once: np.save would copy it piece by piece
 
 
 def _read_json(place: Path) -> dict:

@@ -190,6 +190,9 @@ class Stylizer:
         if size := self._working_size(image, stroke):
             tick()
             return self._sketch(image, size)
+        if self._network.plan(*image.size[::-1]) is None:
+            tick()
+            return stylize_whole(np.asarray(image)[..., :3], self._network.run)
         made = image.copy()
         self._draw_full(made, Look(), tick)
         return np.asarray(made)[..., :3]

@@ -27,23 +27,13 @@ class Reader:
     def __init__(self, page) -> None:
         self.page = page
         page.wait_for_selector("#make .drop, #make .album")
-        self.asked: list[tuple[str, dict]] = []  # the events that the page asked for, and with what
+        self.asked: list[tuple[str, dict]] = []  # what the page asked for, and with what
         page.on("request", self._hear)
 
     def _hear(self, request) -> None:
-        if request.url.endswith("queue/join"):
-            sent = json.loads(request.post_data)
-            names = {number: name for name, number in self.events.items()}
-            if sent["fn_index"] in names:
-                self.asked.append((names[sent["fn_index"]], json.loads(sent["data"][0])))
-
-    @property
-    def events(self) -> dict[str, int]:
-        if not hasattr(self, "_events"):
-            self._events = self.page.evaluate(
-                "Object.fromEntries(gradio_config.dependencies.map(({ api_name, id }) => [api_name, id]))"
-            )
-        return self._events
+        kind = request.url.split("/")[-1]
+        if kind in ("draw", "grade", "keep"):
+            self.asked.append((kind, json.loads(request.post_data)))
 
     def put(self, *files: Path, done: int | None = None) -> None:
         self.page.set_input_files("#files", list(map(str, files)))
@@ -443,7 +433,7 @@ def test_choices_are_remembered(visit, photos):
     page.wait_for_selector("#make .drop")
     reader.put(photos[0])
     order = {"network": "shinkai", "palette": "noir", "lines": "bold", "size": 2000, "strength": 0.95, "keep": True}
-    assert reader.asked[-1][1]["order"] == order
+    assert reader.asked[-1][1]["order"] == order | {"speed": "lite"}
 
 
 # How it goes.
@@ -505,7 +495,7 @@ def test_a_busy_studio_says_so_and_is_asked_again(reader, photos):
         status = answers.pop() if answers else None
         route.fulfill(status=status, body="{}") if status else route.continue_()
 
-    reader.page.route("**/queue/join*", refuse)
+    reader.page.route("**/studio/draw", refuse)
     reader.page.set_input_files("#files", str(photos[0]))
     reader.says("The studio is busy")
     reader.wait(1)
@@ -519,7 +509,7 @@ def test_a_silent_studio_says_so_and_is_asked_again(reader, photos):
         calls.append(route)
         route.abort() if len(calls) == 1 else route.continue_()
 
-    reader.page.route("**/queue/join*", refuse)
+    reader.page.route("**/studio/draw", refuse)
     reader.page.set_input_files("#files", str(photos[0]))
     reader.says("The studio does not answer")
     reader.wait(1)

@@ -9,7 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
+import time
+import zipfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,11 +25,13 @@ from PIL import Image
 
 from anime_app.studio.folder import PREFIX
 from anime_model.runtime.palettes import PALETTES
-from benchmarks.studio import API, Busy, Server, Visitor, jpeg, server, visit
+from benchmarks.studio import API, NETWORK, PHOTO, Busy, Server, Visitor, jpeg, server, visit
 
 gradio = pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
 pytestmark = pytest.mark.slow
 UPLOAD = 2  # MB
+ORDER = {"network": NETWORK}
+OWN = ("draw", "grade", "keep")  # what the page's script asks for
 
 
 @pytest.fixture(scope="module")
@@ -79,22 +83,18 @@ def put(client: httpx.Client, data: bytes, name: str = "photo.jpg", **headers: s
     return client.post("/studio/photo", params={"name": name}, content=data, headers=headers)
 
 
-def problem(studio: Server, client: httpx.Client, data: bytes, name: str) -> list[str]:
+def problem(client: httpx.Client, data: bytes, name: str) -> list[str]:
     """What the page says of a photo that cannot be drawn, in English and Chinese."""
-    asked = json.dumps({"key": put(client, data, name).json()["key"], "name": name, "order": {"network": "shinkai"}})
-
-    async def draw(visitor: Visitor) -> str:
-        order = {"data": [asked], "fn_index": number_of(client, "draw"), "session_hash": visitor.name}
-        async with visitor.session.post(f"{API}/queue/join", json=order) as answer:
-            answer.raise_for_status()
-        return [message async for message in visitor.messages()][-2]["output"]["data"][0]
-
-    return json.loads(visited(studio, draw))["problem"]
+    key = put(client, data, name).json()["key"]
+    return said(client, "draw", {"key": key, "name": name, "order": ORDER})[-1]["problem"]
 
 
-def number_of(client: httpx.Client, name: str) -> int:
-    events = client.get("/config").json()["dependencies"]
-    return next(event["id"] for event in events if event["api_name"] == name)
+def said(client: httpx.Client, kind: str, asked: object) -> list[dict]:
+    """All that the server says to a request of the page's script."""
+    answer = client.post(f"/studio/{kind}", json=asked)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 def mapped(running: Server) -> bool:
@@ -175,26 +175,22 @@ def test_gradio_itself_refuses_such_a_file_too(tmp_path):
 
 
 def test_the_queue_has_no_back_door(studio, client):
-    async def number(visitor: Visitor) -> int:
-        return visitor.make
-
-    order = {"data": [], "fn_index": visited(studio, number), "session_hash": "x"}
+    order = {"data": [], "fn_index": visited(studio, Visitor.event), "session_hash": "x"}
     for path in ("run/make", "run/predict", "api/make", "call/make"):
         assert client.post(f"{API}/{path}", json=order).status_code == 404
 
 
-def test_what_is_no_picture_is_one_clear_line(studio, client):
-    english, chinese = problem(studio, client, b"no picture", "notes.jpg")
+def test_what_is_no_picture_is_one_clear_line(client):
+    english, chinese = problem(client, b"no picture", "notes.jpg")
     assert "not a picture that can be read" in english
     assert "不是可以读取的图片" in chinese
 
 
-def test_a_bomb_is_one_clear_line(studio, client):
+def test_a_bomb_is_one_clear_line(client):
     stream = io.BytesIO()
     Image.new("1", (20_000, 20_000)).save(stream, "PNG")
-    assert "20000 x 20000 pixels, more than the bound of 4 million" in problem(
-        studio, client, stream.getvalue(), "bomb.png"
-    )[0]  # fmt: skip
+    english, _ = problem(client, stream.getvalue(), "bomb.png")
+    assert "20000 x 20000 pixels, more than the bound of 4 million" in english
 
 
 def test_programs_hear_what_is_wrong(studio):
@@ -208,9 +204,9 @@ def test_programs_hear_what_is_wrong(studio):
 
 @pytest.mark.parametrize("name", ["a.svg", "a.exe", "a.html", "a"])
 def test_only_kinds_of_pictures_are_taken(client, folder, name):
-    before = sorted(folder.rglob("*"))
+    before = set(folder.rglob("*"))
     assert "not a kind of picture" in put(client, jpeg(16, 0), name).json()["problem"][0]
-    assert sorted(folder.rglob("*")) == before
+    assert set(folder.rglob("*")) <= before
 
 
 FOREIGN = [
@@ -223,11 +219,18 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-@pytest.mark.parametrize("path", ["/studio/photo?name=a.jpg", f"{API}/queue/join", f"{API}/upload", f"{API}/cancel"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{PHOTO}?name=a.jpg",
+        *(f"/studio/{kind}" for kind in OWN),
+        *(f"{API}/{name}" for name in ("queue/join", "upload", "cancel")),
+    ],
+)
 def test_a_page_elsewhere_can_ask_for_nothing(client, folder, path, headers):
-    before = sorted(folder.rglob("*"))
+    before = set(folder.rglob("*"))
     assert client.post(path, content=jpeg(16, 0), headers=headers).status_code == 403
-    assert sorted(folder.rglob("*")) == before
+    assert set(folder.rglob("*")) <= before
 
 
 def test_the_studio_s_own_page_and_programs_may_ask(client, studio):
@@ -255,7 +258,7 @@ def test_an_uploaded_page_is_never_shown_as_one(studio, client):
 
 
 def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(studio, client, folder):
-    before = sorted(folder.rglob("*"))
+    before = set(folder.rglob("*"))
     for size in (UPLOAD * 1_000_000 + 1000, 60_000_000):
         files = {"files": ("a.jpg", b"\0" * size, "image/jpeg")}
         assert client.post(f"{API}/upload", files=files).status_code == 413
@@ -266,22 +269,23 @@ def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(studio, client, 
 
     with suppress(httpx.HTTPError):
         assert put(client, unsaid()).status_code == 413
-    assert sorted(folder.rglob("*")) == before
+    assert set(folder.rglob("*")) <= before
 
 
 def test_a_request_that_is_no_upload_is_small(client):
-    assert client.post(f"{API}/queue/join", content=b"[" + b" " * 2_000_000 + b"]").status_code == 413
-    assert client.post(f"{API}/queue/join", content=b"no json").status_code == 400
+    for path in (f"{API}/queue/join", *(f"/studio/{kind}" for kind in OWN)):
+        assert client.post(path, content=b"[" + b" " * 2_000_000 + b"]").status_code == 413
+        for odd in (b"no json", b"", b"[" * 100_000, b'"\xff"'):
+            assert client.post(path, content=odd).status_code in (400, 422), odd
 
 
 def test_beyond_the_queue_people_are_told_that_it_is_busy():
     async def ask(url: str) -> str:
         async with visit(url) as visitor:
             try:
-                await visitor.ask([await visitor.upload(jpeg(900, 0))])
+                return "drawn" if await visitor.shown(jpeg(900, 0)) else "nothing"
             except Busy as busy:
                 return str(busy)
-            return "drawn" if await visitor.drawn() else "nothing"
 
     async def rush(url: str) -> list[str]:
         return await asyncio.gather(*(ask(url) for _ in range(12)))
@@ -295,6 +299,142 @@ def test_beyond_the_queue_people_are_told_that_it_is_busy():
     assert all("The studio is busy" in answer and "稍后再试" in answer for answer in told)
 
 
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {}, {"key": "0" * 32}, {"key": ["x"]}, {"key": "../" * 10 + "aa"}, {"key": "/etc"}, {"key": "\0" * 32},
+        {"photos": 3}, {"photos": [3, None]}, {"photos": [{"key": {}}]}, {"photos": [{"key": "." * 32}], "kind": {}},
+        {"order": {"lines": []}}, {"order": {"size": []}}, {"order": {"palette": {}}}, {"order": {"strength": -1}},
+        {"order": [], "name": {"a": "b"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_odd_request_is_one_clear_line(client, kind, asked):
+    """A photo that is nobody's is gone; what there is not is named."""
+    (last,) = said(client, kind, asked)
+    assert set(last) in ({"gone"}, {"problem"})
+    if "problem" in last:
+        assert all(isinstance(text, str) and "\n" not in text for text in last["problem"])
+
+
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("asked", [[], 3, None, "x"])
+def test_a_request_that_is_no_record_is_refused(client, kind, asked):
+    answer = client.post(f"/studio/{kind}", content=json.dumps(asked) if asked is not None else b"")
+    assert (answer.status_code, answer.text) == (400, "not a request of this page")
+
+
+def test_a_request_leads_to_no_other_folder(client, folder):
+    """Neither by a key nor by a name inside a zip: all that is made lies with the photo, or in a zip's own folder."""
+    key = put(client, jpeg(64, 0)).json()["key"]
+    outside = set(folder.rglob("*")) - set((folder / "photos").rglob("*"))
+    photos = [{"key": key, "name": "a.jpg", "place": "../../x/../a.jpg"}, {"key": f"../photos/{key}"}, {"key": "zip"}]
+    made = said(client, "keep", {"photos": photos, "order": ORDER, "kind": "../full", "zip": True})[-1]["done"]
+    assert len(made["problems"]) == 2
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/{made['url']}").content)) as archive:
+        assert archive.namelist() == ["x/photo-shinkai.jpg"]
+    assert set(folder.rglob("*")) - set((folder / "photos").rglob("*")) <= outside
+
+
+def test_the_page_gets_a_drawing_its_looks_and_its_files(client):
+    key = put(client, jpeg(96, 0)).json()["key"]
+    drawn = said(client, "draw", {"key": key, "order": ORDER})[-1]
+    assert drawn["seconds"] > 0
+    graded = said(client, "grade", {"key": key, "order": ORDER | {"palette": "noir"}})[-1]["done"]
+    names = drawn["done"]["before"], drawn["done"]["after"], graded["after"]
+    before, plain, noir = (client.get(f"{PHOTO}/{key}/{name}") for name in names)
+    assert {answer.headers["content-type"] for answer in (before, plain, noir)} == {"image/jpeg"}
+    assert len({answer.content for answer in (before, plain, noir)}) == 3
+    kept = said(client, "keep", {"photos": [{"key": key}], "order": ORDER, "kind": "pair"})[-1]["done"]
+    assert Image.open(io.BytesIO(client.get(f"/{kept['url']}").content)).size == (192, 96)
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Server]:
+    """A studio that draws one picture at once."""
+    with server("--concurrency", "1") as running:
+        yield running
+
+
+async def slow(visitor: Visitor) -> dict:
+    """A request whose drawing takes seconds."""
+    return {"key": await visitor.take(jpeg(1500, 0)), "order": ORDER | {"lines": "finest"}}
+
+
+def test_who_waits_hears_the_place_then_the_progress_then_the_end(narrow):
+    async def both() -> tuple[list[dict], list[dict]]:
+        async with visit(narrow.url) as first, visit(narrow.url) as second:
+            asked = [await slow(first), {"key": await second.take(jpeg(96, 0)), "order": ORDER}]
+            going = asyncio.create_task(everything(first.told(asked[0])))
+            await asyncio.sleep(0.3)
+            return await everything(second.told(asked[1])), await going
+
+    waited, went = in_a_loop(both())
+    assert waited[0] == {"ahead": 1}
+    assert [set(record) for record in went] == [*[{"progress", "seconds"}] * (len(went) - 1), {"done", "seconds"}]
+    assert len(went) > 2
+    assert went == sorted(went, key=lambda record: record["seconds"])
+    assert "done" in waited[-1]
+    assert waited[-1]["seconds"] < went[-1]["seconds"], "of the drawing alone, without the wait"
+
+
+async def everything(records: AsyncIterator[dict]) -> list[dict]:
+    return [record async for record in records]
+
+
+def test_who_goes_away_leaves_the_line_and_ends_the_work(narrow):
+    async def leave() -> float:
+        async with visit(narrow.url) as visitor:
+            drawing, waiting = await slow(visitor), await slow(visitor)
+            going = visitor.told(drawing)
+            await anext(going)
+            behind = visitor.told(waiting)
+            assert await anext(behind) == {"ahead": 1}
+            await behind.aclose()
+            await going.aclose()
+            key, start = await visitor.take(jpeg(96, 0)), time.perf_counter()
+            await visitor.done({"key": key, "order": ORDER})
+            return time.perf_counter() - start
+
+    async def whole() -> float:
+        async with visit(narrow.url) as visitor:
+            asked, start = await slow(visitor), time.perf_counter()
+            await visitor.done(asked)
+            return time.perf_counter() - start
+
+    assert in_a_loop(leave()) < in_a_loop(whole()) / 2
+
+
+def test_looks_and_programs_are_not_kept_waiting_for_ever(narrow):
+    """A look never waits for a drawing. A program's picture takes its turn after the page's."""
+
+    async def ask() -> list[str]:
+        ended = []
+        async with visit(narrow.url) as visitor, visit(narrow.url) as program:
+            key = await visitor.take(jpeg(96, 0))
+            await visitor.done({"key": key, "order": ORDER})
+            going = visitor.told(await slow(visitor))
+            await anext(going)
+
+            async def look() -> None:
+                await visitor.done({"key": key, "order": ORDER | {"palette": "dusk"}}, "grade")
+                ended.append("look")
+
+            async def make() -> None:
+                await program.made(jpeg(96, 0))
+                ended.append("program")
+
+            async def draw() -> None:
+                await everything(going)
+                ended.append("drawing")
+
+            await asyncio.gather(look(), make(), draw())
+        return ended
+
+    assert in_a_loop(ask()) == ["look", "drawing", "program"]
+
+
 # Megabytes that a round more may take: of 24 photos the pixels alone, kept, would be 19, of 200 they would be 39. A
 # request costs more than drawing a photo of 512 pixels, so that few of large photos prove the same in less time.
 @pytest.mark.long
@@ -304,7 +444,7 @@ def test_memory_is_flat_while_many_requests_wait(requests: int, side: int, most:
 
     async def one(url: str) -> bool:
         async with visit(url) as visitor:
-            return bool(await drawn(visitor, data))
+            return bool(await visitor.shown(data))
 
     async def many(url: str, count: int) -> list[bool]:
         return await asyncio.gather(*(one(url) for _ in range(count)))
@@ -348,17 +488,18 @@ def test_ctrl_c_says_nothing_of_who_is_still_there(tmp_path):
     url = started.stderr.readline().split()[2]
 
     async def watch() -> None:
-        async with visit(url) as visitor:
-            session = visitor.session
-            async with session.get(f"{API}/heartbeat/{visitor.name}") as open_page:
-                await open_page.content.readany()
-                await visitor.ask([await visitor.upload(jpeg(1200, 0))], lines="finest")
-                with suppress(aiohttp.ClientError):
-                    async for message in visitor.messages():
-                        if message["msg"] == "process_starts":
-                            started.send_signal(signal.SIGINT)
+        async with visit(url) as visitor, visitor.session.get(f"{API}/heartbeat/{visitor.name}") as open_page:
+            await open_page.content.readany()
+            asked = {"key": await visitor.take(jpeg(1200, 0)), "order": ORDER | {"lines": "finest"}}
+            with suppress(aiohttp.ClientError):
+                async for record in visitor.told(asked):
+                    last.append(record)
+                    if len(last) == 1:
+                        started.send_signal(signal.SIGINT)
 
+    last: list[dict] = []
     in_a_loop(watch())
+    assert last[-1] == {"stopping": True}
     assert (started.communicate(timeout=60)[1], started.returncode) == ("", 130)
     assert list(tmp_path.iterdir()) == []
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shutil import copyfile
 from threading import Lock
 
 import numpy as np
@@ -244,15 +245,29 @@ class Workshop:
     def _look_at(self, place: Path) -> tuple[Image.Image, np.ndarray]:
         """Learns what there is to know of a photo. Its frame, and what the page shows of it, which is kept."""
         about = _read_json(place)
+        source = place / about["source"]
         frame = small = self._learn(place, about).frames[0]
         if max(frame.size) > SIDE:
             size = tuple(max(1, round(side * SIDE / max(frame.size))) for side in frame.size)
             small = frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
-        about["before"] = _save_shown(small, place / "before").name
+        if small is frame and _shows_itself(source):
+            copyfile(source, place / "before.jpg")
+            about["before"] = "before.jpg"
+        else:
+            about["before"] = _save_shown(small, place / "before").name
         _write_json(place / "about.json", about)
         photo = np.asarray(small)
         _save(place / "photo.npy", photo)
         return frame, photo
+
+
+def _shows_itself(source: Path) -> bool:
+    """Whether a browser shows a file that was read as it was read: a JPEG of RGB that nothing in it turns."""
+    with source.open("rb") as file:
+        if file.read(3) != b"\xff\xd8\xff":
+            return False
+    with Image.open(source, formats=["JPEG"]) as image:
+        return image.format == "JPEG" and image.mode == "RGB" and not {"exif", "xmp"} & set(image.info)
 
 
 def _save_shown(image: Image.Image, name: Path) -> Path:

@@ -33,6 +33,10 @@ from tests.tiny_onnx import identity_model, negative_model
 pytest.importorskip("gradio", reason="the studio needs Gradio: pip install '.[studio]'")
 
 
+TURNED = Image.Exif()
+TURNED[0x0112] = 6  # a quarter to the right
+
+
 @pytest.fixture(autouse=True)
 def weights(tmp_path: Path, monkeypatch) -> Path:
     """Two styles ship, each turns every level v into 255 - v."""
@@ -103,6 +107,30 @@ def test_what_no_browser_shows_is_shown_as_something_else_and_kept_as_it_was(wor
     key, _ = put(workshop, name)
     shown = workshop.draw(key, Order("ink"))
     assert (kept(workshop, key, Order("ink")).name, shown.before[-4:], shown.after[-4:]) == (made, ".jpg", ".jpg")
+
+
+def test_a_small_jpeg_is_shown_as_it_came_and_one_that_is_turned_is_not(workshop):
+    key, _ = put(workshop, "a.jpg", (160, 120))
+    before = workshop.place(key) / workshop.draw(key, Order("ink")).before
+    assert before.read_bytes() == (before.parent / "photo.jpg").read_bytes()
+    for more in ({"exif": TURNED}, {"format": "PNG"}, {"format": "WEBP"}):  # also under the name of a JPEG
+        key, _ = put(workshop, "a.jpg", (160, 120), **more)
+        before = workshop.place(key) / workshop.draw(key, Order("ink")).before
+        assert before.read_bytes() != (before.parent / "photo.jpg").read_bytes()
+        assert pixels(before).shape == ((160, 120, 3) if "exif" in more else (120, 160, 3))
+
+
+def test_what_was_drawn_is_kept_once_where_it_is_shown_in_its_size(workshop):
+    key, _ = put(workshop, "a.png")
+    order = Order("ink")
+    workshop.draw(key, order)
+    kept_files = sorted(path.name for path in workshop.place(key).glob("*.npy"))
+    assert kept_files == [f"{order.drawing}.npy", "photo.npy"]
+    large, _ = put(workshop, "a.png", (SIDE + 100, 200))
+    workshop.draw(large, order)
+    (workshop.place(large) / f"{order.drawing}.small.npy").unlink()  # as the sweep may
+    with pytest.raises(Gone):
+        workshop.grade(large, order)
 
 
 def test_looks_are_graded_from_what_the_network_drew_once(workshop, monkeypatch):

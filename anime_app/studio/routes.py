@@ -69,7 +69,10 @@ def own_routes(desk: Desk, max_upload: int, busy: str) -> list[Route]:
     async def show(request: Request) -> Response:
         """A picture of the page. It is read at once: it is small, and has just been written."""
         path = _file(workshop, request, SHOWN)
-        return Response(path.read_bytes(), headers=KEPT, media_type=SHOWN_AS[path.suffix]) if path else _missing()
+        try:
+            return Response(path.read_bytes(), headers=KEPT, media_type=SHOWN_AS[path.suffix]) if path else _missing()
+        except OSError:  # cleared away meanwhile
+            return _missing()
 
     def give(request: Request) -> Response:
         path = _file(workshop, request, MADE)

@@ -590,7 +590,7 @@ def test_a_film_can_be_stopped(reader, film):
     assert not reader.page.is_visible("#make video.film")
 
 
-def test_programs_have_a_page_and_use_the_same_queue(visit, address, photos):
+def test_programs_have_a_page_and_are_drawn_in_their_turn(visit, address, photos):
     client = pytest.importorskip("gradio_client", reason="comes with Gradio")
     page = visit("api")
     assert page.locator("pre").inner_text().startswith("from gradio_client import Client, handle_file")

@@ -1,0 +1,323 @@
+/* The arithmetic of the networks, in AssemblyScript for WebAssembly SIMD. Each exported kernel makes the rows from `first` to `last`
+   of a map; what it works on stands in a `Step` in memory, written by ../planning.js, whose list of fields has the order of these.
+
+   A map is float32, rows of pixels of channels; the number of channels is padded with zeros (../planning.js says to what), and a frame
+   of zero pixels stands for the padding of the convolutions that read it. Addresses and pitches are in bytes. */
+
+@unmanaged class Step {
+  input: usize // the first tap of the first output
+  inputPitch: usize // from row to row
+  inputStep: usize // from pixel to pixel
+  stride: usize
+  output: usize
+  outputPitch: usize
+  width: usize // of the output, pixels
+  height: usize
+  channels: usize // of the output
+  frame: usize // zero pixels on the four sides of the output: top, left, bottom and right, a byte each
+  // convolution
+  rows: usize // of the kernel
+  taps: usize // numbers of one row of the kernel: pixels times channels
+  weights: usize
+  bias: usize
+  least: f32 // 0 after Relu
+  factors: usize // of each channel, before rounding to integers; 0: no rounding
+  low: f32 // of these integers
+  high: f32
+  // depthwise convolution before it
+  depthwise: usize // its weights; 0: there is none
+  depthwiseBias: usize
+  depthwiseLeast: f32
+  depthwiseFactors: usize
+  depthwiseLow: f32
+  depthwiseHigh: f32
+  // sum with a map of the output's size
+  other: usize // 0: there is none
+  otherPitch: usize
+  scale: f32 // of the integers above
+  otherScale: f32
+  sumScale: f32 // 0: the sum is not rounded
+  sumLow: f32
+  sumHigh: f32
+  // picture
+  gated: usize
+  bounded: usize // by tanh
+  planePitch: usize // from colour to colour, of the picture and of the photo
+}
+
+const TILE: usize = 12 // pixels that go through all of a step together, so that they stay in the first cache
+const BLOCK: usize = 6 // pixels by 8 channels are summed in registers: 12 of the 15 that engines leave free, 2 for weights, 1 for a pixel
+
+@inline function madd(a: v128, b: v128, sum: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, sum) : f32x4.add(f32x4.mul(a, b), sum)
+}
+
+/** Convolutions, with what precedes and follows them. `scratch` holds a tile. */
+export function convolution(at: usize, first: usize, last: usize, scratch: usize): void {
+  const step = changetype<Step>(at)
+  const width = step.width
+  const pixel = step.channels << 2
+  const inputStep = step.inputStep * step.stride
+  for (let y = first; y < last; y++) {
+    for (let x: usize = 0; x < width; ) {
+      let count = min(TILE, width - x)
+      if (count < BLOCK && width >= BLOCK) {
+        x = width - BLOCK // some pixels once more, which are written again before anybody reads them
+        count = BLOCK
+      }
+      const input = step.input + y * step.stride * step.inputPitch + x * inputStep
+      const output = step.output + y * step.outputPitch + x * pixel
+      if (step.depthwise) {
+        depthwise(step, input, scratch, count)
+        dense(step, scratch, step.taps << 2, output, pixel, count)
+      } else {
+        dense(step, input, inputStep, output, pixel, count)
+      }
+      const end = output + count * pixel
+      if (step.factors) round(output, end, pixel, step.factors, step.low, step.high)
+      if (step.other) add(step, output, end, step.other + y * step.otherPitch + x * pixel)
+      x += count
+    }
+  }
+  clearFrame(step, first, last)
+}
+
+/** All channels of `count` pixels of a convolution that sums over channels. */
+function dense(step: Step, input: usize, inputStep: usize, output: usize, outputStep: usize, count: usize): void {
+  const channels = step.channels
+  const size = (step.rows * step.taps) << 5
+  let weights = step.weights
+  for (let channel: usize = 0; channel < channels; ) {
+    if (channel + 8 > channels) channel = channels - 8 // some channels once more
+    const to = output + (channel << 2)
+    const bias = step.bias + (channel << 2)
+    if (count < BLOCK) {
+      for (let i: usize = 0; i < count; i++) single(step, input + i * inputStep, to + i * outputStep, weights, bias)
+    } else {
+      for (let i: usize = 0; i < count; ) {
+        if (i + BLOCK > count) i = count - BLOCK
+        block(step, input + i * inputStep, inputStep, to + i * outputStep, outputStep, weights, bias)
+        i += BLOCK
+      }
+    }
+    weights += size
+    channel += 8
+  }
+}
+
+/** 6 pixels by 8 channels. */
+function block(step: Step, input: usize, inputStep: usize, output: usize, outputStep: usize, weights: usize, bias: usize): void {
+  let a0 = v128.load(bias), b0 = v128.load(bias, 16)
+  let a1 = a0, b1 = b0, a2 = a0, b2 = b0, a3 = a0, b3 = b0, a4 = a0, b4 = b0, a5 = a0, b5 = b0
+  const rows = step.rows, taps = step.taps, pitch = step.inputPitch
+  for (let row: usize = 0; row < rows; row++) {
+    let p0 = input + row * pitch
+    let p1 = p0 + inputStep, p2 = p1 + inputStep, p3 = p2 + inputStep, p4 = p3 + inputStep, p5 = p4 + inputStep
+    for (const end = p0 + (taps << 2); p0 < end; ) {
+      const w0 = v128.load(weights), v0 = v128.load(weights, 16)
+      const x00 = v128.load32_splat(p0); a0 = madd(x00, w0, a0); b0 = madd(x00, v0, b0)
+      const x01 = v128.load32_splat(p1); a1 = madd(x01, w0, a1); b1 = madd(x01, v0, b1)
+      const x02 = v128.load32_splat(p2); a2 = madd(x02, w0, a2); b2 = madd(x02, v0, b2)
+      const x03 = v128.load32_splat(p3); a3 = madd(x03, w0, a3); b3 = madd(x03, v0, b3)
+      const x04 = v128.load32_splat(p4); a4 = madd(x04, w0, a4); b4 = madd(x04, v0, b4)
+      const x05 = v128.load32_splat(p5); a5 = madd(x05, w0, a5); b5 = madd(x05, v0, b5)
+      const w1 = v128.load(weights, 32), v1 = v128.load(weights, 48)
+      const x10 = v128.load32_splat(p0, 4); a0 = madd(x10, w1, a0); b0 = madd(x10, v1, b0)
+      const x11 = v128.load32_splat(p1, 4); a1 = madd(x11, w1, a1); b1 = madd(x11, v1, b1)
+      const x12 = v128.load32_splat(p2, 4); a2 = madd(x12, w1, a2); b2 = madd(x12, v1, b2)
+      const x13 = v128.load32_splat(p3, 4); a3 = madd(x13, w1, a3); b3 = madd(x13, v1, b3)
+      const x14 = v128.load32_splat(p4, 4); a4 = madd(x14, w1, a4); b4 = madd(x14, v1, b4)
+      const x15 = v128.load32_splat(p5, 4); a5 = madd(x15, w1, a5); b5 = madd(x15, v1, b5)
+      weights += 64
+      p0 += 8; p1 += 8; p2 += 8; p3 += 8; p4 += 8; p5 += 8
+    }
+  }
+  const least = f32x4.splat(step.least)
+  store8(output, a0, b0, least)
+  store8(output += outputStep, a1, b1, least)
+  store8(output += outputStep, a2, b2, least)
+  store8(output += outputStep, a3, b3, least)
+  store8(output += outputStep, a4, b4, least)
+  store8(output + outputStep, a5, b5, least)
+}
+
+/** One pixel by 8 channels: pictures that are narrower than a block. */
+function single(step: Step, input: usize, output: usize, weights: usize, bias: usize): void {
+  let a = v128.load(bias), b = v128.load(bias, 16)
+  const taps = step.taps
+  for (let row: usize = 0; row < step.rows; row++) {
+    const from = input + row * step.inputPitch
+    for (let p = from; p < from + (taps << 2); p += 4, weights += 32) {
+      const x = v128.load32_splat(p)
+      a = madd(x, v128.load(weights), a)
+      b = madd(x, v128.load(weights, 16), b)
+    }
+  }
+  store8(output, a, b, f32x4.splat(step.least))
+}
+
+@inline function store8(to: usize, a: v128, b: v128, least: v128): void {
+  v128.store(to, f32x4.max(a, least))
+  v128.store(to, f32x4.max(b, least), 16)
+}
+
+/** A depthwise convolution of 3 x 3 of `count` pixels, into `output` without gaps. */
+function depthwise(step: Step, input: usize, output: usize, count: usize): void {
+  const pixel = step.taps << 2
+  const across = step.inputStep, pitch = step.inputPitch
+  const move = step.stride * across
+  const least = f32x4.splat(step.depthwiseLeast)
+  let weights = step.depthwise
+  for (let channel: usize = 0; channel < pixel; channel += 16, weights += 144) {
+    const bias = v128.load(step.depthwiseBias + channel)
+    const w0 = v128.load(weights), w1 = v128.load(weights, 16), w2 = v128.load(weights, 32)
+    const w3 = v128.load(weights, 48), w4 = v128.load(weights, 64), w5 = v128.load(weights, 80)
+    const w6 = v128.load(weights, 96), w7 = v128.load(weights, 112), w8 = v128.load(weights, 128)
+    let top = input + channel
+    let to = output + channel
+    for (let i: usize = 0; i < count; i++, top += move, to += pixel) {
+      const middle = top + pitch, bottom = middle + pitch
+      let sum = madd(v128.load(top), w0, bias)
+      sum = madd(v128.load(top + across), w1, sum)
+      sum = madd(v128.load(top + across + across), w2, sum)
+      sum = madd(v128.load(middle), w3, sum)
+      sum = madd(v128.load(middle + across), w4, sum)
+      sum = madd(v128.load(middle + across + across), w5, sum)
+      sum = madd(v128.load(bottom), w6, sum)
+      sum = madd(v128.load(bottom + across), w7, sum)
+      sum = madd(v128.load(bottom + across + across), w8, sum)
+      v128.store(to, f32x4.max(sum, least))
+    }
+  }
+  if (step.depthwiseFactors) round(output, output + count * pixel, pixel, step.depthwiseFactors, step.depthwiseLow, step.depthwiseHigh)
+}
+
+/** Pixels in place to the integers of a layer of 8 bits, less its zero point; halves go to the even one, as in ONNX. */
+function round(from: usize, end: usize, pixel: usize, factors: usize, low: f32, high: f32): void {
+  const least = f32x4.splat(low), most = f32x4.splat(high)
+  for (; from < end; from += pixel) {
+    for (let channel: usize = 0; channel < pixel; channel += 16) {
+      const whole = f32x4.nearest(f32x4.mul(v128.load(from + channel), v128.load(factors + channel)))
+      v128.store(from + channel, f32x4.min(f32x4.max(whole, least), most))
+    }
+  }
+}
+
+function add(step: Step, from: usize, end: usize, other: usize): void {
+  const scale = f32x4.splat(step.scale), otherScale = f32x4.splat(step.otherScale), sumScale = f32x4.splat(step.sumScale)
+  const least = f32x4.splat(step.sumLow), most = f32x4.splat(step.sumHigh)
+  const rounded = step.sumScale != 0
+  for (; from < end; from += 16, other += 16) {
+    let sum = f32x4.add(f32x4.mul(v128.load(from), scale), f32x4.mul(v128.load(other), otherScale))
+    if (rounded) sum = f32x4.min(f32x4.max(f32x4.nearest(f32x4.div(sum, sumScale)), least), most)
+    v128.store(from, sum)
+  }
+}
+
+/** The zero pixels around the rows that were made. */
+function clearFrame(step: Step, first: usize, last: usize): void {
+  const pixel = step.channels << 2
+  const top = step.frame & 255, left = (step.frame >> 8) & 255, bottom = (step.frame >> 16) & 255, right = step.frame >> 24
+  const line = (left + step.width + right) * pixel
+  for (let y = first; y < last; y++) {
+    const row = step.output + y * step.outputPitch
+    memory.fill(row - left * pixel, 0, left * pixel)
+    memory.fill(row + step.width * pixel, 0, right * pixel)
+  }
+  const corner = step.output - left * pixel
+  if (first == 0) for (let y: usize = 1; y <= top; y++) memory.fill(corner - y * step.outputPitch, 0, line)
+  if (last == step.height) for (let y: usize = 0; y < bottom; y++) memory.fill(corner + (last + y) * step.outputPitch, 0, line)
+}
+
+/** Planes of a photo as a map. */
+export function interleave(at: usize, first: usize, last: usize, scratch: usize): void {
+  const step = changetype<Step>(at)
+  const plane = step.planePitch
+  for (let y = first; y < last; y++) {
+    let from = step.input + y * step.inputPitch
+    let to = step.output + y * step.outputPitch
+    for (let x: usize = 0; x < step.width; x++, from += 4, to += 12) {
+      store<f32>(to, load<f32>(from))
+      store<f32>(to, load<f32>(from + plane), 4)
+      store<f32>(to, load<f32>(from + 2 * plane), 8)
+    }
+  }
+  clearFrame(step, first, last)
+}
+
+/** Twice as many rows and columns, bilinear, between half-pixel centres: an output lies at a quarter of the way between two inputs. */
+export function double(at: usize, first: usize, last: usize, scratch: usize): void {
+  const step = changetype<Step>(at)
+  const pixel = step.channels << 2
+  const bottom = step.height / 2 - 1, right = step.width / 2 - 1
+  const near = f32x4.splat(0.75), far = f32x4.splat(0.25)
+  for (let y = first; y < last; y++) {
+    const here = step.input + (y >> 1) * step.inputPitch
+    const there = step.input + neighbour(y, bottom) * step.inputPitch
+    let to = step.output + y * step.outputPitch
+    for (let x: usize = 0; x < step.width; x++, to += pixel) {
+      const column = (x >> 1) * pixel, beside = neighbour(x, right) * pixel
+      for (let channel: usize = 0; channel < pixel; channel += 16) {
+        const upper = f32x4.add(f32x4.mul(v128.load(here + column + channel), near), f32x4.mul(v128.load(here + beside + channel), far))
+        const lower = f32x4.add(f32x4.mul(v128.load(there + column + channel), near), f32x4.mul(v128.load(there + beside + channel), far))
+        v128.store(to + channel, f32x4.add(f32x4.mul(upper, near), f32x4.mul(lower, far)))
+      }
+    }
+  }
+  clearFrame(step, first, last)
+}
+
+/** The input on the other side of an output from the one that it lies in, at the edge that one itself. */
+@inline function neighbour(place: usize, last: usize): usize {
+  const half = place >> 1
+  return place & 1 ? min(half + 1, last) : half - select<usize>(1, 0, half > 0)
+}
+
+/** Channels to planes of twice as many rows and columns (depth to space), 3 colours; `gated`: a fourth says how much of the photo is added. */
+export function picture(at: usize, first: usize, last: usize, scratch: usize): void {
+  const step = changetype<Step>(at)
+  const plane = step.planePitch, pitch = step.outputPitch
+  const gated = step.gated, bounded = step.bounded
+  for (let y = first; y < last; y++) {
+    let from = step.input + y * step.inputPitch
+    let to = step.output + 2 * y * pitch
+    let photo = step.other + 2 * y * pitch
+    for (let x: usize = 0; x < step.width; x += 2) {
+      const next = from + step.inputStep
+      const gateUpper = upper(v128.load(from, 48), v128.load(next, 48)), gateLower = lower(v128.load(from, 48), v128.load(next, 48))
+      for (let colour: usize = 0; colour < 3; colour++) {
+        const one = v128.load(from + (colour << 4)), two = v128.load(next + (colour << 4))
+        const place = colour * plane
+        let up = upper(one, two), low = lower(one, two)
+        if (gated) {
+          up = f32x4.add(up, f32x4.mul(gateUpper, v128.load(photo + place)))
+          low = f32x4.add(low, f32x4.mul(gateLower, v128.load(photo + place + pitch)))
+        }
+        v128.store(to + place, bounded ? tanh(up) : up)
+        v128.store(to + place + pitch, bounded ? tanh(low) : low)
+      }
+      from = next + step.inputStep
+      to += 16
+      photo += 16
+    }
+  }
+}
+
+@inline function upper(one: v128, two: v128): v128 { return v128.shuffle<f32>(one, two, 0, 1, 4, 5) }
+@inline function lower(one: v128, two: v128): v128 { return v128.shuffle<f32>(one, two, 2, 3, 6, 7) }
+
+/** The rational approximation of Eigen, which ONNX Runtime has, too. */
+function tanh(value: v128): v128 {
+  const x = f32x4.min(f32x4.max(value, f32x4.splat(-9)), f32x4.splat(9))
+  const square = f32x4.mul(x, x)
+  let above = madd(square, f32x4.splat(-2.76076847742355e-16), f32x4.splat(2.00018790482477e-13))
+  above = madd(square, above, f32x4.splat(-8.60467152213735e-11))
+  above = madd(square, above, f32x4.splat(5.12229709037114e-08))
+  above = madd(square, above, f32x4.splat(1.48572235717979e-05))
+  above = madd(square, above, f32x4.splat(6.37261928875436e-04))
+  above = madd(square, above, f32x4.splat(4.89352455891786e-03))
+  let below = madd(square, f32x4.splat(1.19825839466702e-06), f32x4.splat(1.18534705686654e-04))
+  below = madd(square, below, f32x4.splat(2.26843463243900e-03))
+  below = madd(square, below, f32x4.splat(4.89352518554385e-03))
+  return f32x4.div(f32x4.mul(x, above), below)
+}

@@ -1,0 +1,234 @@
+/* Layers and a picture's size as steps for the kernels, and where in their memory everything is.
+
+   A map's rows are pixels of channels, their number padded with zeros so that kernels need no remainders. Memory of a map is
+   used again after the last layer that reads it. */
+
+const FIELDS = [ // of Step in kernels.ts, in its order
+  'input', 'inputPitch', 'inputStep', 'stride', 'output', 'outputPitch', 'width', 'height', 'channels', 'frame',
+  'rows', 'taps', 'weights', 'bias', 'least', 'factors', 'low', 'high',
+  'depthwise', 'depthwiseBias', 'depthwiseLeast', 'depthwiseFactors', 'depthwiseLow', 'depthwiseHigh',
+  'other', 'otherPitch', 'scale', 'otherScale', 'sumScale', 'sumLow', 'sumHigh',
+  'gated', 'bounded', 'planePitch',
+]
+const FLOATS = new Set(['least', 'low', 'high', 'depthwiseLeast', 'depthwiseLow', 'depthwiseHigh', 'scale', 'otherScale', 'sumScale', 'sumLow', 'sumHigh'])
+export const STEP = 4 * FIELDS.length // bytes
+const GROUP = 8 // output channels that the kernels make together
+const COLOURS = 3
+const TILE = 12 // pixels, as in kernels.ts
+const ALIGNED = 64 // bytes: a line of the cache
+
+const up = (value, to) => Math.ceil(value / to) * to
+const padded = (channels) => Math.max(GROUP, up(channels, 4))
+
+/** Writes the fields of a step. */
+export function writeStep(buffer, at, step) {
+  const [whole, real] = [new Uint32Array(buffer, at, FIELDS.length), new Float32Array(buffer, at, FIELDS.length)]
+  FIELDS.forEach((name, i) => { (FLOATS.has(name) ? real : whole)[i] = step[name] ?? 0 })
+}
+
+/** The numbers of all layers as one Float32Array, and `places`: of each layer, at what byte of it each kind of them begins. */
+export function packed({ layers, photo }) {
+  const parts = []
+  let at = 0
+  const put = (numbers) => {
+    if (!numbers) return null
+    parts.push(numbers)
+    const place = at
+    at += up(numbers.length, ALIGNED / 4)
+    return 4 * place
+  }
+  const places = layers.map((layer) => {
+    if (layer.kind !== 'convolution') return {}
+    const { before } = layer
+    return {
+      ...(before && { depthwise: put(spread(before)), depthwiseBias: put(filled(before.bias)), depthwiseFactors: put(filled(before.factors)) }),
+      weights: put(grouped(layer, layer.input === photo ? COLOURS : padded(channelsOf(layer)))),
+      bias: put(filled(layer.bias)),
+      factors: put(filled(layer.factors)),
+    }
+  })
+  const numbers = new Float32Array(at)
+  at = 0
+  for (const part of parts) {
+    numbers.set(part, at)
+    at += up(part.length, ALIGNED / 4)
+  }
+  return { numbers, places }
+}
+
+/** Input channels of a convolution; those of the one that sums over them, where there are two. */
+const channelsOf = ({ weights, channels, size, before }) => weights.length / channels / (before ? 1 : size[0] * size[1])
+
+/** One number for each padded channel. */
+function filled(numbers) {
+  if (!numbers) return null
+  const out = new Float32Array(padded(numbers.length))
+  out.set(numbers)
+  return out
+}
+
+/** Weights [channel, 1, 3, 3] as groups of four channels by nine taps. */
+function spread({ weights, channels }) {
+  const out = new Float32Array(9 * padded(channels))
+  for (let i = 0; i < weights.length; i++) {
+    const [channel, tap] = [Math.floor(i / 9), i % 9]
+    out[Math.floor(channel / 4) * 36 + tap * 4 + (channel % 4)] = weights[i]
+  }
+  return out
+}
+
+/** Numbers of one row of a map that a pixel is made from, an even number. The photo's three channels are not padded. */
+const tapsOf = (size, { channels }, before) => (before ? channels : up(size[1] * channels, 2))
+
+/** Weights [output, input, row, column] as groups of eight outputs by rows by taps; the last group ends with the channels. */
+function grouped({ weights, channels, size, before }, across) {
+  const [rows, columns] = before ? [1, 1] : size
+  const inputs = channelsOf({ weights, channels, size, before })
+  const taps = tapsOf(size, { channels: across }, before)
+  const firsts = firstsOf(padded(channels))
+  const out = new Float32Array(firsts.length * rows * taps * GROUP)
+  firsts.forEach((first, group) => {
+    for (let channel = first; channel < Math.min(first + GROUP, channels); channel++) {
+      for (let input = 0; input < inputs; input++) {
+        for (let row = 0; row < rows; row++) {
+          for (let column = 0; column < columns; column++) {
+            const to = ((group * rows + row) * taps + column * across + input) * GROUP + channel - first
+            out[to] = weights[((channel * inputs + input) * rows + row) * columns + column]
+          }
+        }
+      }
+    }
+  })
+  return out
+}
+
+const firstsOf = (channels) => Array.from({ length: Math.ceil(channels / GROUP) }, (_, i) => Math.min(i * GROUP, channels - GROUP))
+
+/** What the kernels do for a photo of a size: `steps`, each {kernel, rows, fields}; where they expect the photo's planes and leave the
+    picture's, whose rows begin `pitch` bytes from each other and whose planes `plane`; `scratch`, a place for each thread; and where the memory `end`s.
+    `numbers` is where those of the layers are, `places` what `packed` says of them; everything else comes after `base`. */
+export function planned({ layers, photo }, places, { height, width, numbers, base, threads }) {
+  const maps = mapsOf(layers, photo, height, width)
+  const last = maps.get(layers.at(-1).name)
+  if (layers.at(-1).cut && (last.height < height || last.width < width)) throw new Error('the picture is smaller than its photo')
+  const pitch = 4 * up(Math.max(last.width, width), 4)
+  const plane = pitch * Math.max(last.height, height)
+  const heap = arena(base)
+  const scratch = Array.from({ length: threads }, () => heap.take(scratchOf(layers)))
+  const planes = heap.take(3 * plane)
+  const steps = []
+  const add = (kernel, rows, fields) => steps.push({ kernel, rows, fields })
+
+  locate(maps.get(photo), heap)
+  add('interleave', height, { input: planes, inputPitch: pitch, planePitch: plane, ...written(maps.get(photo)) })
+  layers.forEach((layer, i) => {
+    const [from, to, other] = [layer.input, layer.name, layer.sum?.other].map((name) => maps.get(name))
+    if (layer.kind === 'picture') {
+      last.at = heap.take(3 * plane)
+      const { gated, bounded } = layer
+      add('picture', from.height, { ...read(from), output: last.at, outputPitch: pitch, planePitch: plane, width: from.width, other: planes, gated, bounded })
+    } else {
+      locate(to, heap)
+      const fields = layer.kind === 'double' ? {} : convolution(layer, from, other, places[i], numbers)
+      add(layer.kind, to.height, { ...read(from, layer.pads), ...written(to), ...fields })
+    }
+    for (const map of maps.values()) if (map.readUntil === i) heap.free(map)
+  })
+  const made = { at: last.at, height: layers.at(-1).cut ? height : last.height, width: layers.at(-1).cut ? width : last.width }
+  return { steps, scratch, planes, pitch, plane, made, end: heap.end }
+}
+
+function convolution({ size, stride, least, low, high, before, sum, kind }, from, other, place, numbers) {
+  const at = (offset) => (offset === null || offset === undefined ? 0 : numbers + offset)
+  return {
+    stride, least, low, high,
+    rows: before ? 1 : size[0],
+    taps: tapsOf(size, from, before),
+    weights: at(place.weights),
+    bias: at(place.bias),
+    factors: at(place.factors),
+    ...(before && {
+      depthwise: at(place.depthwise), depthwiseBias: at(place.depthwiseBias), depthwiseFactors: at(place.depthwiseFactors),
+      depthwiseLeast: before.least, depthwiseLow: before.low, depthwiseHigh: before.high,
+    }),
+    ...(sum && {
+      other: other.at, otherPitch: other.pitch, scale: sum.scale, otherScale: sum.otherScale,
+      sumScale: sum.rounded?.scale, sumLow: sum.rounded?.low, sumHigh: sum.rounded?.high,
+    }),
+  }
+}
+
+/** Every value as a map: size, frame, and the last layer that reads it. */
+function mapsOf(layers, photo, height, width) {
+  const maps = new Map([[photo, map(height, width, COLOURS)]])
+  layers.forEach((layer, i) => {
+    const from = maps.get(layer.input)
+    const twice = (length) => 2 * length
+    const [rows, columns] = layer.kind === 'convolution' ? outputOf(layer, from) : [twice(from.height), twice(from.width)]
+    if (!(rows > 0 && columns > 0)) throw new Error('a picture too small for the network')
+    if (layer.kind === 'convolution') widen(from, layer, rows, columns)
+    const other = maps.get(layer.sum?.other)
+    if (other && (other.height !== rows || other.width !== columns)) throw new Error('a sum of maps of different sizes')
+    for (const read of [from, other]) if (read) read.readUntil = i
+    maps.set(layer.name, map(rows, columns, padded(layer.channels)))
+  })
+  return maps
+}
+
+const map = (height, width, channels) => ({ height, width, channels, frame: [0, 0, 0, 0] })
+
+const outputOf = ({ size, stride, pads }, { height, width }) => [
+  Math.floor((height + pads[0] + pads[2] - size[0]) / stride) + 1,
+  Math.floor((width + pads[1] + pads[3] - size[1]) / stride) + 1,
+]
+
+/** A frame of zeros as wide as a convolution reads around a map. */
+function widen(map, { size, stride, pads }, rows, columns) {
+  const bottom = (rows - 1) * stride + size[0] - pads[0] - map.height
+  const right = (columns - 1) * stride + size[1] - pads[1] - map.width
+  map.frame = [pads[0], pads[1], bottom, right].map((pixels, i) => Math.max(pixels, map.frame[i]))
+}
+
+function locate(map, heap) {
+  const [top, left, bottom, right] = map.frame
+  map.step = 4 * map.channels
+  map.pitch = (left + map.width + right) * map.step
+  map.bytes = (top + map.height + bottom) * map.pitch
+  map.start = heap.take(map.bytes)
+  map.at = map.start + top * map.pitch + left * map.step
+}
+
+const read = ({ at, pitch, step }, [top, left] = [0, 0]) => ({ input: at - top * pitch - left * step, inputPitch: pitch, inputStep: step })
+
+function written({ at, pitch, width, height, channels, frame: [top, left, bottom, right] }) {
+  return { output: at, outputPitch: pitch, width, height, channels, frame: top | (left << 8) | (bottom << 16) | (right << 24) }
+}
+
+const scratchOf = (layers) => TILE * 4 * Math.max(GROUP, ...layers.map(({ before }) => (before ? padded(before.channels) : 0)))
+
+/** Memory from `base` on, given out and taken back; `end` is how far it ever came. */
+function arena(base) {
+  const holes = [{ start: base, bytes: Infinity }] // by place
+  return {
+    end: base,
+    take(wanted) {
+      const bytes = up(wanted + ALIGNED, ALIGNED) // kernels read a little more than there is
+      const hole = holes.find((each) => each.bytes >= bytes)
+      const { start } = hole
+      hole.start += bytes
+      hole.bytes -= bytes
+      this.end = Math.max(this.end, hole.start)
+      return start
+    },
+    free({ start, bytes: wanted }) {
+      if (start === undefined) return
+      const bytes = up(wanted + ALIGNED, ALIGNED)
+      const i = holes.findIndex((each) => each.start > start)
+      holes.splice(i, 0, { start, bytes })
+      for (const j of [i, i - 1]) {
+        const [one, two] = [holes[j], holes[j + 1]]
+        if (one && two && one.start + one.bytes === two.start) holes.splice(j, 2, { start: one.start, bytes: one.bytes + two.bytes })
+      }
+    },
+  }
+}

@@ -1,10 +1,13 @@
 import { resolve } from 'node:path'
 import { defaultClientConditions, defineConfig } from 'vite'
+import { buildKernels } from './build/kernels.mjs'
 import { models } from './build/models.js'
 import { offline } from './build/offline.js'
 
 // ANIME_MODELS lets tests build a site from other model files than the released ones.
 const weights = resolve(import.meta.dirname, process.env.ANIME_MODELS ?? '../anime_model/weights')
+
+await buildKernels()
 
 export default defineConfig({
   base: './', // the site may live in any folder of any host

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 
 const SOURCE = resolve(import.meta.dirname, '../src/service_worker.js')
-const LATER = /\.wasm$/ // 14 and 27 MB: the page has the one that it uses kept (see `keep` in the service worker)
+const LATER = /^assets\/ort[.-]/ // ONNX Runtime, 14 or 27 MB: kept where the page needed it (see `keep` in the service worker)
 const NEVER = /^(preview\.jpg|apple-touch-icon\.png)$/ // for others than the page
 
 /** Vite plugin: writes `service_worker.js` with the list of the site's files and a version made from their contents. */

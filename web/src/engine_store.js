@@ -1,4 +1,4 @@
-/* The engine's file, 14 or 27 MB, is fetched once: what ONNX Runtime loads is also what the service worker answers with later.
+/* ONNX Runtime's file, 14 or 27 MB, is fetched once, where it is needed: what ONNX Runtime loads is also what the service worker answers with later.
    Without this a private window, which has no lasting cache of the network, would fetch it a second time for offline use. */
 
 export const ENGINES = 'anime-lite engines' // the service worker knows this name, too

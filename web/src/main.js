@@ -221,7 +221,7 @@ function sizeNote() {
 
 function showFacts() {
   const model = models.find(({ style, size }) => style === choices.style && size === choices.speed)
-  const facts = [text('model', (model.bytes / 1e6).toFixed(2)), 'ONNX Runtime Web', ready && runsOn(ready)]
+  const facts = [text('model', (model.bytes / 1e6).toFixed(2)), ready?.runtime, ready && runsOn(ready)]
   at('facts').textContent = facts.filter(Boolean).join(' · ')
   at('no-gpu').hidden = at('engine').value !== 'gpu' || (made ?? ready)?.provider !== 'wasm'
 }

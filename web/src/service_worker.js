@@ -5,7 +5,7 @@
 
 const VERSION = '%VERSION%'
 const FILES = [/* %FILES% */]
-const ENGINES = [/* %ENGINES% */] // large: only the one that a page uses is kept
+const ENGINES = [/* %ENGINES% */] // ONNX Runtime, large: only what a page uses of it is kept
 const PREFIX = `anime-lite ${self.registration.scope} ` // several such sites may share one host, and so one cache store
 const CACHE = PREFIX + VERSION
 const STORE = 'anime-lite engines' // filled by the page as it loads the engine (engine_store.js)
@@ -38,10 +38,12 @@ async function forgetOldEngines() {
   await Promise.all(here.filter(({ url }) => !used.includes(url)).map((request) => store.delete(request)))
 }
 
-/** Caches the files that the page names and that nobody has kept yet, and says so when they are there. */
+/** Caches what the page names of ONNX Runtime, and the scripts that load it, and says so when all is there. A page that names nothing
+    has all it needs. */
 async function keep({ data, source }) {
-  const [cache, store] = [await caches.open(CACHE), await caches.open(STORE)]
-  for (const url of data.keep) if (!((await cache.match(url)) ?? (await store.match(url)))) await store.add(url)
+  const store = await caches.open(STORE)
+  const scripts = data.keep.length ? ENGINES.filter((file) => file.endsWith('.js')) : []
+  for (const url of [...data.keep, ...scripts]) if (!(await store.match(url))) await store.add(url)
   source.postMessage({ kept: true })
 }
 

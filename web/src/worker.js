@@ -4,7 +4,7 @@
      {id, photo?, style, size, look, stroke}: `size` is that of the style's network, `look` is what grading.js wants, and `photo` comes only when it is a new one;
      {cancel: true}: nothing is wanted any more;
      {frame: ImageBitmap, id, style, size, look}: of a camera or a film, drawn at its own size. Whoever sends it waits for the answer.
-   Out: {ready, files, threads, provider}, {id, step, steps}, {id, picture, ...facts}, {id, frame: ImageBitmap, ms} or
+   Out: {ready, files, threads, provider, runtime}, {id, step, steps}, {id, picture, ...facts}, {id, frame: ImageBitmap, ms} or
    {id, failure, detail}. A request for a picture that is no longer the newest is dropped without an answer. */
 
 import models, { enlarger } from 'virtual:models'
@@ -39,10 +39,9 @@ async function start({ start: preference, ...network }) {
   try {
     engine = startEngine(preference)
     const { files, kept, threads, session } = await engine
-    // Loads the engine's own file, so that it can be kept for offline use.
-    const { provider } = await session(modelOf(network))
-    await kept()
-    self.postMessage({ ready: true, files, threads, provider })
+    const { provider, runtime } = await session(modelOf(network))
+    await kept() // for offline use, where ONNX Runtime was needed
+    self.postMessage({ ready: true, files, threads, provider, runtime })
   } catch (error) {
     self.postMessage({ id: 0, ...told(error) })
   }

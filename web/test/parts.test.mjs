@@ -101,7 +101,7 @@ test('resampling is Pillow\'s, a box with fractions of pixels too', () => {
 
 test('a drawing is enlarged as Python enlarges it, in parts and whole', async (t) => {
   ort.env.wasm.numThreads = 1
-  const network = await openModel(ort, new Uint8Array(readFileSync(`${MODELS}/enlarger.onnx`)))
+  const network = await openModel(new Uint8Array(readFileSync(`${MODELS}/enlarger.onnx`)), {})
   assert.equal(network.radius, 8)
   for (const [width, height] of [[225, 150], [630, 420], [1100, 737]]) {
     const data = await enlarged(rgba('drawing', 150, 100), { width, height }, network)

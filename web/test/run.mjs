@@ -3,8 +3,10 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { buildKernels } from '../build/kernels.mjs'
 import { makeReferences } from './references.mjs'
 
+await buildKernels()
 const named = process.argv.slice(2)
 const files = named.length ? named : readdirSync(import.meta.dirname).filter((name) => name.endsWith('.test.mjs')).sort().map((name) => join(import.meta.dirname, name))
 const references = makeReferences()

@@ -5,7 +5,7 @@ import { drawn } from './drawing.js'
 import { STROKE } from './enlarging.js'
 import { Failure } from './failure.js'
 import { grade, PALETTES } from './grading.js'
-import { fetchModel, openModel } from './sessions.js'
+import { fetchModel, openModel, threadsHere } from './sessions.js'
 
 export const styles = Object.keys(models)
 export const sizes = Object.fromEntries(styles.map((style) => [style, Object.keys(models[style])]))
@@ -34,13 +34,16 @@ export async function createStylizer({ style = 'shinkai', size, model, ort, gpu 
   if (model && size) throw new StylizerError('badOption', '', 'a size is of a style that comes with the package, not of a model of your own')
   if (size && !sizes[style].includes(size)) throw new StylizerError('badOption', '', `there is no size "${size}" of ${style}: there is ${sizes[style].join(', ')}`)
   checkedStroke(stroke)
-  const runtime = ort ?? (await engine())
-  if (threads) runtime.env.wasm.numThreads = threads
-  if (wasmPaths) runtime.env.wasm.wasmPaths = wasmPaths
+  const runtime = async () => {
+    const found = ort ?? (await engine())
+    if (threads) found.env.wasm.numThreads = threads
+    if (wasmPaths) found.env.wasm.wasmPaths = wasmPaths
+    return found
+  }
   const opened = async (source) => {
     const name = source instanceof Uint8Array ? 'given as bytes' : String(source)
     try {
-      return await openModel(runtime, source instanceof Uint8Array ? source : await fetchModel(source), gpu)
+      return await openModel(source instanceof Uint8Array ? source : await fetchModel(source), { ort: runtime, gpu, threads: threadsHere(threads) })
     } catch (error) {
       throw error instanceof Failure ? new StylizerError(error.code, name, error.message) : error
     }

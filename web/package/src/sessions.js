@@ -1,21 +1,32 @@
-/* A model's bytes as {provider, radius, run}, on the CPU or, where that makes the same picture, on the GPU. Which build of ONNX
-   Runtime does it is the caller's choice: `ort` is its namespace. */
+/* A model's bytes as {provider, runtime, radius, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
+   on the GPU, by ONNX Runtime, where that makes the same picture. Which build of it is the caller's choice: `ort()` is a promise of
+   its namespace, asked for where it is needed only. */
 
+import { openNetwork } from './engine/running.js'
 import { Failure } from './failure.js'
 import { metadata, unrounded } from './onnx.js'
 
 const PROBE = { likeness: 64, time: 256 } // pixels a side of the pictures on which CPU and GPU are compared
 const ALIKE = 0.02 // largest mean difference of a value in [-1, 1] for a GPU to be trusted: 2.5 of 255 levels
+const MOST_THREADS = 4 // more gain nothing at these sizes, and phones slow down on their small cores
 // Layers of 8 bits are computed in float there: WebAssembly has no instruction for them, and fused they took longer.
 const CPU = { provider: 'wasm', options: { graphOptimizationLevel: 'basic' } }
 const GPU = { provider: 'webgpu', options: {} }
 
-/** `gpu`: "auto" (whichever is measured to be faster here), "gpu" or false. Throws `Failure`. */
-export async function openModel(ort, bytes, gpu = false) {
-  const cpu = await open(ort, bytes, CPU)
-  if (!gpu) return cpu
+/** Threads that a network gets: several need shared memory, and so a page that is cross-origin isolated. */
+export function threadsHere(wanted = MOST_THREADS) {
+  return globalThis.crossOriginIsolated ? Math.min(globalThis.navigator.hardwareConcurrency || 1, wanted) : 1
+}
+
+/** `gpu`: "auto" (whichever is measured to be faster here), "gpu" or false. A CPU that makes a small picture within `enough` milliseconds
+    is not compared. Throws `Failure`. */
+export async function openModel(bytes, { ort, gpu = false, threads = threadsHere(), enough = 0 }) {
+  const radius = radiusOf(bytes)
+  const own = await openNetwork(bytes, threads)
+  const cpu = own ? { provider: 'wasm', runtime: 'WebAssembly', radius, ...own } : await open(await ort(), bytes, radius, CPU)
+  if (!gpu || (gpu === 'auto' && enough && (await time(cpu)) < enough)) return cpu
   try {
-    return await better(cpu, await open(ort, unrounded(bytes), GPU), gpu)
+    return await better(cpu, await open(await ort(), unrounded(bytes), radius, GPU), gpu)
   } catch {
     return cpu // a driver that cannot run this network
   }
@@ -32,17 +43,26 @@ export async function fetchModel(url) {
   }
 }
 
-async function open(ort, bytes, { provider, options }) {
-  let session, radius
+/** Pixels by which tiles must overlap; null: this model cannot be tiled. */
+function radiusOf(bytes) {
   try {
-    radius = metadata(bytes).receptive_radius
+    return Number(metadata(bytes).receptive_radius) || null
+  } catch (error) {
+    throw new Failure('badModel', error.message)
+  }
+}
+
+async function open(ort, bytes, radius, { provider, options }) {
+  let session
+  try {
     session = await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3, ...options })
   } catch (error) {
     throw new Failure(/wasm|WebAssembly|backend/i.test(error.message) ? 'noEngine' : 'badModel', error.message)
   }
   return {
     provider,
-    radius: radius ? Number(radius) : null, // pixels by which tiles must overlap; null: this model cannot be tiled
+    runtime: 'ONNX Runtime Web',
+    radius,
     /** Float32 planes [3, height, width] in [-1, 1] to the same. */
     async run(planes, height, width) {
       const photo = new ort.Tensor('float32', planes, [1, 3, height, width])
@@ -62,11 +82,11 @@ async function better(cpu, gpu, preference) {
   return preference === 'gpu' || (await time(gpu)) < (await time(cpu)) ? gpu : cpu
 }
 
-async function time(session) {
+async function time(network) {
   const planes = waves(PROBE.time)
-  await session.run(planes, PROBE.time, PROBE.time) // the first run of a size also prepares kernels
+  await network.run(planes, PROBE.time, PROBE.time) // the first run of a size also prepares kernels
   const start = performance.now()
-  await session.run(planes, PROBE.time, PROBE.time)
+  await network.run(planes, PROBE.time, PROBE.time)
   return performance.now() - start
 }
 

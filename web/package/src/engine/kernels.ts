@@ -52,6 +52,8 @@ const BLOCK: usize = 6 // pixels by 8 channels are summed in registers: 12 of th
   return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, sum) : f32x4.add(f32x4.mul(a, b), sum)
 }
 
+// pmax and pmin are one instruction each; max and min, which see to what is no number, are eight.
+
 /** Convolutions, with what precedes and follows them. `scratch` holds a tile. */
 export function convolution(at: usize, first: usize, last: usize, scratch: usize): void {
   const step = changetype<Step>(at)
@@ -105,7 +107,7 @@ function dense(step: Step, input: usize, inputStep: usize, output: usize, output
   }
 }
 
-/** 6 pixels by 8 channels. */
+/** 6 pixels by 8 channels. The loop is not unrolled: V8 would then load more ahead than there are registers for. */
 function block(step: Step, input: usize, inputStep: usize, output: usize, outputStep: usize, weights: usize, bias: usize): void {
   let a0 = v128.load(bias), b0 = v128.load(bias, 16)
   let a1 = a0, b1 = b0, a2 = a0, b2 = b0, a3 = a0, b3 = b0, a4 = a0, b4 = b0, a5 = a0, b5 = b0
@@ -114,22 +116,15 @@ function block(step: Step, input: usize, inputStep: usize, output: usize, output
     let p0 = input + row * pitch
     let p1 = p0 + inputStep, p2 = p1 + inputStep, p3 = p2 + inputStep, p4 = p3 + inputStep, p5 = p4 + inputStep
     for (const end = p0 + (taps << 2); p0 < end; ) {
-      const w0 = v128.load(weights), v0 = v128.load(weights, 16)
-      const x00 = v128.load32_splat(p0); a0 = madd(x00, w0, a0); b0 = madd(x00, v0, b0)
-      const x01 = v128.load32_splat(p1); a1 = madd(x01, w0, a1); b1 = madd(x01, v0, b1)
-      const x02 = v128.load32_splat(p2); a2 = madd(x02, w0, a2); b2 = madd(x02, v0, b2)
-      const x03 = v128.load32_splat(p3); a3 = madd(x03, w0, a3); b3 = madd(x03, v0, b3)
-      const x04 = v128.load32_splat(p4); a4 = madd(x04, w0, a4); b4 = madd(x04, v0, b4)
-      const x05 = v128.load32_splat(p5); a5 = madd(x05, w0, a5); b5 = madd(x05, v0, b5)
-      const w1 = v128.load(weights, 32), v1 = v128.load(weights, 48)
-      const x10 = v128.load32_splat(p0, 4); a0 = madd(x10, w1, a0); b0 = madd(x10, v1, b0)
-      const x11 = v128.load32_splat(p1, 4); a1 = madd(x11, w1, a1); b1 = madd(x11, v1, b1)
-      const x12 = v128.load32_splat(p2, 4); a2 = madd(x12, w1, a2); b2 = madd(x12, v1, b2)
-      const x13 = v128.load32_splat(p3, 4); a3 = madd(x13, w1, a3); b3 = madd(x13, v1, b3)
-      const x14 = v128.load32_splat(p4, 4); a4 = madd(x14, w1, a4); b4 = madd(x14, v1, b4)
-      const x15 = v128.load32_splat(p5, 4); a5 = madd(x15, w1, a5); b5 = madd(x15, v1, b5)
-      weights += 64
-      p0 += 8; p1 += 8; p2 += 8; p3 += 8; p4 += 8; p5 += 8
+      const w = v128.load(weights), v = v128.load(weights, 16)
+      const x0 = v128.load32_splat(p0); a0 = madd(x0, w, a0); b0 = madd(x0, v, b0)
+      const x1 = v128.load32_splat(p1); a1 = madd(x1, w, a1); b1 = madd(x1, v, b1)
+      const x2 = v128.load32_splat(p2); a2 = madd(x2, w, a2); b2 = madd(x2, v, b2)
+      const x3 = v128.load32_splat(p3); a3 = madd(x3, w, a3); b3 = madd(x3, v, b3)
+      const x4 = v128.load32_splat(p4); a4 = madd(x4, w, a4); b4 = madd(x4, v, b4)
+      const x5 = v128.load32_splat(p5); a5 = madd(x5, w, a5); b5 = madd(x5, v, b5)
+      weights += 32
+      p0 += 4; p1 += 4; p2 += 4; p3 += 4; p4 += 4; p5 += 4
     }
   }
   const least = f32x4.splat(step.least)
@@ -157,8 +152,8 @@ function single(step: Step, input: usize, output: usize, weights: usize, bias: u
 }
 
 @inline function store8(to: usize, a: v128, b: v128, least: v128): void {
-  v128.store(to, f32x4.max(a, least))
-  v128.store(to, f32x4.max(b, least), 16)
+  v128.store(to, f32x4.pmax(a, least))
+  v128.store(to, f32x4.pmax(b, least), 16)
 }
 
 /** A depthwise convolution of 3 x 3 of `count` pixels, into `output` without gaps. */
@@ -186,7 +181,7 @@ function depthwise(step: Step, input: usize, output: usize, count: usize): void 
       sum = madd(v128.load(bottom), w6, sum)
       sum = madd(v128.load(bottom + across), w7, sum)
       sum = madd(v128.load(bottom + across + across), w8, sum)
-      v128.store(to, f32x4.max(sum, least))
+      v128.store(to, f32x4.pmax(sum, least))
     }
   }
   if (step.depthwiseFactors) round(output, output + count * pixel, pixel, step.depthwiseFactors, step.depthwiseLow, step.depthwiseHigh)
@@ -198,7 +193,7 @@ function round(from: usize, end: usize, pixel: usize, factors: usize, low: f32, 
   for (; from < end; from += pixel) {
     for (let channel: usize = 0; channel < pixel; channel += 16) {
       const whole = f32x4.nearest(f32x4.mul(v128.load(from + channel), v128.load(factors + channel)))
-      v128.store(from + channel, f32x4.min(f32x4.max(whole, least), most))
+      v128.store(from + channel, f32x4.pmin(f32x4.pmax(whole, least), most))
     }
   }
 }
@@ -209,7 +204,7 @@ function add(step: Step, from: usize, end: usize, other: usize): void {
   const rounded = step.sumScale != 0
   for (; from < end; from += 16, other += 16) {
     let sum = f32x4.add(f32x4.mul(v128.load(from), scale), f32x4.mul(v128.load(other), otherScale))
-    if (rounded) sum = f32x4.min(f32x4.max(f32x4.nearest(f32x4.div(sum, sumScale)), least), most)
+    if (rounded) sum = f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.div(sum, sumScale)), least), most)
     v128.store(from, sum)
   }
 }
@@ -308,7 +303,7 @@ export function picture(at: usize, first: usize, last: usize, scratch: usize): v
 
 /** The rational approximation of Eigen, which ONNX Runtime has, too. */
 function tanh(value: v128): v128 {
-  const x = f32x4.min(f32x4.max(value, f32x4.splat(-9)), f32x4.splat(9))
+  const x = f32x4.pmin(f32x4.pmax(value, f32x4.splat(-9)), f32x4.splat(9))
   const square = f32x4.mul(x, x)
   let above = madd(square, f32x4.splat(-2.76076847742355e-16), f32x4.splat(2.00018790482477e-13))
   above = madd(square, above, f32x4.splat(-8.60467152213735e-11))

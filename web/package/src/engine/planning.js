@@ -77,8 +77,8 @@ function spread({ weights, channels }) {
   return out
 }
 
-/** Numbers of one row of a map that a pixel is made from, an even number. The photo's three channels are not padded. */
-const tapsOf = (size, { channels }, before) => (before ? channels : up(size[1] * channels, 2))
+/** Numbers of one row of a map that a pixel is made from. */
+const tapsOf = (size, { channels }, before) => (before ? channels : size[1] * channels)
 
 /** Weights [output, input, row, column] as groups of eight outputs by rows by taps; the last group ends with the channels. */
 function grouped({ weights, channels, size, before }, across) {
@@ -104,9 +104,9 @@ function grouped({ weights, channels, size, before }, across) {
 
 const firstsOf = (channels) => Array.from({ length: Math.ceil(channels / GROUP) }, (_, i) => Math.min(i * GROUP, channels - GROUP))
 
-/** What the kernels do for a photo of a size: `steps`, each {kernel, rows, fields}; where they expect the photo's planes and leave the
-    picture's, whose rows begin `pitch` bytes from each other and whose planes `plane`; `scratch`, a place for each thread; and where the memory `end`s.
-    `numbers` is where those of the layers are, `places` what `packed` says of them; everything else comes after `base`. */
+/** What the kernels do for a photo of a size: `steps`, each {kernel, rows, fields}; `planes`, where they expect the photo, and what is
+    `made` where; `row(at, colour, y)`, the number of its first float; `scratch`, a place for each thread; where the memory `end`s. `numbers` is where those of
+    the layers are, `places` what `packed` says of them; everything else comes after `base`. */
 export function planned({ layers, photo }, places, { height, width, numbers, base, threads }) {
   const maps = mapsOf(layers, photo, height, width)
   const last = maps.get(layers.at(-1).name)
@@ -135,7 +135,8 @@ export function planned({ layers, photo }, places, { height, width, numbers, bas
     for (const map of maps.values()) if (map.readUntil === i) heap.free(map)
   })
   const made = { at: last.at, height: layers.at(-1).cut ? height : last.height, width: layers.at(-1).cut ? width : last.width }
-  return { steps, scratch, planes, pitch, plane, made, end: heap.end }
+  const row = (at, colour, y) => (at + colour * plane + y * pitch) / 4
+  return { steps, scratch, planes, made, row, end: heap.end }
 }
 
 function convolution({ size, stride, least, low, high, before, sum, kind }, from, other, place, numbers) {

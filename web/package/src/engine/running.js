@@ -1,26 +1,111 @@
-/* Networks of ONNX on the kernels, in this thread or in several. All networks of a page share the kernels and their memory: the
-   numbers of the network at work, then its maps. */
+/* Networks on the kernels, in this thread or in several. All networks share the kernels and their memory, which holds
+   the steps of the run at hand, the numbers of its network, and its maps. With several threads this one only waits, for a page's own may not be
+   blocked. */
 
 import { compiled } from './compiling.js'
 import * as builds from './kernels.js'
 import { packed, planned, STEP, writeStep } from './planning.js'
-import { runSteps, SYNC } from './thread.js'
+import { runSteps, SYNC } from './steps.js'
 
 const PAGE = 65536 // bytes
 const MOST_PAGES = 65536
-const STEPS = 256 // that there is room for
-const NUMBERS = SYNC + STEPS * STEP
+const MOST_STEPS = 256
+const NUMBERS = SYNC + MOST_STEPS * STEP // where they begin
 
-let kernels = new Map() // promises of kernels by their number of threads
+const teams = new Map() // promises, by number of threads and build
 
-/** {run(planes, height, width), close()} for the bytes of an ONNX file, `run` as in ../sessions.js; null where the kernels cannot make it. */
-export async function openNetwork(bytes, threads = 1, build = best()) {
+/** {run, close} of an ONNX file's bytes, `run` as in ../sessions.js; null where the kernels cannot make it. `build` is "relaxed" or "plain". */
+export async function openNetwork(bytes, threads, build = bestBuild()) {
   const network = compiled(bytes)
-  if (!network || network.layers.length >= STEPS) return null
-  const { numbers, places } = packed(network)
-  const started = await start(threads, build)
-  return {
-    run: (planes, height, width) => started.queued(() => run(started, network, { numbers, places }, planes, height, width)),
-    close: () => started.release()
+  if (!network || network.layers.length >= MOST_STEPS) return null
+  const own = { network, ...packed(network) }
+  const team = await joined(threads, build)
+  return { run: (planes, height, width) => team.queued(() => run(team, own, planes, height, width)), close: team.leave }
+}
+
+/** Relaxed SIMD has a fused multiply-add. */
+function bestBuild() {
+  return WebAssembly.validate(decoded(builds.relaxed)) ? 'relaxed' : 'plain'
+}
+
+const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+
+async function run(team, { network, numbers, places }, planes, height, width) {
+  const { memory, threads } = team
+  const plan = planned(network, places, { height, width, threads, numbers: NUMBERS, base: NUMBERS + numbers.byteLength })
+  const missing = plan.end - memory.buffer.byteLength
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE))
+  if (team.numbers !== numbers) new Float32Array(memory.buffer, NUMBERS, numbers.length).set(numbers)
+  team.numbers = numbers
+  const steps = plan.steps.map(({ kernel, rows, fields }, i) => {
+    const at = SYNC + i * STEP
+    writeStep(memory.buffer, at, fields)
+    return { kernel, rows, at }
+  })
+  const floats = new Float32Array(memory.buffer)
+  eachRow(3, height, (plane, y) => floats.set(planes.subarray((plane * height + y) * width, (plane * height + y + 1) * width), plan.row(plan.planes, plane, y)))
+  await team.work(steps, plan.scratch)
+  const made = plan.made
+  const anime = new Float32Array(3 * made.height * made.width)
+  eachRow(3, made.height, (plane, y) => {
+    const from = plan.row(made.at, plane, y)
+    anime.set(floats.subarray(from, from + made.width), (plane * made.height + y) * made.width)
+  })
+  return anime
+}
+
+function eachRow(planes, height, work) {
+  for (let plane = 0; plane < planes; plane++) for (let y = 0; y < height; y++) work(plane, y)
+}
+
+/** Those who do the work: started with the first network, ended with the last. */
+async function joined(threads, build) {
+  const key = `${threads} ${build}`
+  if (!teams.has(key)) {
+    teams.set(key, startTeam(threads, build))
+    teams.get(key).catch(() => teams.delete(key))
   }
+  const team = await teams.get(key)
+  team.networks++
+  team.leave = async () => {
+    if (--team.networks) return
+    teams.delete(key)
+    team.end()
+  }
+  return team
+}
+
+async function startTeam(threads, build) {
+  const module = await WebAssembly.compile(decoded(builds[build]))
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true })
+  const workers = threads > 1 ? await startWorkers(threads, { module, memory }).catch(() => []) : [] // a page whose policy forbids them
+  let last = Promise.resolve()
+  const team = {
+    memory,
+    threads: Math.max(workers.length, 1),
+    networks: 0,
+    queued: (work) => (last = last.then(work, work)),
+    end: () => workers.forEach((worker) => worker.terminate()),
+  }
+  if (workers.length) {
+    team.work = (steps, scratch) => Promise.all(workers.map((worker, i) => answer(worker, { steps, scratch: scratch[i], threads })))
+  } else {
+    const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
+    team.work = async (steps, [scratch]) => runSteps(exports, memory, steps, scratch, 1)
+  }
+  return team
+}
+
+async function startWorkers(threads, parts) {
+  const workers = Array.from({ length: threads }, () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }))
+  await Promise.all(workers.map((worker) => answer(worker, parts)))
+  return workers
+}
+
+function answer(worker, message) {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = resolve
+    worker.onerror = (event) => reject(new Error(event.message || 'a thread that ended'))
+    worker.postMessage(message)
+  })
 }

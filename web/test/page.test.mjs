@@ -1,7 +1,7 @@
 /* The built site (WEB_DIST, or dist/) in Chromium, against the Python runtime (PYTHON, or the project's .venv). */
 
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { browse, made, open, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
@@ -35,6 +35,18 @@ async function sameAsPython(t, page, name, style, close = CLOSE) {
   t.diagnostic(`${name}, ${style}: mean difference ${mean.toFixed(4)}, largest ${most} of 255`)
   assert.ok(mean < close.mean && most < close.most, `${name}, ${style}: ${mean}, ${most}`)
 }
+
+/** A copy of the site whose networks are none that the kernels can make. */
+function siteOfOthers() {
+  const folder = photo('others')
+  cpSync(DIST, folder, { recursive: true })
+  const assets = join(folder, 'assets')
+  for (const file of readdirSync(assets)) if (/^(hayao|shinkai)-.*\.onnx$/.test(file)) copyFileSync(photo('rounded.onnx'), join(assets, file))
+  return folder
+}
+
+/** What a host was asked of ONNX Runtime. */
+const runtimeOf = (host) => host.asked.filter((path) => /\.wasm$|\/ort[.-]/.test(path))
 
 /** A PNG whose header claims 20000 x 20000 pixels. */
 function bomb() {
@@ -102,7 +114,8 @@ for (const isolated of [false, true]) {
       })
     }
 
-    test('nothing went wrong and no other host was asked', () => {
+    test('nothing went wrong, no other host was asked, and this one for nothing of ONNX Runtime', () => {
+      assert.deepEqual(runtimeOf(host), [])
       assert.deepEqual(page.trouble, [])
       assert.deepEqual([...page.hosts], [new URL(host.url).host])
     })
@@ -250,13 +263,11 @@ describe('when something is missing', { skip: WITHOUT_BROWSER }, () => {
     await made(page)
   })
 
-  test('an engine that does not come: one line', async () => {
-    host.refuse = /\.wasm$/
-    const page = await open(browser.context, host.url)
-    await page.evaluate(() => caches.delete('anime-lite engines')) // an earlier visit kept it
-    await page.reload()
-    assert.match(await line(page), /could not be loaded/)
-    host.refuse = null
+  test('a network for ONNX Runtime, which does not come: one line', async (t) => {
+    const other = await serve(siteOfOthers(), { isolated: true })
+    t.after(other.close)
+    other.refuse = /\.wasm$/
+    assert.match(await line(await open(browser.context, other.url)), /could not be loaded/)
   })
 
   test('a browser without WebAssembly SIMD: one line', async () => {
@@ -334,7 +345,7 @@ describe('without a network', { skip: WITHOUT_BROWSER }, () => {
     await page.waitForEvent('load') // again, by itself: nothing is evaluated here, which would count as a visitor's touch
     assert.equal(await page.evaluate(() => crossOriginIsolated), true)
     await page.waitForSelector('#offline:not([hidden])')
-    assert.equal(host.asked.filter((path) => path.endsWith('.wasm')).length, 1)
+    assert.deepEqual(runtimeOf(host), [])
     await host.close()
     await page.reload()
     assert.equal(await page.evaluate(() => crossOriginIsolated), true)
@@ -347,5 +358,19 @@ describe('without a network', { skip: WITHOUT_BROWSER }, () => {
     await page.click('#sample')
     await made(page)
     t.diagnostic(await page.textContent('#note'))
+  })
+
+  test('ONNX Runtime is fetched once and kept where a network needs it', async (t) => {
+    const host = await serve(siteOfOthers(), { isolated: true })
+    t.after(host.close)
+    const browser = await browse()
+    t.after(browser.close)
+    const page = await open(browser.context, host.url)
+    await page.waitForSelector('#offline:not([hidden])')
+    assert.equal(host.asked.filter((path) => path.endsWith('.wasm')).length, 1)
+    assert.match(await page.textContent('#facts'), /ONNX Runtime Web/)
+    await host.close()
+    await page.reload()
+    await stylize(page, photo('tiny.png'))
   })
 })

@@ -28,7 +28,7 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
 
   for (const node of nodes) if (node.inputs.every((name) => constants.has(name)) && fold(node)) left.delete(node)
   for (const node of nodes) if (left.delete(node) && !take(node)) return null
-  return layers.at(-1)?.name === output ? { layers, photo } : null
+  return layers.at(-1)?.kind === 'picture' && layers.at(-1).name === output ? { layers, photo } : null
 
   function take(node) {
     const { operator, inputs } = node

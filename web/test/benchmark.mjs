@@ -1,5 +1,5 @@
 /* Times of the built site (WEB_DIST, or dist/) in a headless browser, as the page itself records them, and what its live camera does with the
-   browser's fake one; JSON on standard output:
+   browser's fake one; beside them, in the same browser and around the same network, the kernels without relaxed SIMD, and ONNX Runtime Web. JSON on standard output:
    `node test/benchmark.mjs FOLDER`, where FOLDER holds photos of `benchmarks/web.py`, square, named after their side. */
 
 import { readdirSync, readFileSync } from 'node:fs'
@@ -15,9 +15,12 @@ const folder = resolve(process.argv[2])
 const sides = readdirSync(folder).filter((name) => /^\d+\.png$/.test(name)).map((name) => parseInt(name)).sort((a, b) => a - b)
 const root = resolve(process.env.WEB_DIST ?? join(import.meta.dirname, '../dist'))
 
+const web = resolve(import.meta.dirname, '..')
+const model = resolve(web, '../anime_model/weights/shinkai.onnx')
+
 const rows = []
 const live = []
-let version
+let version, simd
 for (const isolated of [false, true]) {
   const host = await serve(root, { isolated })
   const browser = await browse({ serviceWorkers: 'block', args: CAMERA })
@@ -28,9 +31,13 @@ for (const isolated of [false, true]) {
   })
   const start = performance.now()
   const page = await open(browser.context, host.url)
+  const sources = await serve(web, { isolated })
+  const bare = await open(browser.context, `${sources.url}package/src/failure.js`) // any text: a page of that host
   await stylize(page, join(folder, `${sides[0]}.png`))
   const first = performance.now() - start
   for (const side of sides) {
+    const others = await engineTimes(bare, sources.url, side)
+    simd = others.simd
     const ms = []
     for (let i = 0; i <= RUNS; i++) {
       await stylize(page, join(folder, `${side}.png`))
@@ -40,13 +47,48 @@ for (const isolated of [false, true]) {
     const { threads } = await page.evaluate(() => JSON.parse(localStorage.getItem('anime-lite:times'))[0])
     const python = { width: side, height: side, data: readFileSync(join(folder, `${side}.rgba`)) }
     const off = differences(await shown(page), python)
-    rows.push({ side, threads, ms: ms.sort((a, b) => a - b)[RUNS >> 1], first_ms: Math.round(first), mean: off.mean, most: off.most })
+    rows.push({ side, threads, ms: middle(ms), plain_ms: middle(others.plain), runtime_ms: middle(others.runtime), first_ms: Math.round(first), mean: off.mean, most: off.most })
   }
   live.push({ threads: rows.at(-1).threads, ...(await liveFigures(page)) })
   await browser.close()
   await host.close()
+  await sources.close()
 }
-console.log(JSON.stringify({ browser: version, runs: RUNS, rows, live }))
+console.log(JSON.stringify({ browser: version, simd, runs: RUNS, rows, live }))
+
+/** Milliseconds of a picture with plain SIMD and with ONNX Runtime Web, and which build of the kernels this browser gets. */
+function engineTimes(page, base, side) {
+  return page.evaluate(async ([base, model, side, runs]) => {
+    const { bestBuild, openNetwork } = await import(`${base}package/src/engine/running.js`)
+    const { threadsHere } = await import(`${base}package/src/sessions.js`)
+    const { stylize } = await import(`${base}package/src/tiles.js`)
+    const ort = await import(`${base}node_modules/onnxruntime-web/dist/ort.wasm.min.mjs`)
+    const bytes = Uint8Array.from(atob(model), (letter) => letter.charCodeAt(0))
+    ort.env.logLevel = 'error'
+    ort.env.wasm.numThreads = threadsHere()
+    const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: 'basic', logSeverityLevel: 3 })
+    const runtime = async (planes, height, width) => (await session.run({ photo: new ort.Tensor('float32', planes, [1, 3, height, width]) })).anime.data
+    const plain = await openNetwork(bytes, threadsHere(), 'plain')
+    const photo = { width: side, height: side, data: Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => 128 + 127 * Math.sin(i / 97)) }
+    const times = async (run) => {
+      const found = []
+      for (let i = 0; i <= runs; i++) {
+        const start = performance.now()
+        await stylize(photo, null, run)
+        if (i) found.push(performance.now() - start)
+      }
+      return found
+    }
+    const found = { simd: bestBuild(), plain: await times(plain.run), runtime: await times(runtime) }
+    await plain.close()
+    await session.release()
+    return found
+  }, [base, readFileSync(model).toString('base64'), side, RUNS])
+}
+
+function middle(times) {
+  return times.sort((a, b) => a - b)[times.length >> 1]
+}
 
 async function liveFigures(page) {
   await page.click('#another')

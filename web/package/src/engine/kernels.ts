@@ -159,32 +159,56 @@ function single(step: Step, input: usize, output: usize, weights: usize, bias: u
 /** A depthwise convolution of 3 x 3 of `count` pixels, into `output` without gaps. */
 function depthwise(step: Step, input: usize, output: usize, count: usize): void {
   const pixel = step.taps << 2
-  const across = step.inputStep, pitch = step.inputPitch
-  const move = step.stride * across
-  const least = f32x4.splat(step.depthwiseLeast)
+  const across = step.inputStep, move = step.stride * across
+  const together = step.stride == 1 && count >= 4
   let weights = step.depthwise
   for (let channel: usize = 0; channel < pixel; channel += 16, weights += 144) {
-    const bias = v128.load(step.depthwiseBias + channel)
-    const w0 = v128.load(weights), w1 = v128.load(weights, 16), w2 = v128.load(weights, 32)
-    const w3 = v128.load(weights, 48), w4 = v128.load(weights, 64), w5 = v128.load(weights, 80)
-    const w6 = v128.load(weights, 96), w7 = v128.load(weights, 112), w8 = v128.load(weights, 128)
-    let top = input + channel
-    let to = output + channel
-    for (let i: usize = 0; i < count; i++, top += move, to += pixel) {
-      const middle = top + pitch, bottom = middle + pitch
-      let sum = madd(v128.load(top), w0, bias)
-      sum = madd(v128.load(top + across), w1, sum)
-      sum = madd(v128.load(top + across + across), w2, sum)
-      sum = madd(v128.load(middle), w3, sum)
-      sum = madd(v128.load(middle + across), w4, sum)
-      sum = madd(v128.load(middle + across + across), w5, sum)
-      sum = madd(v128.load(bottom), w6, sum)
-      sum = madd(v128.load(bottom + across), w7, sum)
-      sum = madd(v128.load(bottom + across + across), w8, sum)
-      v128.store(to, f32x4.pmax(sum, least))
+    const from = input + channel, to = output + channel, bias = step.depthwiseBias + channel
+    for (let i: usize = 0; i < count; ) {
+      if (together) {
+        if (i + 4 > count) i = count - 4
+        neighbours(step, from + i * across, to + i * pixel, pixel, weights, bias)
+        i += 4
+      } else {
+        alone(step, from + i * move, to + i * pixel, weights, bias)
+        i++
+      }
     }
   }
   if (step.depthwiseFactors) round(output, output + count * pixel, pixel, step.depthwiseFactors, step.depthwiseLow, step.depthwiseHigh)
+}
+
+/** 4 channels of 4 pixels side by side, which share what they read. */
+@inline function neighbours(step: Step, input: usize, output: usize, pixel: usize, weights: usize, bias: usize): void {
+  const across = step.inputStep, pitch = step.inputPitch
+  let a = v128.load(bias), b = a, c = a, d = a
+  for (const end = weights + 144; weights < end; weights += 48, input += pitch) {
+    const u = v128.load(weights), v = v128.load(weights, 16), w = v128.load(weights, 32)
+    let at = input
+    const x0 = v128.load(at), x1 = v128.load(at += across), x2 = v128.load(at += across)
+    const x3 = v128.load(at += across), x4 = v128.load(at += across), x5 = v128.load(at + across)
+    a = madd(x2, w, madd(x1, v, madd(x0, u, a)))
+    b = madd(x3, w, madd(x2, v, madd(x1, u, b)))
+    c = madd(x4, w, madd(x3, v, madd(x2, u, c)))
+    d = madd(x5, w, madd(x4, v, madd(x3, u, d)))
+  }
+  const least = f32x4.splat(step.depthwiseLeast)
+  v128.store(output, f32x4.pmax(a, least))
+  v128.store(output += pixel, f32x4.pmax(b, least))
+  v128.store(output += pixel, f32x4.pmax(c, least))
+  v128.store(output + pixel, f32x4.pmax(d, least))
+}
+
+/** 4 channels of one pixel: strides, and pictures that are narrower than four. */
+@inline function alone(step: Step, input: usize, output: usize, weights: usize, bias: usize): void {
+  const across = step.inputStep, pitch = step.inputPitch
+  let sum = v128.load(bias)
+  for (const end = weights + 144; weights < end; weights += 48, input += pitch) {
+    sum = madd(v128.load(input), v128.load(weights), sum)
+    sum = madd(v128.load(input + across), v128.load(weights, 16), sum)
+    sum = madd(v128.load(input + across + across), v128.load(weights, 32), sum)
+  }
+  v128.store(output, f32x4.pmax(sum, f32x4.splat(step.depthwiseLeast)))
 }
 
 /** Pixels in place to the integers of a layer of 8 bits, less its zero point; halves go to the even one, as in ONNX. */

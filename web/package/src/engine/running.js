@@ -24,7 +24,7 @@ export async function openNetwork(bytes, threads, build = bestBuild()) {
 }
 
 /** Relaxed SIMD has a fused multiply-add. */
-function bestBuild() {
+export function bestBuild() {
   return WebAssembly.validate(decoded(builds.relaxed)) ? 'relaxed' : 'plain'
 }
 

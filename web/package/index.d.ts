@@ -14,7 +14,8 @@ export interface StylizerOptions {
   size?: Size
   /** Another network instead: the address of an ONNX file of this project, or its bytes. */
   model?: string | URL | Uint8Array
-  /** A build of ONNX Runtime Web instead of `onnxruntime-web/wasm`: for WebGPU that of `onnxruntime-web/webgpu`. */
+  /** A build of ONNX Runtime Web instead of `onnxruntime-web/wasm`, used where the package's own kernels cannot run a network, and for WebGPU, which needs
+      that of `onnxruntime-web/webgpu`. */
   ort?: unknown
   /** "auto": the GPU where it makes the same picture in less time; "gpu": wherever it makes the same; false (default): the CPU.
       Needs `ort` to be a build with WebGPU. */

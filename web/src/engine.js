@@ -13,7 +13,7 @@ const ENOUGH = 150 // milliseconds for a small picture in which a CPU is so fast
 // (func (result v128) i32.const 0 i8x16.splat): valid only where WebAssembly has SIMD
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11]
 
-/** `preference` is "auto" (GPU or CPU, whichever is measured to be faster here), "gpu" or "cpu". Throws `Failure`. */
+/** `preference` is "auto" (the CPU, or where that is slow the faster of both), "gpu" or "cpu". Throws `Failure`. */
 export async function startEngine(preference) {
   if (typeof WebAssembly !== 'object' || !WebAssembly.validate(Uint8Array.from(SIMD))) throw new Failure('noSimd')
   const gpu = (await hasGpu(preference)) && preference
@@ -27,6 +27,9 @@ export async function startEngine(preference) {
     files.push(...Object.values(runtime.env.wasm.wasmPaths))
     kept = keepingEngine(runtime.env.wasm.wasmPaths.wasm)
     return runtime
+  }).catch((error) => {
+    loading = null // the next request tries again
+    throw error
   }))
   const sessions = new Map() // promises: two requests for one model load it once
   const opened = (model, onGpu) => {
@@ -38,7 +41,6 @@ export async function startEngine(preference) {
   return {
     files, // of ONNX Runtime, where it was needed
     kept: () => kept(),
-    threads: threadsHere(),
     session: (model) => sessions.get(model.url) ?? opened(model, gpu),
     /** After a GPU that failed in the middle of its work: the same model on the CPU from now on. */
     withoutGpu: (model) => opened(model, false),

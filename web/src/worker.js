@@ -38,8 +38,8 @@ const modelOf = ({ style, size }) => models.find((each) => each.style === style 
 async function start({ start: preference, ...network }) {
   try {
     engine = startEngine(preference)
-    const { files, kept, threads, session } = await engine
-    const { provider, runtime } = await session(modelOf(network))
+    const { files, kept, session } = await engine
+    const { provider, runtime, threads } = await session(modelOf(network))
     await kept() // for offline use, where ONNX Runtime was needed
     self.postMessage({ ready: true, files, threads, provider, runtime })
   } catch (error) {
@@ -62,7 +62,7 @@ async function answer({ id, photo: next, look, ...request }) {
 
 async function run(id, request) {
   const { style, size, stroke } = request
-  const { session, threads, withoutGpu } = await engine
+  const { session, withoutGpu } = await engine
   let network = await session(modelOf(request))
   const start = performance.now()
   const current = photos
@@ -79,11 +79,11 @@ async function run(id, request) {
   }
   const anime = await drawn(photo, network, { stroke, enlarger: () => session(enlarger), onStep }).catch(again)
   if (!anime) return {}
-  return { drawing, anime, fresh: true, facts: { style, size, ms: performance.now() - start, provider: network.provider, threads } }
+  return { drawing, anime, fresh: true, facts: { style, size, ms: performance.now() - start, provider: network.provider, threads: network.threads } }
 }
 
 async function drawFrame({ frame, id, look, ...request }) {
-  const { session, threads } = await engine
+  const { session } = await engine
   const network = await session(modelOf(request))
   const start = performance.now()
   const { width, height } = frame
@@ -95,7 +95,7 @@ async function drawFrame({ frame, id, look, ...request }) {
   const anime = await stylize(pixels, network.radius, network.run)
   context.putImageData(new ImageData(grade(anime, pixels.data, look), width, height), 0, 0)
   const bitmap = canvas.transferToImageBitmap()
-  self.postMessage({ id, frame: bitmap, ms: performance.now() - start, provider: network.provider, threads }, [bitmap])
+  self.postMessage({ id, frame: bitmap, ms: performance.now() - start, provider: network.provider, threads: network.threads }, [bitmap])
 }
 
 /** Lets messages that have arrived be seen, a newer request among them. */

@@ -81,6 +81,7 @@ test('networks share the memory, and what one left there is in no picture of the
   await one.close()
   assert.deepEqual(off(await other.run(large, 64, 80), await other.run(large, 64, 80)), { mean: 0, most: 0 })
   await other.close()
+  await assert.rejects(other.run(large, 64, 80), /closed/)
 })
 
 test('a network with anything else is left to ONNX Runtime, which is asked for then alone', async () => {

@@ -1,4 +1,4 @@
-/* A model's bytes as {provider, runtime, radius, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
+/* A model's bytes as {provider, runtime, threads, radius, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
    on the GPU, by ONNX Runtime, where that makes the same picture. Which build of it is the caller's choice: `ort()` is a promise of
    its namespace, asked for where it is needed only. */
 
@@ -15,18 +15,18 @@ const GPU = { provider: 'webgpu', options: {} }
 
 /** Threads that a network gets: several need shared memory, and so a page that is cross-origin isolated. */
 export function threadsHere(wanted = MOST_THREADS) {
-  return globalThis.crossOriginIsolated ? Math.min(globalThis.navigator.hardwareConcurrency || 1, wanted) : 1
+  return globalThis.crossOriginIsolated ? Math.max(1, Math.min(globalThis.navigator.hardwareConcurrency || 1, wanted)) : 1
 }
 
 /** `gpu`: "auto" (whichever is measured to be faster here), "gpu" or false. A CPU that makes a small picture within `enough` milliseconds
     is not compared. Throws `Failure`. */
 export async function openModel(bytes, { ort, gpu = false, threads = threadsHere(), enough = 0 }) {
   const radius = radiusOf(bytes)
-  const own = await openNetwork(bytes, threads)
-  const cpu = own ? { provider: 'wasm', runtime: 'WebAssembly', radius, ...own } : await open(await ort(), bytes, radius, CPU)
+  const own = await openNetwork(bytes, threads).catch(() => null) // a browser that does not compile the kernels
+  const cpu = own ? { provider: 'wasm', runtime: 'WebAssembly', radius, ...own } : await open(await ort(), bytes, { ...CPU, radius, threads })
   if (!gpu || (gpu === 'auto' && enough && (await time(cpu)) < enough)) return cpu
   try {
-    return await better(cpu, await open(await ort(), unrounded(bytes), radius, GPU), gpu)
+    return await better(cpu, await open(await ort(), unrounded(bytes), { ...GPU, radius, threads }), gpu)
   } catch {
     return cpu // a driver that cannot run this network
   }
@@ -52,7 +52,7 @@ function radiusOf(bytes) {
   }
 }
 
-async function open(ort, bytes, radius, { provider, options }) {
+async function open(ort, bytes, { provider, options, radius, threads }) {
   let session
   try {
     session = await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3, ...options })
@@ -62,6 +62,7 @@ async function open(ort, bytes, radius, { provider, options }) {
   return {
     provider,
     runtime: 'ONNX Runtime Web',
+    threads,
     radius,
     /** Float32 planes [3, height, width] in [-1, 1] to the same. */
     async run(planes, height, width) {

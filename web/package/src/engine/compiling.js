@@ -4,8 +4,9 @@
    A value between layers is {name, channels, scale}. One that is rounded to 8 bits is held as integers less their zero point, and
    `scale` is what they count; else it is 1. */
 
-import { graph } from '../onnx.js'
+import { graph, operators } from '../onnx.js'
 
+const OPERATORS = ['Add', 'Cast', 'Conv', 'DepthToSpace', 'DequantizeLinear', 'Mul', 'QuantizeLinear', 'Relu', 'Resize', 'Shape', 'Slice', 'Tanh']
 const FLOAT = 1
 const UINT8 = 2
 const COLOURS = 3
@@ -14,7 +15,8 @@ const FRAME = 255 // pixels of padding that a step has room to name
 /** {layers, photo} of an ONNX file's bytes; null where a network has anything else, or is broken. */
 export function compiled(bytes) {
   try {
-    return layersOf(graph(bytes))
+    const known = Object.keys(operators(bytes)).every((name) => OPERATORS.includes(name)) // asked first: a foreign file may be large
+    return known ? layersOf(graph(bytes)) : null
   } catch {
     return null // ONNX Runtime has the words for it
   }
@@ -76,8 +78,8 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     const [weights, biases] = [constants.get(weight), constants.get(bias)]
     const [channels, inputs, ...size] = weights?.shape ?? []
     const depthwise = group > 1
-    const fits = depthwise ? group === channels && inputs === 1 && size.every((side) => side === 3) : inputs === input?.channels
-    if (!fits || input.channels < group || (bias && !biases) || automatic !== 'NOTSET') return null
+    const separate = group === channels && inputs === 1 && size.every((side) => side === 3)
+    if (inputs * group !== input?.channels || (depthwise && !separate) || (bias && !biases) || automatic !== 'NOTSET') return null
     if (strides[0] !== strides[1] || dilations.some((step) => step > 1) || pads.some((pixels) => pixels > FRAME)) return null
     const relu = next(name, 'Relu')
     const rounded = rounding(relu ? relu.outputs[0] : name)
@@ -138,9 +140,9 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     return next(name, 'Slice').outputs[0]
   }
 
-  /** Whether start, end, axis and step of a Slice are those numbers (null: any). */
-  function sliced({ inputs }, numbers) {
-    return numbers.every((number, i) => number === null || (constants.get(inputs[i + 1])?.values ?? [1])[0] === number)
+  /** Whether start, end, axis and step of a Slice are those numbers (null: any); a step may be left out. */
+  function sliced({ inputs: [, ...given] }, numbers) {
+    return numbers.every((number, i) => number === null || (i === 3 && !given[i]) || constants.get(given[i])?.values.join() === String(number))
   }
 
   /** The name of the first three channels + the fourth * the photo; null where that is not what becomes of them. */

@@ -12,15 +12,16 @@ const MOST_PAGES = 65536
 const MOST_STEPS = 256
 const NUMBERS = SYNC + MOST_STEPS * STEP // where they begin
 
-const teams = new Map() // promises, by number of threads and build
+const teams = new Map() // those at work, by number of threads and build: {networks, team}, `team` a promise
 
-/** {run, close} of an ONNX file's bytes, `run` as in ../sessions.js; null where the kernels cannot make it. `build` is "relaxed" or "plain". */
+/** {threads, run, close} of an ONNX file's bytes, `run` as in ../sessions.js; null where the kernels cannot make it. `build` is "relaxed" or
+    "plain". */
 export async function openNetwork(bytes, threads, build = bestBuild()) {
   const network = compiled(bytes)
   if (!network || network.layers.length >= MOST_STEPS) return null
   const own = { network, ...packed(network) }
-  const team = await joined(threads, build)
-  return { run: (planes, height, width) => team.queued(() => run(team, own, planes, height, width)), close: team.leave }
+  const { team, leave } = await joined(threads, build)
+  return { threads: team.threads, run: (planes, height, width) => team.queued(() => run(team, own, planes, height, width)), close: () => team.queued(leave) }
 }
 
 /** Relaxed SIMD has a fused multiply-add. */
@@ -58,48 +59,62 @@ function eachRow(planes, height, work) {
   for (let plane = 0; plane < planes; plane++) for (let y = 0; y < height; y++) work(plane, y)
 }
 
-/** Those who do the work: started with the first network, ended with the last. */
+/** A team starts with its first network and ends with its last. */
 async function joined(threads, build) {
   const key = `${threads} ${build}`
-  if (!teams.has(key)) {
-    teams.set(key, startTeam(threads, build))
-    teams.get(key).catch(() => teams.delete(key))
+  const entry = teams.get(key) ?? { networks: 0, team: startTeam(threads, build) }
+  teams.set(key, entry)
+  entry.networks++
+  const leave = async () => {
+    if (--entry.networks) return
+    if (teams.get(key) === entry) teams.delete(key)
+    ;(await entry.team).end()
   }
-  const team = await teams.get(key)
-  team.networks++
-  team.leave = async () => {
-    if (--team.networks) return
+  try {
+    return { team: await entry.team, leave }
+  } catch (error) {
     teams.delete(key)
-    team.end()
+    throw error
   }
-  return team
 }
 
 async function startTeam(threads, build) {
   const module = await WebAssembly.compile(decoded(builds[build]))
   const memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true })
-  const workers = threads > 1 ? await startWorkers(threads, { module, memory }).catch(() => []) : [] // a page whose policy forbids them
+  const workers = threads > 1 ? await startWorkers(threads, { module, memory }) : []
   let last = Promise.resolve()
-  const team = {
+  return {
     memory,
     threads: Math.max(workers.length, 1),
-    networks: 0,
+    work: workers.length ? together(workers) : await alone(module, memory),
+    /** Work one after the other, whoever asks for it. */
     queued: (work) => (last = last.then(work, work)),
-    end: () => workers.forEach((worker) => worker.terminate()),
+    end() {
+      this.work = () => Promise.reject(new Error('the network is closed'))
+      for (const worker of workers) worker.terminate()
+    },
   }
-  if (workers.length) {
-    team.work = (steps, scratch) => Promise.all(workers.map((worker, i) => answer(worker, { steps, scratch: scratch[i], threads })))
-  } else {
-    const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
-    team.work = async (steps, [scratch]) => runSteps(exports, memory, steps, scratch, 1)
-  }
-  return team
 }
 
+async function alone(module, memory) {
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
+  return async (steps, [scratch]) => runSteps(exports, memory, steps, scratch, 1)
+}
+
+const together = (workers) => (steps, scratch) =>
+  Promise.all(workers.map((worker, i) => answer(worker, { steps, scratch: scratch[i], threads: workers.length })))
+
+/** None where a page cannot have them, because of its policy for one. */
 async function startWorkers(threads, parts) {
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }))
-  await Promise.all(workers.map((worker) => answer(worker, parts)))
-  return workers
+  const workers = []
+  try {
+    for (let i = 0; i < threads; i++) workers.push(new Worker(new URL('./thread.js', import.meta.url), { type: 'module' }))
+    await Promise.all(workers.map((worker) => answer(worker, parts)))
+    return workers
+  } catch {
+    for (const worker of workers) worker.terminate()
+    return []
+  }
 }
 
 function answer(worker, message) {

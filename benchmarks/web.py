@@ -1,5 +1,6 @@
-"""What a picture takes in a browser tab, beside ONNX Runtime Web there and the Python runtime on the same cores, and how far the tab's
-picture differs from Python's.
+"""What a picture takes in a browser tab, beside ONNX Runtime Web there and the Python runtime on the same cores.
+
+Also how far the tab's picture differs from Python's.
 
 `python -m benchmarks.web [SIDE...]`, after `make web`: drives web/dist in headless Chromium, with one thread and with
 all that the page uses, writes results/web.json and the table in docs/web.md. With `--page` only the table is written.
@@ -91,20 +92,22 @@ def filled(page: str, found: dict) -> str:
 def table(found: dict) -> str:
     """Markdown: a row for each size and number of threads, the protocol below."""
     lines = [
-        "| picture | threads | in the tab | plain SIMD | ONNX Runtime Web | Python runtime | times | mean difference | largest |",
+        "| picture | threads | in the tab | plain SIMD | ONNX Runtime Web | Python runtime | times | mean difference "
+        "| largest |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
         *(
             f"| {row['side']} x {row['side']} | {row['threads']} | {row['ms']:.0f} ms | {row['plain_ms']:.0f} ms | "
-            f"{row['runtime_ms']:.0f} ms | {row['python_ms']:.0f} ms | {row['ms'] / row['python_ms']:.1f} | {row['mean']:.2f} | {row['most']} |"
+            f"{row['runtime_ms']:.0f} ms | {row['python_ms']:.0f} ms | {row['ms'] / row['python_ms']:.1f} | "
+            f"{row['mean']:.2f} | {row['most']} |"
             for row in found["rows"]
         ),
     ]
     first = " and ".join(dict.fromkeys(f"{row['first_ms'] / 1000:.1f} s" for row in found["rows"]))
     return "\n".join(lines) + (
         f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after one, "
-        f"headless Chromium {found['browser']} with {found['simd']} SIMD, {found['cpu']} ({found['instruction_set']}); differences in levels "
-        f"of 255 to the Python runtime's picture; times are those of the tab to the Python runtime. From opening the page to the first picture on it: {first}. "
-        f"{_live(found)}{_load(found)}\n"
+        f"headless Chromium {found['browser']} with {found['simd']} SIMD, {found['cpu']} ({found['instruction_set']}); "
+        f"differences in levels of 255 to the Python runtime's picture, times those of the tab to the Python runtime. "
+        f"From opening the page to the first picture on it: {first}. {_live(found)}{_load(found)}\n"
     )
 
 

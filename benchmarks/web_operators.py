@@ -1,4 +1,4 @@
-"""Where ONNX Runtime spends the time of a picture in a browser tab: each kind of operator in WebAssembly beside the native one.
+"""Where ONNX Runtime spends the time of a picture in a browser tab: each kind of operator, and natively.
 
 `python -m benchmarks.web_operators`: every node of a style's network becomes a model of its own, fed with the shapes of
 a picture of 256x256, and runs with one thread in both engines, which are told to leave nothing out. Processor time, the
@@ -133,7 +133,10 @@ def table(found: dict) -> str:
     kinds = found["kinds"]
     whole = {key: sum(kind[key] for kind in kinds.values()) for key in ("nodes", "macs", "wasm_ms", "native_ms")}
     rows = [*sorted(kinds.items(), key=lambda item: -item[1]["wasm_ms"]), ("all", whole)]
-    lines = ["| operators | nodes | GMAC | ONNX Runtime Web | native | times |", "| --- | --: | --: | --: | --: | --: |"]
+    lines = [
+        "| operators | nodes | GMAC | ONNX Runtime Web | native | times |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
     for name, row in rows:
         cells = [f"{row['wasm_ms']:.1f} ms", f"{row['native_ms']:.1f} ms", f"{row['wasm_ms'] / row['native_ms']:.1f}"]
         lines.append(f"| {name} | {row['nodes']} | {row['macs'] / 1e9:.2f} | {' | '.join(cells)} |")

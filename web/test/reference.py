@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from narrow import narrow_model
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 from skimage import data
@@ -48,7 +49,7 @@ def main(models: Path, out: Path) -> None:
     save_enlarged(Image.fromarray(photos["large"]), out)
     save_cut(Image.fromarray(face), out)
     save_rounding_model(out / "rounded.onnx")
-    save_narrow_model(out / "narrow.onnx")
+    (out / "narrow.onnx").write_bytes(narrow_model())
     save_film(face, out / "film.mp4", "libx264", "aac")
     save_film(face, out / "film.webm", "libvpx", "libopus")
 
@@ -132,67 +133,6 @@ def save_rounding_model(path: Path) -> None:
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("photo", "anime")]
     weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "rounded", ends[:1], ends[1:], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    path.write_bytes(model.SerializeToString())
-
-
-def save_narrow_model(path: Path) -> None:
-    """A network with all that the released ones have, but no width that is a multiple of 4, in noise."""
-    random = np.random.default_rng(3)
-    nodes, weights = [], []
-
-    def constant(value: np.ndarray) -> str:
-        weights.append(numpy_helper.from_array(value, f"constant{len(weights)}"))
-        return weights[-1].name
-
-    def node(operator: str, *inputs: str, **attributes) -> str:
-        name = f"value{len(nodes)}"
-        nodes.append(helper.make_node(operator, inputs, [name], **attributes))
-        return name
-
-    def rounded(name: str, scale: float, zero: int) -> str:
-        grid = constant(np.array(scale, np.float32)), constant(np.array(zero, np.uint8))
-        return node("DequantizeLinear", node("QuantizeLinear", name, *grid), *grid)
-
-    def conv(name: str, shape: tuple[int, ...], stride: int = 1, pads: tuple[int, ...] = (0, 0, 0, 0), entry: float = 0) -> str:
-        """`entry` is the scale of an input of 8 bits, whose layer has weights and bias of integers."""
-        kernel = random.normal(0, 1.2 / np.sqrt(np.prod(shape[1:])), shape).astype(np.float32)
-        bias = random.normal(0, 0.1, shape[0]).astype(np.float32)
-        scale = np.abs(kernel).max(axis=(1, 2, 3)) / 127
-        whole = constant(np.rint(kernel / scale[:, None, None, None]).astype(np.int8))
-        if entry:
-            steps = (entry * scale).astype(np.float32)
-            kernel = node("DequantizeLinear", whole, constant(scale), axis=0)
-            bias = node("DequantizeLinear", constant(np.rint(bias / steps).astype(np.int32)), constant(steps), axis=0)
-        else:
-            kernel = node("Mul", node("Cast", whole, to=TensorProto.FLOAT), constant(scale[:, None, None, None]))
-            bias = constant(bias)
-        group = shape[0] if shape[1] == 1 else 1
-        return node("Conv", name, kernel, bias, strides=[stride] * 2, pads=pads, kernel_shape=shape[2:], group=group)
-
-    def separable(name: str, before: int, after: int, stride: int = 1) -> str:
-        deep = conv(name, (before, 1, 3, 3), stride, (1, 1, 1, 1) if stride == 1 else (0, 0, 2, 2))
-        return node("Relu", conv(deep, (after, before, 1, 1)))
-
-    half = separable(node("Relu", conv("photo", (5, 3, 5, 5), 2, (1, 1, 3, 3))), 5, 13)
-    entry = rounded(separable(half, 13, 11, stride=2), 0.02, 0)
-    wide = rounded(conv(entry, (18, 11, 1, 1), entry=0.02), 0.015, 0)
-    deep = rounded(conv(wide, (18, 1, 3, 3), pads=(1, 1, 1, 1), entry=0.015), 0.015, 0)
-    same = rounded(conv(deep, (11, 18, 1, 1), entry=0.015), 0.025, 120)
-    total = rounded(node("Add", entry, same), 0.03, 100)
-    last = rounded(conv(total, (11, 11, 1, 1), entry=0.03), 0.03, 125)
-    quarter = separable(node("Add", total, last), 11, 7)
-    scales = constant(np.array([1, 1, 2, 2], np.float32))
-    double = node("Resize", quarter, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
-    made = node("DepthToSpace", conv(separable(double, 7, 6), (16, 6, 1, 1)), blocksize=2, mode="CRD")
-    zero, one, three, end = (constant(np.array([number])) for number in (0, 1, 3, 2**63 - 1))
-    for axis in (2, 3):
-        made = node("Slice", made, zero, node("Shape", "photo", start=axis, end=axis + 1), constant(np.array([axis])), one)
-    gate = node("Mul", node("Slice", made, three, end, one, one), "photo")
-    nodes.append(helper.make_node("Tanh", [node("Add", node("Slice", made, zero, three, one, one), gate)], ["anime"]))
-    shape = [1, 3, "height", "width"]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("photo", "anime")]
-    graph = helper.make_graph(nodes, "narrow", ends[:1], ends[1:], weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     path.write_bytes(model.SerializeToString())
 

@@ -1,4 +1,4 @@
-"""A network with all that the released ones have, but no width that is a multiple of 4, for the tests of the page's kernels."""
+"""A network with all that the released ones have, but no width a multiple of 4: for tests of the page's kernels."""
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper

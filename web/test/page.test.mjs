@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { browse, made, open, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
+import { browse, made, open, session, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
 import { difference, differences, makeReferences } from './references.mjs'
 import { serve } from './serve.mjs'
 
@@ -360,12 +360,12 @@ describe('without a network', { skip: WITHOUT_BROWSER }, () => {
     t.diagnostic(await page.textContent('#note'))
   })
 
-  test('ONNX Runtime is fetched once and kept where a network needs it', async (t) => {
+  test('ONNX Runtime is fetched once and kept where a network needs it, in a private window too', async (t) => {
     const host = await serve(siteOfOthers(), { isolated: true })
     t.after(host.close)
-    const browser = await browse()
+    const browser = await session()
     t.after(browser.close)
-    const page = await open(browser.context, host.url)
+    const page = await open(await browser.window(), host.url)
     await page.waitForSelector('#offline:not([hidden])')
     assert.equal(host.asked.filter((path) => path.endsWith('.wasm')).length, 1)
     assert.match(await page.textContent('#facts'), /ONNX Runtime Web/)

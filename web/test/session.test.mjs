@@ -201,16 +201,6 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     await stylize(page, photo('cut-2-one.png'))
   })
 
-  test('the engine is fetched once, in a private window too, and once more never', async (t) => {
-    host.asked.length = 0
-    const page = await visit(t, { serviceWorkers: 'allow' })
-    await page.waitForSelector('#offline:not([hidden])')
-    await page.reload()
-    await page.waitForSelector('#offline:not([hidden])')
-    await stylize(page, photo('tiny.png'))
-    assert.equal(host.asked.filter((path) => path.endsWith('.wasm')).length, 1)
-  })
-
   test('on a phone picture and palettes are in one view, and nothing is wider than the screen', async (t) => {
     const page = await visit(t, PHONE)
     for (const name of ['face.png', 'cut-0-one.jpg']) {

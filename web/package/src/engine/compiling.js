@@ -36,11 +36,11 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     const { operator, inputs } = node
     if (operator === 'Shape') return inputs[0] === photo
     const layer = { Conv: convolution, Resize: doubling, DepthToSpace: picture }[operator]?.(node)
-    if (layer) {
-      layers.push(layer)
-      values.set(layer.name, { name: layer.name, channels: layer.channels, scale: layer.scale })
-    }
-    return Boolean(layer)
+    if (!layer) return false
+    layers.push(layer)
+    const { kind, name, channels, scale } = layer
+    if (kind !== 'picture') values.set(name, { name, channels, scale }) // no layer reads planes
+    return true
   }
 
   /** The node that is the only one to read a value, if its operator is that; it then counts as taken. */
@@ -55,8 +55,8 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
   function fold({ operator, inputs, outputs: [name], attributes: { to, axis = 1 } }) {
     const [weights, scales, zeros] = inputs.map((each) => constants.get(each))
     if (operator === 'Cast' && to === FLOAT) return constants.set(name, weights)
-    const perChannel = scales?.values.length === weights.shape[0] && !zeros?.values.some(Boolean)
-    if (operator === 'Mul' && perChannel) return constants.set(name, { ...weights, values: scaled(weights.values, scales.values) })
+    const perChannel = scales?.values.length === weights.shape[0] && scales.shape[0] === weights.shape[0] && !zeros?.values.some(Boolean)
+    if (operator === 'Mul' && perChannel && scales.shape.length === weights.shape.length) return constants.set(name, { ...weights, values: scaled(weights.values, scales.values) })
     return operator === 'DequantizeLinear' && perChannel && axis === 0 && constants.set(name, { ...weights, scales: scales.values })
   }
 

@@ -71,6 +71,14 @@ describe('the npm package', { skip: WITHOUT_BROWSER }, () => {
     return page
   }
 
+  /** Fails unless the page has the threads that it can have, from the package's own file, and nothing of ONNX Runtime. */
+  async function ownEngine(page) {
+    const { asked } = hosts.at(-1)
+    const several = await page.evaluate(() => navigator.hardwareConcurrency > 1)
+    assert.equal(asked.some((path) => /\/thread[-\w]*\.js$/.test(path)), several)
+    assert.deepEqual(asked.filter((path) => /\.wasm$|\bort\b/.test(path)), [])
+  }
+
   /** The picture that the page makes of a photo of the references, and the Python runtime's. */
   async function same(t, page, name, style, options = {}) {
     const made = await page.evaluate(async ([base64, style, options]) => {
@@ -105,6 +113,7 @@ describe('the npm package', { skip: WITHOUT_BROWSER }, () => {
     const page = await visit(t, folder)
     for (const style of await page.evaluate(() => window.lite.styles)) await same(t, page, 'small', style)
     await same(t, page, 'face', 'shinkai', { palette: 'dusk' })
+    await ownEngine(page)
     const said = await page.evaluate(async () => {
       const { createStylizer, StylizerError } = window.lite
       const stylizer = await createStylizer({})
@@ -136,5 +145,6 @@ describe('the npm package', { skip: WITHOUT_BROWSER }, () => {
     execFileSync(process.execPath, [join(WEB, 'node_modules/vite/bin/vite.js'), 'build', '--outDir', 'built'], { cwd: folder, stdio: 'pipe' })
     const page = await visit(t, join(folder, 'built'))
     await same(t, page, 'small', 'hayao')
+    await ownEngine(page)
   })
 })

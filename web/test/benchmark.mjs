@@ -29,15 +29,13 @@ for (const isolated of [false, true]) {
     localStorage.setItem('anime-lite:engine', '"cpu"')
     localStorage.setItem('anime-lite:stroke', '"0"') // every picture at its own size
   })
+  const others = await otherTimes(browser.context, isolated)
   const start = performance.now()
   const page = await open(browser.context, host.url)
-  const sources = await serve(web, { isolated })
-  const bare = await open(browser.context, `${sources.url}package/src/failure.js`) // any text: a page of that host
   await stylize(page, join(folder, `${sides[0]}.png`))
   const first = performance.now() - start
   for (const side of sides) {
-    const others = await engineTimes(bare, sources.url, side)
-    simd = others.simd
+    simd = others[side].simd
     const ms = []
     for (let i = 0; i <= RUNS; i++) {
       await stylize(page, join(folder, `${side}.png`))
@@ -47,14 +45,24 @@ for (const isolated of [false, true]) {
     const { threads } = await page.evaluate(() => JSON.parse(localStorage.getItem('anime-lite:times'))[0])
     const python = { width: side, height: side, data: readFileSync(join(folder, `${side}.rgba`)) }
     const off = differences(await shown(page), python)
-    rows.push({ side, threads, ms: middle(ms), plain_ms: middle(others.plain), runtime_ms: middle(others.runtime), first_ms: Math.round(first), mean: off.mean, most: off.most })
+    rows.push({ side, threads, ms: middle(ms), plain_ms: middle(others[side].plain), runtime_ms: middle(others[side].runtime), first_ms: Math.round(first), mean: off.mean, most: off.most })
   }
   live.push({ threads: rows.at(-1).threads, ...(await liveFigures(page)) })
   await browser.close()
   await host.close()
-  await sources.close()
 }
 console.log(JSON.stringify({ browser: version, simd, runs: RUNS, rows, live }))
+
+/** Those of every side, from a page that is closed before the site's opens: browsers slow down what is behind another page. */
+async function otherTimes(context, isolated) {
+  const host = await serve(web, { isolated })
+  const page = await open(context, `${host.url}package/src/failure.js`) // any text: a page of that host
+  const found = {}
+  for (const side of sides) found[side] = await engineTimes(page, host.url, side)
+  await page.close()
+  await host.close()
+  return found
+}
 
 /** Milliseconds of a picture with plain SIMD and with ONNX Runtime Web, and which build of the kernels this browser gets. */
 function engineTimes(page, base, side) {

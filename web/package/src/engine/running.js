@@ -8,7 +8,7 @@ import { packed, planned, STEP, writeStep } from './planning.js'
 import { runSteps, SYNC } from './steps.js'
 
 const PAGE = 65536 // bytes
-const MOST_PAGES = 65536
+const MOST_PAGES = 16384 // 1 GiB: phones refuse to set more aside, and the largest tile takes a fifth of it
 const MOST_STEPS = 256
 const NUMBERS = SYNC + MOST_STEPS * STEP // where they begin
 

@@ -9,6 +9,7 @@ import { differences } from './references.mjs'
 import { serve } from './serve.mjs'
 
 const RUNS = 5
+const WARM = 8 // pictures before them: browsers make code faster as it runs, and the first of a size makes room for it
 const LIVE = 12_000 // milliseconds of live pictures: room for a change of their size, and then the rate of the last two seconds
 const CAMERA = ['--disable-gpu', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
 const folder = resolve(process.argv[2])
@@ -37,10 +38,10 @@ for (const isolated of [false, true]) {
   for (const side of sides) {
     simd = others[side].simd
     const ms = []
-    for (let i = 0; i <= RUNS; i++) {
+    for (let i = -WARM; i < RUNS; i++) {
       await stylize(page, join(folder, `${side}.png`))
       const [last] = await page.evaluate(() => JSON.parse(localStorage.getItem('anime-lite:times')))
-      if (i) ms.push(last.ms) // the first of a size also makes room for it
+      if (i >= 0) ms.push(last.ms)
     }
     const { threads } = await page.evaluate(() => JSON.parse(localStorage.getItem('anime-lite:times'))[0])
     const python = { width: side, height: side, data: readFileSync(join(folder, `${side}.rgba`)) }
@@ -51,7 +52,7 @@ for (const isolated of [false, true]) {
   await browser.close()
   await host.close()
 }
-console.log(JSON.stringify({ browser: version, simd, runs: RUNS, rows, live }))
+console.log(JSON.stringify({ browser: version, simd, runs: RUNS, warm: WARM, rows, live }))
 
 /** Those of every side, from a page that is closed before the site's opens: browsers slow down what is behind another page. */
 async function otherTimes(context, isolated) {
@@ -66,7 +67,7 @@ async function otherTimes(context, isolated) {
 
 /** Milliseconds of a picture with plain SIMD and with ONNX Runtime Web, and which build of the kernels this browser gets. */
 function engineTimes(page, base, side) {
-  return page.evaluate(async ([base, model, side, runs]) => {
+  return page.evaluate(async ([base, model, side, runs, warm]) => {
     const { bestBuild, openNetwork } = await import(`${base}package/src/engine/running.js`)
     const { threadsHere } = await import(`${base}package/src/sessions.js`)
     const { stylize } = await import(`${base}package/src/tiles.js`)
@@ -80,10 +81,10 @@ function engineTimes(page, base, side) {
     const photo = { width: side, height: side, data: Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => 128 + 127 * Math.sin(i / 97)) }
     const times = async (run) => {
       const found = []
-      for (let i = 0; i <= runs; i++) {
+      for (let i = -warm; i < runs; i++) {
         const start = performance.now()
         await stylize(photo, null, run)
-        if (i) found.push(performance.now() - start)
+        if (i >= 0) found.push(performance.now() - start)
       }
       return found
     }
@@ -91,7 +92,7 @@ function engineTimes(page, base, side) {
     await plain.close()
     await session.release()
     return found
-  }, [base, readFileSync(model).toString('base64'), side, RUNS])
+  }, [base, readFileSync(model).toString('base64'), side, RUNS, WARM])
 }
 
 function middle(times) {

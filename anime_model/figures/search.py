@@ -147,8 +147,12 @@ def _network_line(member: Member, words: Words) -> str:
 
 def figures(member: Member) -> str:
     """One line: its trial and all that it is judged by."""
+    return f"trial {member.trial}: {_measures(member)}"
+
+
+def _measures(member: Member) -> str:
     return (
-        f"trial {member.trial}: LPIPS {fixed(4)(member.lpips)}, {fixed(1, ' ms')(member.ms)} "
+        f"LPIPS {fixed(4)(member.lpips)}, {fixed(1, ' ms')(member.ms)} "
         f"({times(member.times_faster)}), {megabytes(member.bytes)}"
     )
 
@@ -219,7 +223,8 @@ def _point(member: Member, at: Point, name: str, style: str, words: Words) -> st
 
 def _about(member: Member, name: str, style: str, words: Words) -> str:
     """What stands in the chart's upper right corner, where no point of a front is, while the point is looked at."""
-    lines = [f'<tspan class="head">{escape(f"{name} · {figures(member)}" if name else figures(member))}</tspan>']
+    trial = f"{words('search_trial', 'tspan')} {member.trial}: {escape(_measures(member))}"
+    lines = [f'<tspan class="head">{escape(f"{name} · " if name else "")}{trial}</tspan>']
     for key, chose in network(member).items():
         first, *rest = textwrap.wrap(chose, LETTERS - 12)
         lines += [f"{words(key, 'tspan')}: {escape(first)}", *map(escape, rest)]

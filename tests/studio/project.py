@@ -29,11 +29,15 @@ time.sleep(3 if "--dry-run" in sys.argv else 0)
 if "--rollback" in sys.argv:
     print(json.dumps(verdict | {"verdict": "rolled back", "gates": [], "reason": sys.argv[3]}))
 elif "1" in sys.argv:
-    print(json.dumps(verdict | {"verdict": "refused", "version": "1", "reason": "lpips failed: 0.126, at most 0.06"}))
+    values = {"gate": "lpips", "figure": 0.126, "bound": 0.06}
+    said = {"template": "{gate} failed: {figure}, at most {bound}", "values": values}
+    reason = "lpips failed: 0.126, at most 0.06"
+    print(json.dumps(verdict | {"verdict": "refused", "version": "1", "reason": reason, "message": said}))
     sys.exit(1)
 else:
     done = "would promote" if "--dry-run" in sys.argv else "promoted"
-    print(json.dumps(verdict | {"verdict": done, "reason": "passed 2 gates"}))
+    said = {"template": "passed {count} gates", "values": {"count": 2}}
+    print(json.dumps(verdict | {"verdict": done, "reason": "passed 2 gates", "message": said}))
 """
 
 

@@ -258,7 +258,7 @@ def test_a_search_s_points_say_what_they_are_to_the_keyboard_and_in_a_table(page
     page.keyboard.press("Tab")
     assert about.is_visible()
     said = about.text_content()
-    for word in ("trial 6", "0.1400", "27.5 ms", "0.15 MB", "a0 64", "c1 64", "e0 5", "--pick 6"):
+    for word in ("trial", " 6: LPIPS 0.1400", "27.5 ms", "0.15 MB", "a0 64", "c1 64", "e0 5", "--pick 6"):
         assert word in said
     assert not points.nth(2).locator(".about").is_visible()
     page.locator("#compare-search summary").click()

@@ -28,11 +28,30 @@ FIGURES = {
     "API",
     "zip",
     "Ctrl",
+    "Tab",
 }
 THINGS = {"AnimeGAN", "Lite", "MLflow", "ONNX", "Runtime", "processor", "csv", "panel", "scores", "ratings", "jpg"}
-NAMES = {*STEPS, "cel", "animegan", "champion", "both", "gone", "shinkai", "hayao", "pond", "faces", "scenes"}
+NAMES = {
+    *STEPS,
+    "cel",
+    "animegan",
+    "champion",
+    "both",
+    "gone",
+    "shinkai",
+    "hayao",
+    "nano",
+    "plus",
+    "pond",
+    "faces",
+    "scenes",
+}
 RATERS = {"ada", "bob", "eve"}  # of the panels that tests before these have made in the same project
 OWN = {"river", "words", "slow", "lamp"}  # a file, a rater, a reason
+# Addresses, options, versions, layers, commands: the same in every language.
+OTHER = (
+    r"https?://\S+|\?panel=\S+|(python -m )?flows\.\w+.*|--\w+|\bv\d+|\b[a-e]\d\b|benchmarks\.explore|scratch/explore"
+)
 SEEN = """() => {
     const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const hidden = new Set(["SCRIPT", "STYLE", "TITLE"]);
@@ -48,10 +67,7 @@ SEEN = """() => {
 
 def foreign(page, language: str) -> set[str]:
     """The words that can be seen and are of the other language."""
-    texts = [
-        re.sub(r"https?://\S+|\?panel=\S+|--\w+|\bv\d+|benchmarks\.explore|scratch/explore", " ", text)
-        for text in page.evaluate(SEEN)
-    ]
+    texts = [re.sub(OTHER, " ", text) for text in page.evaluate(SEEN)]
     if language == "en":
         return {text for text in texts if re.search(r"[\u4e00-\u9fff]", text)} - {"中文"}
     same = {name.lower() for name in UNITS | FIGURES | THINGS | NAMES | RATERS | OWN | {"English"}}

@@ -248,9 +248,10 @@ describe('when something is missing', { skip: WITHOUT_BROWSER }, () => {
     await host.close()
   })
 
+  /** What the page says; a photo that is put in takes away what it said before. */
   const line = async (page) => {
-    await page.waitForSelector('#message:not([hidden])')
-    return page.textContent('#message')
+    const said = await page.waitForFunction(() => document.querySelector('#message:not([hidden])')?.textContent)
+    return said.jsonValue()
   }
 
   test('a model that does not come: one line, and another try works', async () => {

@@ -25,7 +25,7 @@ TEXTS: Table = {
     "compare_fid": ("FID to the style", "相对风格的 FID"),
     "compare_trends": ("Over the registered versions", "各注册版本的变化"),
     "compare_trial": ("trial", "试验"),
-    "compare_newest": ("the challenger, or else the newest int8 version", "挑战者；没有时为最新的 int8 版本"),
+    "compare_newest": ("the challenger, else the newest int8", "挑战者；没有时为最新的 int8 版本"),
     # Compare: what is said
     "compare_reading": ("Reading the project and the registry …", "正在读取项目和注册表……"),
     "compare_no_version": ("Choose a version to see pictures here.", "选择一个版本即可在此查看画作。"),

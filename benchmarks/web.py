@@ -106,9 +106,9 @@ def table(found: dict) -> str:
     return "\n".join(lines) + (
         f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after "
         f"{found['warm']}, headless Chromium {found['browser']} with {found['simd']} SIMD, {found['cpu']} "
-        f"({found['instruction_set']}); "
-        f"differences in levels of 255 to the Python runtime's picture, times those of the tab to the Python runtime. "
-        f"From opening the page to the first picture on it: {first}. {_live(found)}{_load(found)}\n"
+        f"({found['instruction_set']}); differences in levels of 255 to the Python runtime's picture, times those of "
+        f"the tab to the Python runtime. From opening the page to the first picture on it: {first}. "
+        f"{_live(found)}{_load(found)}\n"
     )
 
 

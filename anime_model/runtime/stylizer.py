@@ -192,7 +192,7 @@ class Stylizer:
             return self._sketch(image, size)
         if self._network.plan(*image.size[::-1]) is None:
             tick()
-            return stylize_whole(np.asarray(image)[..., :3], self._network.run)
+            return self._network(np.asarray(image)[..., :3])
         made = image.copy()
         self._draw_full(made, Look(), tick)
         return np.asarray(made)[..., :3]

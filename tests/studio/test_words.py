@@ -49,9 +49,7 @@ NAMES = {
 RATERS = {"ada", "bob", "eve"}  # of the panels that tests before these have made in the same project
 OWN = {"river", "words", "slow", "lamp"}  # a file, a rater, a reason
 # Addresses, options, versions, layers, commands: the same in every language.
-OTHER = (
-    r"https?://\S+|\?panel=\S+|(python -m )?flows\.\w+.*|--\w+|\bv\d+|\b[a-e]\d\b|benchmarks\.explore|scratch/explore"
-)
+OTHER = r"https?://\S+|\?panel=\S+|(python -m )?flows\.\w+|--\w+|\bv\d+|\b[a-e]\d\b|benchmarks\.explore|scratch/explore"
 SEEN = """() => {
     const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const hidden = new Set(["SCRIPT", "STYLE", "TITLE"]);

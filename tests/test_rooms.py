@@ -47,7 +47,12 @@ MAY_IMPORT = {
         "anime_model/runtime",
         "anime_model/training",  # the filter that networks are compared with is what a teacher may hold on to
     ),
-    "anime_model/exporting": ("anime_model/demo", "anime_model/pictures", "anime_model/runtime"),
+    "anime_model/exporting": (
+        "anime_model/demo",
+        "anime_model/networks",  # how a pixel shuffle is spelled
+        "anime_model/pictures",
+        "anime_model/runtime",
+    ),
     "tasks": ("anime_model",),
     "tools": ("anime_model", "tasks"),
     "flows/machine": (),

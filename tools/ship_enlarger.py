@@ -14,6 +14,7 @@ import torch
 from anime_model.compression.export import OPSET, ExportError, run_onnx
 from anime_model.networks.checkpoint import CheckpointError
 from anime_model.networks.enlarger import Enlarger, load_enlarger
+from anime_model.networks.onnx_shuffle import use_transposed_convolutions
 from anime_model.runtime.models import ENLARGER
 
 SIZES = ((64, 64), (52, 101), (9, 33))
@@ -54,6 +55,7 @@ def export(enlarger: Enlarger, path: Path) -> None:
     for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del item.metadata_props[:]  # the exporter's notes name folders of the machine
     onnx.helper.set_model_props(model, {"receptive_radius": str(enlarger.radius), "enlarges": "2"})
+    use_transposed_convolutions(model)
     onnx.save(model, part)
     verify(enlarger, part, path)
     os.replace(part, path)

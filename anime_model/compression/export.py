@@ -19,6 +19,7 @@ from anime_model.compression.rounding import rounded
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
+from anime_model.networks.onnx_shuffle import use_transposed_convolutions
 from anime_model.pictures.atomic import whole_path
 from anime_model.recipes.int8 import INT8_PSNR
 
@@ -39,9 +40,22 @@ def export_onnx(generator: Generator, path: Path) -> None:
     """
     network = deployable(generator)
     with whole_path(path) as part:
-        _write_onnx(network, part)
-        _describe(part, network)
+        _write_plain(network, part)
+        _speed_up(part)
         verify(lambda photo: run_onnx(part, photo), network, path)
+
+
+def _write_plain(network: Generator, path: Path) -> None:
+    """The exporter's graph, as the steps to INT8 know it."""
+    _write_onnx(network, path)
+    _describe(path, network)
+
+
+def _speed_up(path: Path) -> None:
+    """Spells a graph as ONNX Runtime is fast at."""
+    model = onnx.load(path)
+    use_transposed_convolutions(model)
+    onnx.save(model, path)
 
 
 def _write_onnx(network: torch.nn.Module, path: Path) -> None:
@@ -83,9 +97,10 @@ def export_int8_onnx(generator: Generator, ranges: Ranges, calibration: Tensor, 
     network, int8 = deployable(generator), generator.arch.int8
     packed, steps = rounded(network, calibration, skip=int8)
     with whole_path(path) as part, tempfile.TemporaryDirectory() as folder:
-        export_onnx(packed, Path(folder, "float.onnx"))
+        _write_plain(packed, Path(folder, "float.onnx"))
         write_qdq(Path(folder, "float.onnx"), part, network.arch, int8, ranges, weight_bits)
         pack_weights(part, steps)
+        _speed_up(part)
         made = torch.cat([run_onnx(part, photo) for photo in calibration.split(1)])
         with torch.no_grad(), fake_quantized(network, int8, ranges, weight_bits):
             found = float(psnr(made, network(calibration)))

@@ -13,13 +13,17 @@ from anime_model.exporting.source import Source, named_nodes
 SHARED = ("Conv", "Add", "Relu", "Resize", "DepthToSpace")  # computed in 8 bits
 
 
-def write(source: Source, folder: Path, order: Order) -> list[Path]:
+def write(source: Source, folder: Path, order: Order, *, for_onnx_runtime: bool = True) -> list[Path]:
     """One file; height and width are dynamic unless `order.size` fixes them."""
     import onnx
+
+    from anime_model.networks.onnx_shuffle import use_transposed_convolutions
 
     target, model = folder / f"{source.name}.onnx", _copied(source.model)
     if order.size:
         _fix(model, order.size)
+    if for_onnx_runtime and order.precision != INT8:
+        use_transposed_convolutions(model)
     if order.precision == FP16:
         from onnxruntime.transformers.float16 import convert_float_to_float16
 

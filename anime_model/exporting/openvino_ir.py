@@ -13,7 +13,9 @@ def write(source: Source, folder: Path, order: Order) -> list[Path]:
 
     precision = INT8 if order.precision == INT8 else FLOAT
     with tempfile.TemporaryDirectory() as beside:
-        (onnx,) = onnx_file.write(source, Path(beside), Order(precision, order.size, order.pictures))
+        (onnx,) = onnx_file.write(
+            source, Path(beside), Order(precision, order.size, order.pictures), for_onnx_runtime=False
+        )
         model = openvino.convert_model(onnx)
     target = folder / f"{source.name}.xml"
     openvino.save_model(model, target, compress_to_fp16=order.precision == FP16)

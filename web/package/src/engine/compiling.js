@@ -6,7 +6,7 @@
 
 import { graph, operators } from '../onnx.js'
 
-const OPERATORS = ['Add', 'Cast', 'Conv', 'DepthToSpace', 'DequantizeLinear', 'Mul', 'QuantizeLinear', 'Relu', 'Resize', 'Shape', 'Slice', 'Tanh']
+const OPERATORS = ['Add', 'Cast', 'Conv', 'ConvTranspose', 'DepthToSpace', 'DequantizeLinear', 'Mul', 'QuantizeLinear', 'Relu', 'Resize', 'Shape', 'Slice', 'Tanh']
 const FLOAT = 1
 const UINT8 = 2
 const COLOURS = 3
@@ -35,7 +35,7 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
   function take(node) {
     const { operator, inputs } = node
     if (operator === 'Shape') return inputs[0] === photo
-    const layer = { Conv: convolution, Resize: doubling, DepthToSpace: picture }[operator]?.(node)
+    const layer = { Conv: convolution, Resize: doubling, DepthToSpace: picture, ConvTranspose: picture }[operator]?.(node)
     if (!layer) return false
     layers.push(layer)
     const { kind, name, channels, scale } = layer
@@ -120,9 +120,10 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
   }
 
   /** Depth to space, and what the networks do after it: cut to the photo's size, the gate, tanh. */
-  function picture({ inputs, outputs: [made], attributes }) {
+  function picture(node) {
+    const { inputs, outputs: [made] } = node
     const input = values.get(inputs[0])
-    if (attributes.blocksize !== 2 || attributes.mode !== 'CRD' || input?.scale !== 1) return null
+    if (!shuffles(node, input) || input.scale !== 1) return null
     const rows = cutTo(made, 2)
     const cut = cutTo(rows, 3)
     const sum = gate(cut)
@@ -130,6 +131,15 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     const tanh = next(sum ?? cut, 'Tanh')
     const layer = { kind: 'picture', input: input.name, channels: colours, scale: 1, gated: Boolean(sum), bounded: Boolean(tanh), cut: cut !== made }
     return colours === COLOURS ? { ...layer, name: tanh?.outputs[0] ?? sum ?? cut } : null
+  }
+
+  /** Whether a node is depth to space by two, as DepthToSpace or as the transposed convolution of ones and zeros that does the same. */
+  function shuffles({ operator, inputs: [, kernel, bias], attributes }, input) {
+    if (operator === 'DepthToSpace') return Boolean(input) && attributes.blocksize === 2 && attributes.mode === 'CRD'
+    const { strides = [], ...others } = attributes
+    const { shape, values: weights } = constants.get(kernel) ?? {}
+    const sized = input && !bias && shape?.join() === [input.channels, input.channels / 4, 2, 2].join() && strides.join() === '2,2'
+    return sized && Object.keys(others).every((name) => name === 'kernel_shape') && weights.every((weight, i) => weight === Number(i % (input.channels + 1) === 0))
   }
 
   /** The value after a Slice that keeps as much of an axis as the photo has. */

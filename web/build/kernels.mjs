@@ -1,4 +1,4 @@
-/* Compiles the kernels: `node build/kernels.mjs` writes package/src/engine/kernels.js, two builds of kernels.ts in base64. They have 4 kB each,
+/* Compiles the kernels: `node build/kernels.mjs` writes package/src/engine/kernels.js, two builds of kernels.ts in base64. They have 5 kB each,
    so that they travel with the code: no file to fetch, to keep for offline use, or to be missing. */
 
 import { readFileSync, statSync, writeFileSync } from 'node:fs'

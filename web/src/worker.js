@@ -98,8 +98,15 @@ async function drawFrame({ frame, id, look, ...request }) {
   self.postMessage({ id, frame: bitmap, ms: performance.now() - start, provider: network.provider, threads: network.threads }, [bitmap])
 }
 
+const { port1: door, port2: bell } = new MessageChannel() // a timer would wait for milliseconds
+const behind = []
+door.onmessage = () => behind.shift()()
+
 /** Lets messages that have arrived be seen, a newer request among them. */
-const messages = () => new Promise((resolve) => setTimeout(resolve))
+const messages = () => new Promise((resolve) => {
+  behind.push(resolve)
+  bell.postMessage(null)
+})
 
 function told(error) {
   if (error instanceof Failure) return { failure: error.code, detail: error.message }

@@ -104,7 +104,17 @@ test('one operator or attribute that the kernels have not is enough', () => {
   const bytes = bytesOf(join(MODELS, 'hayao.onnx'))
   const changed = (from, to) => compiled(Uint8Array.from(Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll(from, to), 'latin1')))
   assert.ok(changed('Relu', 'Relu'))
-  for (const [from, to] of [['Relu', 'Selu'], ['Tanh', 'Sinh'], ['half_pixel', 'asymmetric'], ['linear', 'cubics'], ['CRD', 'DCR']]) assert.equal(changed(from, to), null, `${from}: ${to}`)
+  for (const [from, to] of [['Relu', 'Selu'], ['Tanh', 'Sinh'], ['half_pixel', 'asymmetric'], ['linear', 'cubics']]) assert.equal(changed(from, to), null, `${from}: ${to}`)
+})
+
+test('depth to space is known in both spellings, each in the one order of channels', () => {
+  const known = (bytes, change = (text) => text) => Boolean(compiled(Uint8Array.from(Buffer.from(change(Buffer.from(bytes).toString('latin1')), 'latin1'))))
+  const [transposed, plain] = [bytesOf(join(MODELS, 'hayao.onnx')), bytesOf(references.photo('narrow.onnx'))]
+  assert.deepEqual([Buffer.from(transposed).includes('ConvTranspose'), Buffer.from(plain).includes('DepthToSpace')], [true, true])
+  assert.deepEqual([known(transposed), known(plain)], [true, true])
+  assert.equal(known(plain, (text) => text.replaceAll('CRD', 'DCR')), false)
+  const one = Buffer.from(new Float32Array([1, 0, 0, 0]).buffer).toString('latin1') // a row of the kernel of ones and zeros
+  assert.equal(known(transposed, (text) => text.replace(one, one.slice(4) + one.slice(0, 4))), false)
 })
 
 test('a file that breaks off, or is none, is a bad model, and nothing is loaded for it', async () => {
@@ -139,18 +149,30 @@ describe('in a browser', { skip: WITHOUT_BROWSER }, () => {
     await host?.close()
   })
 
-  /** The picture of a network with a build and threads, in base64. */
-  const made = (file, build, threads, [height, width]) => page.evaluate(async ({ base64, build, threads, base, planes, height, width }) => {
+  /** The picture of a network with a build and threads, in base64; with `told`, whether whole numbers were summed by fours. */
+  const made = (file, build, threads, [height, width], dots = true, told = false) => page.evaluate(async ({ base64, build, threads, dots, told, base, planes, height, width }) => {
     const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)
     const { openNetwork } = await import(`${base}package/src/engine/running.js`)
-    const network = await openNetwork(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), threads, build)
+    const network = await openNetwork(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)), threads, build, dots)
     const bytes = new Uint8Array((await network.run(floats(planes), height, width)).buffer)
     await network.close()
+    if (told) return network.dots
     let out = ''
     for (let i = 0; i < bytes.length; i += 0x8000) out += String.fromCharCode(...bytes.subarray(i, i + 0x8000))
     return btoa(out)
-  }, { base64: readFileSync(file).toString('base64'), build, threads, base: host.url, planes: Buffer.from(photo(height, width).buffer).toString('base64'), height, width })
+  }, { base64: readFileSync(file).toString('base64'), build, threads, dots, told, base: host.url, planes: Buffer.from(photo(height, width).buffer).toString('base64'), height, width })
   const floats = (base64) => new Float32Array(Uint8Array.from(Buffer.from(base64, 'base64')).buffer)
+
+  test('whole numbers summed by fours make the same bytes as in floats', async (t) => {
+    const file = join(MODELS, 'hayao.onnx')
+    for (const size of [[100, 132], [36, 24], [8, 8]]) {
+      const [fours, floats] = [await made(file, 'relaxed', 2, size), await made(file, 'relaxed', 2, size, false)]
+      assert.ok(fours === floats, String(size))
+    }
+    t.diagnostic(`by fours here: ${await made(file, 'relaxed', 1, [8, 8], true, true)}`)
+    assert.equal(await made(file, 'relaxed', 1, [8, 8], false, true), false)
+    assert.equal(await made(file, 'plain', 1, [8, 8], true, true), false)
+  })
 
   test('relaxed SIMD makes the picture of plain SIMD, and any number of threads the same bytes', async (t) => {
     for (const file of networks()) {

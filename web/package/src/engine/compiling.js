@@ -1,8 +1,8 @@
 /* A network of ONNX as layers for the kernels: convolutions, each with all that can be done at its side while its pixels are in the
    cache (a depthwise one before it, Relu, rounding to 8 bits, a sum), doublings, and the picture at the end.
 
-   A value between layers is {name, channels, scale}. One that is rounded to 8 bits is held as integers less their zero point, and
-   `scale` is what they count; else it is 1. */
+   A value between layers is {name, channels, scale, from}. One that is rounded to 8 bits is held as integers less their zero point, `from` the
+   least of them, and `scale` is what they count; else it is 1. */
 
 import { graph, operators } from '../onnx.js'
 
@@ -38,8 +38,8 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     const layer = { Conv: convolution, Resize: doubling, DepthToSpace: picture, ConvTranspose: picture }[operator]?.(node)
     if (!layer) return false
     layers.push(layer)
-    const { kind, name, channels, scale } = layer
-    if (kind !== 'picture') values.set(name, { name, channels, scale }) // no layer reads planes
+    const { kind, name, channels, scale, from } = layer
+    if (kind !== 'picture') values.set(name, { name, channels, scale, from }) // no layer reads planes
     return true
   }
 
@@ -83,8 +83,8 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     if (strides[0] !== strides[1] || dilations.some((step) => step > 1) || pads.some((pixels) => pixels > FRAME)) return null
     const relu = next(name, 'Relu')
     const rounded = rounding(relu ? relu.outputs[0] : name)
-    const made = { channels, depthwise, size, pads, stride: strides[0], least: relu ? 0 : -Infinity, scale: 1 }
-    return { ...made, ...numbers(weights, biases, input.scale, rounded), name: rounded?.name ?? relu?.outputs[0] ?? name }
+    const made = { channels, depthwise, size, pads, stride: strides[0], least: relu ? 0 : -Infinity, scale: 1, from: rounded?.low }
+    return { ...made, ...numbers(weights, biases, input, rounded), name: rounded?.name ?? relu?.outputs[0] ?? name }
   }
 
   /** What QuantizeLinear and DequantizeLinear after a value do to it; null where there are none. */
@@ -108,7 +108,7 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     }
     const rounded = rounding(node.outputs[0])
     const sum = { other: other.name, scale: layer.scale, otherScale: other.scale, rounded }
-    return { ...layer, name: rounded?.name ?? node.outputs[0], scale: rounded?.scale ?? 1, sum }
+    return { ...layer, name: rounded?.name ?? node.outputs[0], scale: rounded?.scale ?? 1, from: rounded?.low, sum }
   }
 
   function doubling({ inputs, outputs: [name], attributes }) {
@@ -171,7 +171,7 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
 
 /** Weights, bias and factors of a convolution. Between numbers of 8 bits it sums integers, which floats hold exactly, and its
     result is scaled as ONNX Runtime does; else all scales are in the weights. */
-function numbers({ values, scales, shape }, biases, inputScale, rounded) {
+function numbers({ values, scales, shape }, biases, { scale: inputScale, from: integersFrom }, rounded) {
   const channels = shape[0]
   const of = (numbers, channel) => numbers?.[channel] ?? 1
   const bias = (channel) => (biases ? biases.values[channel] * of(biases.scales, channel) : 0)
@@ -180,7 +180,7 @@ function numbers({ values, scales, shape }, biases, inputScale, rounded) {
   if (inputScale !== 1 && scales && rounded) {
     const unit = (channel) => Math.fround(inputScale * scales[channel])
     const factors = each((channel) => unit(channel) / rounded.scale)
-    return { weights: values, bias: each((channel) => Math.round(bias(channel) / unit(channel))), factors, ...bounds }
+    return { weights: values, bias: each((channel) => Math.round(bias(channel) / unit(channel))), factors, integersFrom, ...bounds }
   }
   const weights = scaled(values, each((channel) => inputScale * of(scales, channel)))
   return { weights, bias: each(bias), factors: rounded && each(() => 1 / rounded.scale), ...bounds }

@@ -24,6 +24,9 @@
   factors: usize // of each channel, before rounding to integers; 0: no rounding
   low: f32 // of these integers
   high: f32
+  dots: usize // its weights of 8 bits; 0: it is computed in floats
+  dotBias: usize // in whole numbers
+  dotShift: f32 // what turns the integers of the input into signed bytes
   // depthwise convolution before it
   depthwise: usize // its weights; 0: there is none
   depthwiseBias: usize
@@ -71,9 +74,9 @@ export function convolution(at: usize, first: usize, last: usize, scratch: usize
       const output = step.output + y * step.outputPitch + x * pixel
       if (step.depthwise) {
         depthwise(step, input, scratch, count)
-        dense(step, scratch, step.taps << 2, output, pixel, count)
+        summed(step, scratch, step.taps << 2, output, pixel, count, scratch)
       } else {
-        dense(step, input, inputStep, output, pixel, count)
+        summed(step, input, inputStep, output, pixel, count, scratch)
       }
       const end = output + count * pixel
       if (step.factors) round(output, end, pixel, step.factors, step.low, step.high)
@@ -84,7 +87,18 @@ export function convolution(at: usize, first: usize, last: usize, scratch: usize
   clearFrame(step, first, last)
 }
 
-/** All channels of `count` pixels of a convolution that sums over channels. */
+/** All channels of `count` pixels of a convolution that sums over channels, in whichever way its step says. */
+@inline function summed(step: Step, input: usize, inputStep: usize, output: usize, outputStep: usize, count: usize, scratch: usize): void {
+  if (ASC_FEATURE_RELAXED_SIMD && step.dots && count >= BLOCK) {
+    const bytes = scratch + TILE * (step.taps << 2) // after a tile of floats
+    pack(step, input, inputStep, count, bytes)
+    denseDots(step, bytes, output, outputStep, count)
+  } else {
+    dense(step, input, inputStep, output, outputStep, count)
+  }
+}
+
+/** In floats, whatever the numbers are. */
 function dense(step: Step, input: usize, inputStep: usize, output: usize, outputStep: usize, count: usize): void {
   const channels = step.channels
   const size = (step.rows * step.taps) << 5
@@ -149,6 +163,87 @@ function single(step: Step, input: usize, output: usize, weights: usize, bias: u
     }
   }
   store8(output, a, b, f32x4.splat(step.least))
+}
+
+/* Between layers of 8 bits whole numbers are summed four at a time: signed bytes of the input by weights of 7 bits, which are 64 too large so that
+   they have no sign. 64 times the sum of a pixel's bytes is taken off again. All sums are exact, here and in floats. */
+
+/** Integers of `count` pixels as signed bytes; behind each pixel's what its bytes add too much. */
+function pack(step: Step, input: usize, inputStep: usize, count: usize, to: usize): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) return
+  const shift = f32x4.splat(step.dotShift), ones = i8x16.splat(1)
+  const taps = step.taps << 2
+  for (let i: usize = 0; i < count; i++, input += inputStep) {
+    let sum = i32x4.splat(0)
+    for (let at = input; at < input + taps; at += 64, to += 16) {
+      const bytes = i8x16.narrow_i16x8_s(
+        i16x8.narrow_i32x4_s(whole(at, shift), whole(at + 16, shift)), i16x8.narrow_i32x4_s(whole(at + 32, shift), whole(at + 48, shift)))
+      v128.store(to, bytes)
+      sum = i32x4.relaxed_dot_i8x16_i7x16_add_s(bytes, ones, sum)
+    }
+    const pairs = i32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1))
+    v128.store(to, i32x4.shl(i32x4.add(pairs, v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2)), 6))
+    to += 16
+  }
+}
+
+@inline function whole(at: usize, shift: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.add(v128.load(at), shift))
+}
+
+function denseDots(step: Step, input: usize, output: usize, outputStep: usize, count: usize): void {
+  const channels = step.channels
+  let weights = step.dots
+  for (let channel: usize = 0; channel < channels; channel += 8, weights += step.taps << 3) {
+    const to = output + (channel << 2)
+    for (let i: usize = 0; i < count; i += BLOCK) {
+      if (i + BLOCK > count) i = count - BLOCK
+      blockDots(step, input + i * (step.taps + 16), to + i * outputStep, outputStep, weights, step.dotBias + (channel << 2))
+    }
+  }
+}
+
+/** 6 pixels by 8 channels, as `block`. */
+function blockDots(step: Step, input: usize, output: usize, outputStep: usize, weights: usize, bias: usize): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) return
+  const taps = step.taps, inputStep = taps + 16
+  let p0 = input
+  let p1 = p0 + inputStep, p2 = p1 + inputStep, p3 = p2 + inputStep, p4 = p3 + inputStep, p5 = p4 + inputStep
+  const a = v128.load(bias), b = v128.load(bias, 16)
+  let more = v128.load(p0 + taps); let a0 = i32x4.sub(a, more), b0 = i32x4.sub(b, more)
+  more = v128.load(p1 + taps); let a1 = i32x4.sub(a, more), b1 = i32x4.sub(b, more)
+  more = v128.load(p2 + taps); let a2 = i32x4.sub(a, more), b2 = i32x4.sub(b, more)
+  more = v128.load(p3 + taps); let a3 = i32x4.sub(a, more), b3 = i32x4.sub(b, more)
+  more = v128.load(p4 + taps); let a4 = i32x4.sub(a, more), b4 = i32x4.sub(b, more)
+  more = v128.load(p5 + taps); let a5 = i32x4.sub(a, more), b5 = i32x4.sub(b, more)
+  for (const end = p0 + taps; p0 < end; ) {
+    const w = v128.load(weights), v = v128.load(weights, 16)
+    const x0 = v128.load32_splat(p0); a0 = dot(x0, w, a0); b0 = dot(x0, v, b0)
+    const x1 = v128.load32_splat(p1); a1 = dot(x1, w, a1); b1 = dot(x1, v, b1)
+    const x2 = v128.load32_splat(p2); a2 = dot(x2, w, a2); b2 = dot(x2, v, b2)
+    const x3 = v128.load32_splat(p3); a3 = dot(x3, w, a3); b3 = dot(x3, v, b3)
+    const x4 = v128.load32_splat(p4); a4 = dot(x4, w, a4); b4 = dot(x4, v, b4)
+    const x5 = v128.load32_splat(p5); a5 = dot(x5, w, a5); b5 = dot(x5, v, b5)
+    weights += 32
+    p0 += 4; p1 += 4; p2 += 4; p3 += 4; p4 += 4; p5 += 4
+  }
+  const least = f32x4.splat(step.least)
+  store8(output, floats(a0), floats(b0), least)
+  store8(output += outputStep, floats(a1), floats(b1), least)
+  store8(output += outputStep, floats(a2), floats(b2), least)
+  store8(output += outputStep, floats(a3), floats(b3), least)
+  store8(output += outputStep, floats(a4), floats(b4), least)
+  store8(output + outputStep, floats(a5), floats(b5), least)
+}
+
+@inline function dot(bytes: v128, weights: v128, sum: v128): v128 { return i32x4.relaxed_dot_i8x16_i7x16_add_s(bytes, weights, sum) }
+@inline function floats(sum: v128): v128 { return f32x4.convert_i32x4_s(sum) }
+
+/** Four products of bytes as this machine sums them: 129,540 where one instruction does, 65,534 where a sum of two is cut off on its way, -508
+    where the second byte has a sign. Elsewhere the answer is always 0. */
+export function dotsHere(): i32 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0
+  return i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0)), 0)
 }
 
 @inline function store8(to: usize, a: v128, b: v128, least: v128): void {

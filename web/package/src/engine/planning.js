@@ -5,12 +5,12 @@
 
 const FIELDS = [ // of Step in kernels.ts, in its order
   'input', 'inputPitch', 'inputStep', 'stride', 'output', 'outputPitch', 'width', 'height', 'channels', 'frame',
-  'rows', 'taps', 'weights', 'bias', 'least', 'factors', 'low', 'high',
+  'rows', 'taps', 'weights', 'bias', 'least', 'factors', 'low', 'high', 'dots', 'dotBias', 'dotShift',
   'depthwise', 'depthwiseBias', 'depthwiseLeast', 'depthwiseFactors', 'depthwiseLow', 'depthwiseHigh',
   'other', 'otherPitch', 'scale', 'otherScale', 'sumScale', 'sumLow', 'sumHigh',
   'gated', 'bounded', 'planePitch',
 ]
-const FLOATS = new Set(['least', 'low', 'high', 'depthwiseLeast', 'depthwiseLow', 'depthwiseHigh', 'scale', 'otherScale', 'sumScale', 'sumLow', 'sumHigh'])
+const FLOATS = new Set(['least', 'low', 'high', 'dotShift', 'depthwiseLeast', 'depthwiseLow', 'depthwiseHigh', 'scale', 'otherScale', 'sumScale', 'sumLow', 'sumHigh'])
 export const STEP = 4 * FIELDS.length // bytes
 const GROUP = 8 // output channels that the kernels make together
 const COLOURS = 3
@@ -45,6 +45,7 @@ export function packed({ layers, photo }) {
       weights: put(grouped(layer, layer.input === photo ? COLOURS : padded(channelsOf(layer)))),
       bias: put(filled(layer.bias)),
       factors: put(filled(layer.factors)),
+      ...(dottable(layer) && { dots: put(new Float32Array(inFours(layer).buffer)), dotBias: put(new Float32Array(biasOfDots(layer).buffer)), dotShift: SIGNED - layer.integersFrom }),
     }
   })
   const numbers = new Float32Array(at)
@@ -77,6 +78,40 @@ function spread({ weights, channels }) {
   return out
 }
 
+const SIGNED = -128 // the smallest byte with a sign
+const UNSIGNED = 64 // more than the smallest weight of 7 bits is below zero
+
+/** Whether a layer sums whole numbers that the kernels can take four at a time. */
+function dottable(layer) {
+  const { integersFrom, weights, channels, size, before } = layer
+  const pointwise = before || size.every((side) => side === 1)
+  return pointwise && integersFrom !== undefined && channelsOf(layer) % 16 === 0 && channels % GROUP === 0 && weights.every((weight) => weight >= -UNSIGNED && weight < UNSIGNED)
+}
+
+/** Weights [output, input] as bytes without a sign: groups of eight outputs by fours of inputs, those of an output side by side. */
+function inFours(layer) {
+  const { weights, channels } = layer
+  const inputs = channelsOf(layer)
+  const out = new Uint8Array(channels * inputs)
+  for (let channel = 0; channel < channels; channel++) {
+    for (let input = 0; input < inputs; input++) {
+      const group = Math.floor(channel / GROUP) * inputs + 4 * Math.floor(input / 4)
+      out[group * GROUP + 4 * (channel % GROUP) + (input % 4)] = weights[channel * inputs + input] + UNSIGNED
+    }
+  }
+  return out
+}
+
+/** Biases with what it adds that the kernels take an input for less than it is. */
+function biasOfDots(layer) {
+  const { weights, bias, channels, integersFrom } = layer
+  const inputs = channelsOf(layer)
+  return Int32Array.from({ length: channels }, (_, channel) => {
+    const sum = weights.slice(channel * inputs, (channel + 1) * inputs).reduce((a, b) => a + b, 0)
+    return bias[channel] + (integersFrom - SIGNED) * sum
+  })
+}
+
 /** Numbers of one row of a map that a pixel is made from. */
 const tapsOf = (size, { channels }, before) => (before ? channels : size[1] * channels)
 
@@ -107,7 +142,7 @@ const firstsOf = (channels) => Array.from({ length: Math.ceil(channels / GROUP) 
 /** What the kernels do for a photo of a size: `steps`, each {kernel, rows, fields}; `planes`, where they expect the photo, and what is
     `made` where; `row(at, colour, y)`, the number of its first float; `scratch`, a place for each thread; where the memory `end`s. `numbers` is where those of
     the layers are, `places` what `packed` says of them; everything else comes after `base`. */
-export function planned({ layers, photo }, places, { height, width, numbers, base, threads }) {
+export function planned({ layers, photo }, places, { height, width, numbers, base, threads, dots }) {
   const maps = mapsOf(layers, photo, height, width)
   const last = maps.get(layers.at(-1).name)
   if (layers.at(-1).cut && (last.height < height || last.width < width)) throw new Error('the picture is smaller than its photo')
@@ -129,7 +164,7 @@ export function planned({ layers, photo }, places, { height, width, numbers, bas
       add('picture', from.height, { ...read(from), output: last.at, outputPitch: pitch, planePitch: plane, width: from.width, other: planes, gated, bounded })
     } else {
       locate(to, heap)
-      const fields = layer.kind === 'double' ? {} : convolution(layer, from, other, places[i], numbers)
+      const fields = layer.kind === 'double' ? {} : convolution(layer, from, other, dots ? places[i] : { ...places[i], dots: null }, numbers)
       add(layer.kind, to.height, { ...read(from, layer.pads), ...written(to), ...fields })
     }
     for (const map of maps.values()) if (map.readUntil === i) heap.free(map)
@@ -148,6 +183,7 @@ function convolution({ size, stride, least, low, high, before, sum, kind }, from
     weights: at(place.weights),
     bias: at(place.bias),
     factors: at(place.factors),
+    dots: at(place.dots), dotBias: at(place.dotBias), dotShift: place.dotShift,
     ...(before && {
       depthwise: at(place.depthwise), depthwiseBias: at(place.depthwiseBias), depthwiseFactors: at(place.depthwiseFactors),
       depthwiseLeast: before.least, depthwiseLow: before.low, depthwiseHigh: before.high,
@@ -205,7 +241,8 @@ function written({ at, pitch, width, height, channels, frame: [top, left, bottom
   return { output: at, outputPitch: pitch, width, height, channels, frame: top | (left << 8) | (bottom << 16) | (right << 24) }
 }
 
-const scratchOf = (layers) => TILE * 4 * Math.max(GROUP, ...layers.map(({ before }) => (before ? padded(before.channels) : 0)))
+/** A tile of floats, and of bytes with a sum behind each pixel's. */
+const scratchOf = (layers) => TILE * (5 * Math.max(GROUP, ...layers.map((layer) => (layer.kind === 'convolution' ? padded(channelsOf(layer)) : 0))) + 16)
 
 /** Memory from `base` on, given out and taken back; `end` is how far it ever came. */
 function arena(base) {

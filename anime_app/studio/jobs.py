@@ -98,6 +98,8 @@ class Told(Response):
             if await _first(ends | {progress.begun}, RATE) & ends:
                 break
         while not await _first(ends, EVERY):
+            if self.line.stopping:  # the work itself hears of it at its next tick, which may be after the grace
+                return await say({"stopping": True}, more=False)
             if progress.begun.done():
                 await say(progress.record())
         if turn.future.done():

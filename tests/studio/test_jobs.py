@@ -150,6 +150,30 @@ def test_at_the_end_who_waits_and_who_is_drawn_is_told():
     with_line(check)
 
 
+def test_at_the_end_nobody_waits_for_a_tile_that_takes_long():
+    """A work hears that nobody waits at its next tick; the answer does not wait for it."""
+    tile = threading.Event()
+
+    def long(progress: Progress) -> dict:
+        tile.wait(30)
+        progress.tell(0.5)
+        return {"made": True}
+
+    async def check(line: Line) -> None:
+        asker = Asker(line, long)
+        await until(lambda: asker.sent)
+        line.stop(at_once=True)
+        try:
+            async with asyncio.timeout(5):
+                await asker.answered
+        finally:
+            tile.set()
+        assert asker.said[-1] == {"stopping": True}
+        assert not asker.sent[-1]["more_body"]
+
+    with_line(check)
+
+
 def failing(error: Exception) -> Callable[[Progress], dict]:
     def work(progress: Progress) -> dict:
         raise error

@@ -1,8 +1,8 @@
 """The pixel shuffle of an ONNX graph in two spellings: DepthToSpace, and a transposed convolution that makes the same.
 
-ONNX Runtime's DepthToSpace moves single values in one thread: of the milliseconds of a lite network it takes a tenth. A
-transposed convolution with a kernel of ones and zeros moves the same values in a matrix product, several times as fast,
-and gives the same values. Converters for other engines, and quantizers, know DepthToSpace better.
+ONNX Runtime's DepthToSpace moves single values in one thread. A transposed convolution with a kernel of ones and zeros
+moves them in a matrix product, several times as fast, and gives the same values. Converters for other engines, and
+quantizers, know DepthToSpace better.
 """
 
 from typing import Any
@@ -11,11 +11,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-INT8_MAP = "DequantizeLinear"  # what makes a map that is held in 8 bits
-
 
 def use_transposed_convolutions(model: onnx.ModelProto) -> None:
-    """Replaces, in place, each DepthToSpace (mode CRD) of a float map whose channels the graph tells.
+    """Replaces, in place, each DepthToSpace (mode CRD) of what a convolution makes, in floats.
 
     One of a map in 8 bits stays: engines move that map as it is.
     """
@@ -23,10 +21,9 @@ def use_transposed_convolutions(model: onnx.ModelProto) -> None:
     makers = {name: node for node in graph.node for name in node.output}
     constants = {item.name: item for item in graph.initializer}
     for place, node in enumerate(graph.node):
-        maker = makers.get(node.input[0]) if node.op_type == "DepthToSpace" else None
-        if maker is None or maker.op_type == INT8_MAP or _attributes(node).get("mode") != b"CRD":
+        if node.op_type != "DepthToSpace" or _attributes(node).get("mode") != b"CRD":
             continue
-        factor, channels = _attributes(node)["blocksize"], _channels(maker, makers, constants)
+        factor, channels = _attributes(node)["blocksize"], _channels(node.input[0], makers, constants)
         if channels is None:
             continue
         name = f"{node.output[0]}.kernel"
@@ -70,15 +67,12 @@ def shuffling_factor(kernel: np.ndarray, attributes: dict[str, Any]) -> int:
     return factor if np.array_equal(kernel, shuffling_kernel(channels, factor)) else 0
 
 
-def _channels(
-    maker: onnx.NodeProto, makers: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]
-) -> int | None:
-    """How many channels a node's map has: those of the convolution behind it."""
+def _channels(name: str, makers: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]) -> int | None:
+    """How many channels a map has: those of the convolution behind it. None where it is another node's."""
+    maker = makers.get(name)
     while maker is not None and maker.op_type in ("Add", "Relu"):
         maker = makers.get(maker.input[0])
-    if maker is None or maker.op_type != "Conv":
-        return None
-    return _outputs(maker.input[1], makers, constants)
+    return _outputs(maker.input[1], makers, constants) if maker is not None and maker.op_type == "Conv" else None
 
 
 def _outputs(weight: str, makers: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]) -> int | None:

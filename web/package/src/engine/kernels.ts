@@ -141,13 +141,7 @@ function block(step: Step, input: usize, inputStep: usize, output: usize, output
       p0 += 4; p1 += 4; p2 += 4; p3 += 4; p4 += 4; p5 += 4
     }
   }
-  const least = f32x4.splat(step.least)
-  store8(output, a0, b0, least)
-  store8(output += outputStep, a1, b1, least)
-  store8(output += outputStep, a2, b2, least)
-  store8(output += outputStep, a3, b3, least)
-  store8(output += outputStep, a4, b4, least)
-  store8(output + outputStep, a5, b5, least)
+  storeBlock(step, output, outputStep, a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5)
 }
 
 /** One pixel by 8 channels: pictures that are narrower than a block. */
@@ -227,13 +221,8 @@ function blockDots(step: Step, input: usize, output: usize, outputStep: usize, w
     weights += 32
     p0 += 4; p1 += 4; p2 += 4; p3 += 4; p4 += 4; p5 += 4
   }
-  const least = f32x4.splat(step.least)
-  store8(output, floats(a0), floats(b0), least)
-  store8(output += outputStep, floats(a1), floats(b1), least)
-  store8(output += outputStep, floats(a2), floats(b2), least)
-  store8(output += outputStep, floats(a3), floats(b3), least)
-  store8(output += outputStep, floats(a4), floats(b4), least)
-  store8(output + outputStep, floats(a5), floats(b5), least)
+  storeBlock(step, output, outputStep, floats(a0), floats(b0), floats(a1), floats(b1), floats(a2), floats(b2),
+    floats(a3), floats(b3), floats(a4), floats(b4), floats(a5), floats(b5))
 }
 
 @inline function dot(bytes: v128, weights: v128, sum: v128): v128 { return i32x4.relaxed_dot_i8x16_i7x16_add_s(bytes, weights, sum) }
@@ -244,6 +233,18 @@ function blockDots(step: Step, input: usize, output: usize, outputStep: usize, w
 export function dotsHere(): i32 {
   if (!ASC_FEATURE_RELAXED_SIMD) return 0
   return i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(127), i8x16.splat(-1), i32x4.splat(0)), 0)
+}
+
+@inline function storeBlock(step: Step, output: usize, outputStep: usize, a0: v128, b0: v128, a1: v128, b1: v128, a2: v128, b2: v128,
+  a3: v128, b3: v128, a4: v128, b4: v128, a5: v128, b5: v128): void {
+  const least = f32x4.splat(step.least)
+  let to = output
+  store8(to, a0, b0, least)
+  store8(to += outputStep, a1, b1, least)
+  store8(to += outputStep, a2, b2, least)
+  store8(to += outputStep, a3, b3, least)
+  store8(to += outputStep, a4, b4, least)
+  store8(to + outputStep, a5, b5, least)
 }
 
 @inline function store8(to: usize, a: v128, b: v128, least: v128): void {

@@ -29,7 +29,7 @@ export async function openNetwork(bytes, threads, build = bestBuild(), dots = tr
 /** Sums of whole numbers are exact, by fours or in floats: where they differ by a bit (V8 11.3 had such a fault) floats are used. */
 async function checkDots(team, own) {
   if (!team.dots || team.checked || own.places.every(({ dots }) => dots === undefined)) return
-  const [height, width] = [8, 4 * 12]
+  const [height, width] = [8, 48] // a block of pixels goes into a quarter of the width
   const planes = Float32Array.from({ length: 3 * height * width }, (_, i) => Math.sin(i * i))
   const made = await run(team, own, planes, height, width)
   team.dots = false

@@ -23,7 +23,19 @@ import aiohttp
 import psutil
 
 from anime_app.cli.tables import table
-from benchmarks.studio import CORES, NETWORK, Server, bare, beside_the_server, cpu_seconds, head, jpeg, shares
+from benchmarks.studio import (
+    CORES,
+    NETWORK,
+    ROUNDS,
+    Bare,
+    Load,
+    Server,
+    beside_the_server,
+    cpu_seconds,
+    head,
+    jpeg,
+    shares,
+)
 
 RESULTS, PAGE = Path("results/service.json"), Path("docs/service-figures.md")
 EVERY = 100  # requests from one look at the memory to the next
@@ -79,54 +91,59 @@ def service(*options: str) -> Iterator[Server]:
 
 def load(side: int, clients: int, requests: int, workers: int, threads: int) -> Figures:
     """Requests a second of clients who ask again as soon as they have their picture."""
-    photos = [jpeg(side, seed) for seed in range(clients)]
-    before = bare(side)
+    photos, alone, found = [jpeg(side, seed) for seed in range(clients)], Bare(side), Load()
     waiting = ("--workers", str(workers), "--threads", str(threads), "--queue", str(2 * clients))
     with service(*waiting) as running:
-        asyncio.run(_crowd(running, photos[:CORES], 2 * CORES))  # opens the model
-        found = asyncio.run(_crowd(running, photos, requests))
-    alone = [mean(pair) for pair in zip(before, bare(side), strict=True)]
+        asyncio.run(_crowd(running, photos[:CORES], 2 * CORES, Load()))  # opens the model
+        for _ in range(ROUNDS):
+            alone.run()
+            asyncio.run(_crowd(running, photos, requests // ROUNDS, found))
+        alone.run()
     renamed = {
-        name.replace("studio", "service"): value for name, value in shares(found, *alone, beside_the_server()).items()
+        name.replace("studio", "service"): value
+        for name, value in shares(found.figures(), *alone.figures(), beside_the_server()).items()
     }
-    return {name: value for name, value in found.items() if name != "studio's CPU, s"} | renamed
+    third = max(1, len(found.sizes) // 3)
+    times = [1000 * seconds for seconds in found.times]
+    return {
+        "requests": float(len(times)),
+        "errors": float(found.errors),
+        "requests/s": len(times) / found.seconds,
+        "median, ms": median(times),
+        "95 % within, ms": quantiles(times, n=20)[-1],
+        "memory, first third, MB": mean(found.sizes[:third]),
+        "memory, last third, MB": mean(found.sizes[-third:]),
+        "users' CPU, s": found.users,
+    } | renamed
 
 
-async def _crowd(running: Server, photos: list[bytes], requests: int) -> Figures:
-    left, times, errors, sizes = requests, [], 0, []
+async def _crowd(running: Server, photos: list[bytes], requests: int, found: Load) -> None:
+    """One turn of a load, added to `found`."""
+    left = requests
     start, spent, own = time.perf_counter(), cpu_seconds(running.process), cpu_seconds(psutil.Process())
     timeout = aiohttp.ClientTimeout(total=120)
     connector = aiohttp.TCPConnector(limit=0)
 
     async def client(session: aiohttp.ClientSession, photo: bytes) -> None:
-        nonlocal left, errors
+        nonlocal left
         while left > 0:
             left -= 1
             if left % EVERY == 0:
-                sizes.append(running.megabytes())
+                found.sizes.append(running.megabytes())
             asked = time.perf_counter()
             try:
                 async with session.post("/v1/stylize", data=photo, headers={"content-type": "image/jpeg"}) as answer:
                     good = answer.status == 200 and (await answer.read())[:2] == b"\xff\xd8"
             except (aiohttp.ClientError, TimeoutError):
                 good = False
-            errors += not good
-            times.append(1000 * (time.perf_counter() - asked))
+            found.errors += not good
+            found.times.append(time.perf_counter() - asked)
 
     async with aiohttp.ClientSession(running.url, timeout=timeout, connector=connector) as session:
         await asyncio.gather(*(client(session, photo) for photo in photos))
-    seconds, third = time.perf_counter() - start, max(1, len(sizes) // 3)
-    return {
-        "requests": float(requests),
-        "errors": float(errors),
-        "requests/s": requests / seconds,
-        "median, ms": median(times),
-        "95 % within, ms": quantiles(times, n=20)[-1],
-        "memory, first third, MB": mean(sizes[:third] or [0]),
-        "memory, last third, MB": mean(sizes[-third:] or [0]),
-        "studio's CPU, s": cpu_seconds(running.process) - spent,
-        "users' CPU, s": cpu_seconds(psutil.Process()) - own,
-    }
+    found.seconds += time.perf_counter() - start
+    found.studio += cpu_seconds(running.process) - spent
+    found.users += cpu_seconds(psutil.Process()) - own
 
 
 def page(found: dict) -> str:

@@ -1,14 +1,14 @@
 """The studio under load: start-up, requests a second, waiting times, memory, the queue's bound.
 
-`python -m benchmarks.studio [--users 50] [--requests 400] [--sides 512 1024] [--only-load]`: writes results/studio.json
-and docs/studio-figures.md, and prints the tables; with `--only-load` it takes the load alone, prints it, and writes
-nothing. The server is a process of its own on two cores. A request is what the page does for a photo that a person
-puts in: it sends the photo, waits in the line, and fetches the drawing that is shown, which up to 1,600 pixels has the
-photo's full size. *By make* a request is a program's: upload, the event `make` in Gradio's queue, the file. The bare
-session is ONNX Runtime alone, as many sessions of one thread as the server draws pictures at once, on arrays that are
-ready: no file, no conversion.
-Users run on other cores where the machine has any, else beside the server, which then pays for them too. Processor time
-is measured for the studio and for the users apart; a second share, an estimate, takes the users' out.
+`python -m benchmarks.studio [--users 50] [--requests 1200] [--sides 512 1024] [--only-load]`: writes
+results/studio.json and docs/studio-figures.md, and prints the tables; with `--only-load` it takes the load alone,
+prints it, and writes nothing. The server is a process of its own on two cores. A request is what the page does for a
+photo that a person puts in: it sends the photo, waits in the line, and fetches the drawing that is shown, which up to
+1,600 pixels has the photo's full size. *By make* a request is a program's: upload, the event `make` in Gradio's queue,
+the file. The bare session is ONNX Runtime alone, as many sessions of one thread as the server draws pictures at once,
+on arrays that are ready: no file, no conversion. Load and bare session take turns: a machine's speed drifts within
+minutes. Users run on other cores where the machine has any, else beside the server, which then pays for them too.
+Processor time is measured for the studio and for the users apart; a second share, an estimate, takes the users' out.
 """
 
 import argparse
@@ -25,8 +25,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -43,6 +44,7 @@ NETWORK = "shinkai"
 CORES = 2
 STARTS = 5
 QUEUED = 200
+ROUNDS = 6  # turns of the load, each after one of the bare session
 LOOK = 2.0  # seconds from one look at the memory to the next: one takes some 10 ms of a core
 API, PHOTO = "/gradio_api", "/studio/photo"
 Figures = dict[str, float]
@@ -65,7 +67,7 @@ class Busy(Exception):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--users", type=int, default=50)
-    parser.add_argument("--requests", type=int, default=400, help="in all, for each size of picture")
+    parser.add_argument("--requests", type=int, default=1200, help="of 512 px; of other sizes as many pixels")
     parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024], help="pixels of square photos")
     parser.add_argument("--only-load", action="store_true", help="the load alone, printed and not written")
     options = parser.parse_args()
@@ -93,7 +95,10 @@ def loads(options: argparse.Namespace) -> dict[str, Figures]:
     """The page's way for each side, and a program's for the first."""
     ways = [(f"{side} px", side, Visitor.shown) for side in options.sides]
     ways.append((f"{options.sides[0]} px, by make", options.sides[0], Visitor.made))
-    return {name: load(side, options.users, options.requests, request) for name, side, request in ways}
+    return {
+        name: load(side, options.users, round(options.requests * (512 / side) ** 2), request)
+        for name, side, request in ways
+    }
 
 
 # The server, and what it weighs.
@@ -272,13 +277,43 @@ async def visit(url: str) -> AsyncIterator[Visitor]:
 
 def load(side: int, users: int, requests: int, request: Request) -> Figures:
     """Requests a second of `users` people who ask again as soon as they have their picture."""
-    photos = [jpeg(side, seed) for seed in range(users)]
-    before = bare(side)
+    photos, alone, found = [jpeg(side, seed) for seed in range(users)], Bare(side), Load()
     with server("--queue", str(2 * users)) as running:
         asyncio.run(_crowd(running.url, photos[:CORES], CORES, request))  # opens the model
-        found = asyncio.run(_watched(running, photos, requests, request))
-    alone = [statistics.mean(pair) for pair in zip(before, bare(side), strict=True)]
-    return {**found, **shares(found, *alone, beside_the_server())}
+        found.sizes.append(running.megabytes())
+        for _ in range(ROUNDS):
+            alone.run()
+            asyncio.run(_watched(running, photos, requests // ROUNDS, request, found))
+        alone.run()
+    figures = found.figures()
+    return {**figures, **shares(figures, *alone.figures(), beside_the_server())}
+
+
+@dataclass
+class Load:
+    """What was seen in all turns of a load."""
+
+    times: list[float] = field(default_factory=list)  # seconds of every request that was answered
+    sizes: list[float] = field(default_factory=list)  # megabytes of the server, the first of them before the load
+    errors: int = 0
+    seconds: float = 0.0
+    studio: float = 0.0  # seconds of the server's processor time
+    users: float = 0.0  # and of the users'
+
+    def figures(self) -> Figures:
+        p50, p95, p99 = np.percentile(self.times, [50, 95, 99])
+        return {
+            "requests": len(self.times),
+            "errors": self.errors,
+            "requests/s": len(self.times) / self.seconds,
+            "p50, s": p50,
+            "p95, s": p95,
+            "p99, s": p99,
+            "memory before, MB": self.sizes[0],
+            "memory at most, MB": max(self.sizes),
+            "studio's CPU, s": self.studio,
+            "users' CPU, s": self.users,
+        }
 
 
 def shares(found: Figures, bare_rate: float, bare_cpu: float, beside: bool) -> Figures:
@@ -298,35 +333,27 @@ def shares(found: Figures, bare_rate: float, bare_cpu: float, beside: bool) -> F
     }
 
 
-async def _watched(running: Server, photos: list[bytes], requests: int, request: Request) -> Figures:
-    sizes, watching = [running.megabytes()], True
+async def _watched(running: Server, photos: list[bytes], requests: int, request: Request, found: Load) -> None:
+    """One turn of a load, added to `found`."""
+    watching = True
 
     async def watch() -> None:
         while watching:
-            sizes.append(running.megabytes())
+            found.sizes.append(running.megabytes())
             await asyncio.sleep(LOOK)
 
     watcher = asyncio.create_task(watch())
     both = (running.process, psutil.Process())  # the users are this process, with what watches the memory
     start, spent = time.perf_counter(), [cpu_seconds(process) for process in both]
     times, errors = await _crowd(running.url, photos, requests, request)
-    seconds = time.perf_counter() - start
+    found.seconds += time.perf_counter() - start
     studio, users = (cpu_seconds(process) - then for process, then in zip(both, spent, strict=True))
     watching = False
     await watcher
-    p50, p95, p99 = np.percentile(times, [50, 95, 99])
-    return {
-        "requests": len(times),
-        "errors": errors,
-        "requests/s": len(times) / seconds,
-        "p50, s": p50,
-        "p95, s": p95,
-        "p99, s": p99,
-        "memory before, MB": sizes[0],
-        "memory at most, MB": max(sizes),
-        "studio's CPU, s": studio,
-        "users' CPU, s": users,
-    }
+    found.times += times
+    found.errors += errors
+    found.studio += studio
+    found.users += users
 
 
 async def _crowd(
@@ -352,23 +379,33 @@ async def _crowd(
     return times, errors
 
 
-def bare(side: int) -> tuple[float, float]:
-    """Pictures a second of the sessions alone, and seconds of processor time for one."""
-    model = find_model(NETWORK)
-    sessions = [open_session(model, 1) for _ in range(CORES)]
-    batch = np.zeros((1, 3, side + 16, side + 16), np.float32)
-    runs = max(4, round(40 * (512 / side) ** 2))
+class Bare:
+    """The sessions alone, in as many turns as you like."""
 
-    def work(session) -> None:
+    def __init__(self, side: int) -> None:
+        """For square pictures of `side` pixels."""
+        self._sessions = [open_session(find_model(NETWORK), 1) for _ in range(CORES)]
+        self._batch = np.zeros((1, 3, side + 16, side + 16), np.float32)
+        self._runs = max(4, round(40 * (512 / side) ** 2))
+        self.pictures, self.seconds, self.spent = 0, 0.0, 0.0
+
+    def run(self) -> None:
+        """One turn; the picture before it does not count."""
+        with ThreadPoolExecutor(CORES) as pool:
+            list(pool.map(self._draw, self._sessions, [1] * CORES))
+            start, spent = time.perf_counter(), cpu_seconds(psutil.Process())
+            list(pool.map(self._draw, self._sessions, [self._runs] * CORES))
+            self.seconds += time.perf_counter() - start
+            self.spent += cpu_seconds(psutil.Process()) - spent
+        self.pictures += CORES * self._runs
+
+    def figures(self) -> tuple[float, float]:
+        """Pictures a second, and seconds of processor time for one."""
+        return self.pictures / self.seconds, self.spent / self.pictures
+
+    def _draw(self, session: Any, runs: int) -> None:
         for _ in range(runs):
-            session.run(None, {"photo": batch})
-
-    with ThreadPoolExecutor(CORES) as pool:
-        list(pool.map(lambda session: session.run(None, {"photo": batch}), sessions))
-        start, spent = time.perf_counter(), cpu_seconds(psutil.Process())
-        list(pool.map(work, sessions))
-        pictures = CORES * runs
-        return pictures / (time.perf_counter() - start), (cpu_seconds(psutil.Process()) - spent) / pictures
+            session.run(None, {"photo": self._batch})
 
 
 def queued() -> Figures:

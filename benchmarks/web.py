@@ -1,4 +1,5 @@
-"""What a picture takes in a browser tab, beside ONNX Runtime Web there and the Python runtime on the same cores.
+"""What a picture takes in a browser tab: on the page, by its engine alone, by ONNX Runtime Web, and by the Python
+runtime on the same cores.
 
 Also how far the tab's picture differs from Python's.
 
@@ -25,7 +26,6 @@ from anime_model.runtime.stylizer import Stylizer
 RESULTS, PAGE = Path("results/web.json"), Path("docs/web.md")
 SIDES = (256, 512, 1024)  # unless other numbers are named on the command line
 STYLE = "shinkai"
-RUNS = 5
 QUIET = 0.5  # load average below which times are worth something
 BLOCK = re.compile(r"(<!-- results: results/web.json .*?-->\n)(.*?)(<!-- end of results -->)", re.DOTALL)
 
@@ -47,8 +47,8 @@ def measured(sides: tuple[int, ...]) -> dict:
             save_photo(side, Path(folder))
         command = ["node", "test/benchmark.mjs", folder]
         said = subprocess.run(command, cwd="web", check=True, stdout=subprocess.PIPE, text=True).stdout
-        python = {threads: python_ms(Path(folder), sides, threads) for threads in (1, 2)}
-    tab = json.loads(said)
+        tab = json.loads(said)
+        python = {threads: python_ms(Path(folder), sides, threads, tab["runs"]) for threads in (1, 2)}
     for row in tab["rows"]:
         row["python_ms"] = python[min(row["threads"], 2)][row["side"]]
     machine = {"cpu": cpu_name(), "instruction_set": instruction_set(), "busy_before": round(busy, 2)}
@@ -65,13 +65,13 @@ def save_photo(side: int, folder: Path) -> None:
     (folder / f"{side}.rgba").write_bytes(np.asarray(anime).tobytes())
 
 
-def python_ms(folder: Path, sides: tuple[int, ...], threads: int) -> dict[int, float]:
+def python_ms(folder: Path, sides: tuple[int, ...], threads: int, runs: int) -> dict[int, float]:
     """Median milliseconds of the Python runtime for each side, conversion included as in the tab."""
     stylizer = Stylizer(STYLE, threads, stroke=0)
     found = {}
     for side in sides:
         photo = np.asarray(Image.open(folder / f"{side}.png"))
-        times = [timed_ms(lambda photo=photo: stylizer(photo)) for _ in range(RUNS + 1)]
+        times = [timed_ms(lambda photo=photo: stylizer(photo)) for _ in range(runs + 1)]
         found[side] = median(times[1:])
     return found
 
@@ -92,12 +92,13 @@ def filled(page: str, found: dict) -> str:
 def table(found: dict) -> str:
     """Markdown: a row for each size and number of threads, the protocol below."""
     lines = [
-        "| picture | threads | in the tab | plain SIMD | ONNX Runtime Web | Python runtime | times | mean difference "
-        "| largest |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
+        "| picture | threads | the page | engine | plain SIMD | ONNX Runtime Web | Python runtime | page's times | "
+        "engine's times | mean difference | largest |",
+        "| --- " + "| --: " * 10 + "|",
         *(
-            f"| {row['side']} x {row['side']} | {row['threads']} | {row['ms']:.0f} ms | {row['plain_ms']:.0f} ms | "
-            f"{row['runtime_ms']:.0f} ms | {row['python_ms']:.0f} ms | {row['ms'] / row['python_ms']:.1f} | "
+            f"| {row['side']} x {row['side']} | {row['threads']} | {row['ms']:.0f} ms | {row['engine_ms']:.0f} ms | "
+            f"{row['plain_ms']:.0f} ms | {row['runtime_ms']:.0f} ms | {row['python_ms']:.0f} ms | "
+            f"{row['ms'] / row['python_ms']:.1f} | {row['engine_ms'] / row['python_ms']:.1f} | "
             f"{row['mean']:.2f} | {row['most']} |"
             for row in found["rows"]
         ),
@@ -106,8 +107,8 @@ def table(found: dict) -> str:
     return "\n".join(lines) + (
         f"\n\n`python -m benchmarks.web`, style `{found['style']}`: medians of {found['runs']} pictures after "
         f"{found['warm']}, headless Chromium {found['browser']} with {found['simd']} SIMD, {found['cpu']} "
-        f"({found['instruction_set']}); differences in levels of 255 to the Python runtime's picture, times those of "
-        f"the tab to the Python runtime. From opening the page to the first picture on it: {first}. "
+        f"({found['instruction_set']}); differences in levels of 255 to the Python runtime's picture, *times* "
+        f"are to the Python runtime. From opening the page to the first picture on it: {first}. "
         f"{_live(found)}{_load(found)}\n"
     )
 

@@ -1,5 +1,6 @@
 /* Times of the built site (WEB_DIST, or dist/) in a headless browser, as the page itself records them, and what its live camera does with the
-   browser's fake one; beside them, in the same browser and around the same network, the kernels without relaxed SIMD, and ONNX Runtime Web. JSON on standard output:
+   browser's fake one; beside them, in the same browser and around the same network, the engine called again and again, the same without relaxed SIMD,
+   and ONNX Runtime Web. JSON on standard output:
    `node test/benchmark.mjs FOLDER`, where FOLDER holds photos of `benchmarks/web.py`, square, named after their side. */
 
 import { readdirSync, readFileSync } from 'node:fs'
@@ -8,7 +9,7 @@ import { browse, open, shown, stylize } from './browser.mjs'
 import { differences } from './references.mjs'
 import { serve } from './serve.mjs'
 
-const RUNS = 5
+const RUNS = 15
 const WARM = 8 // pictures before them: browsers make code faster as it runs, and the first of a size makes room for it
 const LIVE = 12_000 // milliseconds of live pictures: room for a change of their size, and then the rate of the last two seconds
 const CAMERA = ['--disable-gpu', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']
@@ -46,7 +47,7 @@ for (const isolated of [false, true]) {
     const { threads } = await page.evaluate(() => JSON.parse(localStorage.getItem('anime-lite:times'))[0])
     const python = { width: side, height: side, data: readFileSync(join(folder, `${side}.rgba`)) }
     const off = differences(await shown(page), python)
-    rows.push({ side, threads, ms: middle(ms), plain_ms: middle(others[side].plain), runtime_ms: middle(others[side].runtime), first_ms: Math.round(first), mean: off.mean, most: off.most })
+    rows.push({ side, threads, ms: middle(ms), engine_ms: middle(others[side].engine), plain_ms: middle(others[side].plain), runtime_ms: middle(others[side].runtime), first_ms: Math.round(first), mean: off.mean, most: off.most })
   }
   live.push({ threads: rows.at(-1).threads, ...(await liveFigures(page)) })
   await browser.close()
@@ -65,7 +66,7 @@ async function otherTimes(context, isolated) {
   return found
 }
 
-/** Milliseconds of a picture with plain SIMD and with ONNX Runtime Web, and which build of the kernels this browser gets. */
+/** Milliseconds of a picture with the engine as it is here, with plain SIMD and with ONNX Runtime Web, and which build of the kernels this browser gets. */
 function engineTimes(page, base, side) {
   return page.evaluate(async ([base, model, side, runs, warm]) => {
     const { bestBuild, openNetwork } = await import(`${base}package/src/engine/running.js`)
@@ -77,6 +78,7 @@ function engineTimes(page, base, side) {
     ort.env.wasm.numThreads = threadsHere()
     const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: 'basic', logSeverityLevel: 3 })
     const runtime = async (planes, height, width) => (await session.run({ photo: new ort.Tensor('float32', planes, [1, 3, height, width]) })).anime.data
+    const engine = await openNetwork(bytes, threadsHere())
     const plain = await openNetwork(bytes, threadsHere(), 'plain')
     const photo = { width: side, height: side, data: Uint8ClampedArray.from({ length: 4 * side * side }, (_, i) => 128 + 127 * Math.sin(i / 97)) }
     const times = async (run) => {
@@ -88,7 +90,8 @@ function engineTimes(page, base, side) {
       }
       return found
     }
-    const found = { simd: bestBuild(), plain: await times(plain.run), runtime: await times(runtime) }
+    const found = { simd: bestBuild(), engine: await times(engine.run), plain: await times(plain.run), runtime: await times(runtime) }
+    await engine.close()
     await plain.close()
     await session.release()
     return found

@@ -23,6 +23,7 @@ from anime_model.metrics.latency import cpu_name, instruction_set
 from anime_model.runtime.models import find_model
 from anime_model.runtime.session import open_session
 from anime_model.runtime.stylizer import Stylizer
+from anime_model.runtime.tiles import border
 
 RESULTS, PAGE = Path("results/runtime.json"), Path("docs/runtime-figures.md")
 SIDE, PICTURES, FRAMES, CORES = 512, 128, 300, 2
@@ -76,7 +77,7 @@ def latency(model: Path, checkpoint: Path | None) -> Figures:
     """Milliseconds for one picture in memory, the ways in turn, medians."""
     picture = np.asarray(photo(SIDE, SIDE))
     session, stylizer = open_session(model, CORES), Stylizer(model, CORES)
-    batch = np.random.default_rng(0).uniform(-1, 1, (1, 3, SIDE + 16, SIDE + 16)).astype(np.float32)
+    batch = batch_of(SIDE, SIDE)
     ways = {"ONNX Runtime by hand": lambda: session.run(None, {"photo": batch}), "Stylizer": lambda: stylizer(picture)}
     if checkpoint:
         ways["PyTorch eager"] = eager(checkpoint, batch)
@@ -86,6 +87,12 @@ def latency(model: Path, checkpoint: Path | None) -> Figures:
             way()  # threads of the way before spin for a while after their work
             times[name].append(1000 * timed(way))
     return {f"{name}, ms": median(values[2:]) for name, values in times.items()}
+
+
+def batch_of(height: int, width: int) -> np.ndarray:
+    """float32 [1, 3, H, W] in [-1, 1], as large as what the runtime makes of a photo of that size for the network."""
+    padded = (side + sum(border(side)) for side in (height, width))
+    return np.random.default_rng(0).uniform(-1, 1, (1, 3, *padded)).astype(np.float32)
 
 
 def eager(checkpoint: Path, batch: np.ndarray) -> Callable[[], object]:
@@ -123,7 +130,7 @@ def throughput(model: Path, folder: Path) -> Figures:
 def bare_rate(model: Path, height: int, width: int, count: int) -> float:
     """Runs a second of the session with all threads, over `count` of them."""
     session = open_session(model, CORES)
-    batch = np.random.default_rng(0).uniform(-1, 1, (1, 3, height + 16, width + 16)).astype(np.float32)
+    batch = batch_of(height, width)
     session.run(None, {"photo": batch})
     return count / timed(lambda: [session.run(None, {"photo": batch}) for _ in range(count)])
 

@@ -37,7 +37,7 @@ from anime_app.cli.tables import table
 from anime_model.metrics.latency import cpu_name, instruction_set
 from anime_model.runtime.models import SIZE, find_model
 from anime_model.runtime.session import open_session
-from benchmarks.runtime import photo
+from benchmarks.runtime import batch_of, photo
 
 RESULTS, PAGE = Path("results/studio.json"), Path("docs/studio-figures.md")
 NETWORK = "shinkai"
@@ -385,7 +385,7 @@ class Bare:
     def __init__(self, side: int) -> None:
         """For square pictures of `side` pixels."""
         self._sessions = [open_session(find_model(NETWORK), 1) for _ in range(CORES)]
-        self._batch = np.zeros((1, 3, side + 16, side + 16), np.float32)
+        self._batch = batch_of(side, side)
         self._runs = max(4, round(40 * (512 / side) ** 2))
         self.pictures, self.seconds, self.spent = 0, 0.0, 0.0
 

@@ -135,7 +135,7 @@ def _studio(options: argparse.Namespace) -> int:
 
         return studio(options)
     except ModuleNotFoundError as error:
-        if error.name not in ("gradio", "uvicorn", "fastapi"):
+        if error.name not in ("gradio", "uvicorn", "httptools", "fastapi"):
             raise
         raise ValueError("the studio needs Gradio: pip install 'animegan-lite[studio]'") from error
 

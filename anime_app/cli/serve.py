@@ -5,7 +5,7 @@ import os
 
 from anime_model.pictures.cores import cores_here
 
-NEEDED = ("fastapi", "starlette", "uvicorn", "h11", "pydantic", "prometheus_client", "python_multipart")
+NEEDED = ("fastapi", "starlette", "uvicorn", "httptools", "pydantic", "prometheus_client", "python_multipart")
 
 
 def add_options(command: argparse.ArgumentParser) -> None:

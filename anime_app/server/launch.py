@@ -5,10 +5,10 @@ import asyncio
 import socket
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from anime_app.bounds import LOOPBACK
 from anime_app.listening import end_cleanly, listening, share_memory, url_of
+from anime_app.protocol import Bounded
 from anime_app.server.app import application
 from anime_app.server.settings import MB, Service
 from anime_app.terminal import say
@@ -88,13 +88,13 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def protocol(service: Service) -> type[H11Protocol]:
+def protocol(service: Service) -> type[Bounded]:
     """HTTP whose clients have a bounded time for the head of a request, and to take what they asked for.
 
     uvicorn waits for both without end.
     """
 
-    class Hurried(H11Protocol):
+    class Hurried(Bounded):
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
             self.hurry: asyncio.TimerHandle | None = None

@@ -101,11 +101,12 @@ def serve(settings: Studio, folder: Path, place: socket.socket, show: bool = Fal
     import uvicorn
 
     from anime_app.bounds import LOOPBACK
+    from anime_app.protocol import Bounded
     from anime_app.studio.app import application
 
     host = place.getsockname()[0]
     app = application(settings, folder, host)
-    config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config(app, http=Bounded, log_level="error", access_log=False, timeout_graceful_shutdown=GRACE)
     url = url_of(place)
     say(f"anime studio: {url}  (Ctrl-C ends it)")
     if host not in LOOPBACK:

@@ -175,6 +175,36 @@ def test_a_head_that_never_ends_is_cut_off(running, first):
         assert last_words(client) == b""
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ",
+        b"GET /",
+        b"POST /v1/stylize HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: ",
+        b"POST /v1/stylize HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+    ],
+    ids=["header", "address", "trailer", "size of a chunk"],
+)
+def test_a_line_that_never_ends_is_cut_off_before_it_fills_the_memory(serve, first):
+    running = serve(header_seconds=PATIENCE, upload_seconds=PATIENCE)
+    sent = 0
+    with connected(running, first) as client, suppress(BrokenPipeError, ConnectionResetError):
+        while sent < 100 * MB:
+            client.sendall(b"x" * 10_000)
+            sent += 10_000
+    assert sent < 10 * MB  # what lay in the sockets' buffers among it
+    assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+def test_a_body_in_the_smallest_chunks_and_one_request_after_the_other_are_let_in(running):
+    data = picture()[0]
+    chunks = b"".join(b"1\r\n" + data[place : place + 1] + b"\r\n" for place in range(len(data))) + b"0\r\n\r\n"
+    head = f"POST {STYLIZE} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    last = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    with connected(running, head + chunks + body(running, data) + last) as client:
+        assert re.findall(rb"HTTP/1.1 (\d+)", last_words(client)) == [b"200"] * 3
+
+
 def test_a_head_that_drips_is_cut_off_too(running):
     with connected(running, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n") as client:
         start = time.monotonic()

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -277,6 +278,17 @@ def test_a_request_that_is_no_upload_is_small(client):
         assert client.post(path, content=b"[" + b" " * 2_000_000 + b"]").status_code == 413
         for odd in (b"no json", b"", b"[" * 100_000, b'"\xff"'):
             assert client.post(path, content=odd).status_code in (400, 422), odd
+
+
+def test_a_head_that_never_ends_is_cut_off_before_it_fills_the_memory(studio):
+    where, sent = urlsplit(studio.url), 0
+    with socket.create_connection((where.hostname, where.port), timeout=20) as visitor:
+        visitor.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+        with suppress(BrokenPipeError, ConnectionResetError):
+            while sent < 100_000_000:
+                visitor.sendall(b"x" * 10_000)
+                sent += 10_000
+    assert sent < 10_000_000  # what lay in the sockets' buffers among it
 
 
 def test_beyond_the_queue_people_are_told_that_it_is_busy():

@@ -44,6 +44,7 @@ from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.replace_convs import ReplaceSettings
 from anime_model.training import losses
+from anime_model.training.calming import calmed
 from anime_model.training.critic import Critic
 from anime_model.training.gate_cost import GateCost
 from anime_model.training.imitation import MAPS, Learner, PictureLoss, pooled_pairs
@@ -67,13 +68,20 @@ class Room:
     loss: nn.Module
     device: torch.device
     options: argparse.Namespace
+    calm: Tensor  # by photo, how much its skin is smoothed before the published network draws it
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16)
 
-    def photos(self) -> Tensor:
-        views = self.views.draw(self.options.batch, self.options.crop)
-        return views.contiguous(memory_format=torch.channels_last)
+    def photos(self) -> tuple[Tensor, Tensor]:
+        """Views, and what the published network gets of them."""
+        pick = self.views.pick(self.options.batch)
+        views = self.views.draw(len(pick), self.options.crop, pick).contiguous(memory_format=torch.channels_last)
+        return views, self.seen(views, pick)
+
+    @torch.no_grad()
+    def seen(self, photo: Tensor, pick: Tensor) -> Tensor:
+        return calmed(photo, self.calm[pick])
 
     @torch.no_grad()
     def wanted(self, photo: Tensor) -> Tensor:
@@ -153,7 +161,7 @@ def _distilled(
         freeze_norms(student)
 
     def step(done: float) -> Made:
-        photo = room.photos()
+        photo, seen = room.photos()
         with room.autocast():
             with torch.no_grad():
                 hints = {key: value.float() for key, value in teacher.features(photo).items()}
@@ -161,7 +169,7 @@ def _distilled(
             made = maps.pop("anime").float()
             mine = {key: value.float() for key, value in adapters(maps).items()}
             theirs = torch.rand(len(photo), 1, 1, 1, device=room.device) < room.options.share
-            wanted = torch.where(theirs, room.wanted(photo), hints["anime"])
+            wanted = torch.where(theirs, room.wanted(seen), hints["anime"])
             total, parts = room.loss(made, wanted)
         return _with_hints(total, parts, mine, hints)
 
@@ -265,9 +273,14 @@ def _grown(room: Room) -> Family:
 def _pairs(room: Room, whole: bool = False) -> Callable[[], tuple[Tensor, Tensor]]:
     options = room.options
     if room.device.type != "cpu":
-        return lambda: (photo := room.photos(), room.wanted(photo))
+        return lambda: _pair(room)
 
-    return pooled_pairs(room.views, room.wanted, options.pool, options.batch, options.crop, whole)
+    return pooled_pairs(room.views, room.wanted, options.pool, options.batch, options.crop, whole, room.seen)
+
+
+def _pair(room: Room) -> tuple[Tensor, Tensor]:
+    photo, seen = room.photos()
+    return photo, room.wanted(seen)
 
 
 def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
@@ -283,6 +296,19 @@ def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], T
     return pictures, torch.tensor(weights, device=device)
 
 
+def calm_of(folders: list[str], given: list[str]) -> Tensor:
+    """By photo, as `photos_of` has them, the weight that `given` names for its folder, as NAME=WEIGHT; else 0."""
+    weights = {}
+    for name, _, weight in (word.partition("=") for word in given):
+        if not weight.replace(".", "", 1).isdecimal():
+            raise ValueError(f"--calm {name}: FOLDER=WEIGHT is expected, such as faces=0.06")
+        weights[name] = float(weight)
+    paths = [Path(folder.partition("=")[0]) for folder in folders]
+    if unknown := sorted(weights.keys() - {path.name for path in paths}):
+        raise ValueError(f"--calm {unknown[0]}: no folder of --photos has that name")
+    return torch.tensor([weights.get(path.name, 0.0) for path in paths for _ in picture_files(path)])
+
+
 def _room(options: argparse.Namespace) -> Room:
     device = torch.device(options.device)
     torch.manual_seed(options.seed)
@@ -296,7 +322,8 @@ def _room(options: argparse.Namespace) -> Room:
     loss = PictureLoss(perceptual)
     reference = OnnxNetwork(options.reference).to(device).eval().requires_grad_(False)
     views = Views(*photos_of(options.photos, device))
-    return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options)
+    calm = calm_of(options.photos, options.calm).to(device)
+    return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options, calm)
 
 
 def _spare_the_compiler() -> None:
@@ -338,6 +365,9 @@ def _options() -> argparse.Namespace:
         type=float,
         default=0.0,
         help="teacher, polish: length of a discriminator's gradient beside the distances'",
+    )
+    parser.add_argument(
+        "--calm", nargs="+", default=[], help="how much skin is smoothed before it is drawn, such as faces=0.06"
     )
     parser.add_argument("--least", type=float, default=0.4, help="family: widths of the smallest, times the start's")
     parser.add_argument("--most", type=float, default=1.75, help="family: widths of the largest, likewise")

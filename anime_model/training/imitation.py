@@ -183,17 +183,26 @@ class Pool:
 
 
 def pooled_pairs(
-    views: Views, wanted: Callable[[Tensor], Tensor], size: int, batch: int, crop: int, whole: bool = False
+    views: Views,
+    wanted: Callable[[Tensor], Tensor],
+    size: int,
+    batch: int,
+    crop: int,
+    whole: bool = False,
+    seen: Callable[[Tensor, Tensor], Tensor] = lambda photo, pick: photo,
 ) -> Callable[[], Pair]:
     """Batches of `batch` parts of `crop` pixels out of a pool of `size` whole views and what they become.
+
+    `seen` makes of views, and their photos' places in `views.pictures`, what `wanted` gets.
 
     `whole` gives one whole view at a time, sides from `crop` to `WHOLE`, for a network whose norms see the whole
     picture: of a part it would make another picture than of the whole that the target was drawn from.
     """
 
     def draw() -> Pair:
-        photo = views.whole(crop, WHOLE)
-        return photo, wanted(photo)
+        pick = views.pick(1)
+        photo = views.whole(crop, WHOLE, int(pick))
+        return photo, wanted(seen(photo, pick))
 
     pool = Pool(draw, size, max(1, size // 4), renew=1)
 

@@ -53,9 +53,13 @@ class Views:
         self.weights = torch.ones(len(pictures), device=self.device) if weights is None else weights
         self.variety = variety or Variety()
 
-    def draw(self, count: int, size: int) -> Tensor:
-        """Random views [count, 3, size, size] in [-1, 1]. Reproducible by `torch.manual_seed`."""
-        pick = torch.multinomial(self.weights, count, replacement=True)
+    def pick(self, count: int) -> Tensor:
+        """Random places [count] in `pictures`, by their weights. Reproducible by `torch.manual_seed`."""
+        return torch.multinomial(self.weights, count, replacement=True)
+
+    def draw(self, count: int, size: int, pick: Tensor | None = None) -> Tensor:
+        """Random views [count, 3, size, size] in [-1, 1] of random photos or of those that `pick` names."""
+        pick = self.pick(count) if pick is None else pick
         height, width = self.sizes[pick].T
         low, high = self.variety.scale
         scale = torch.exp(torch.rand_like(height) * math.log(high / low) + math.log(low))
@@ -64,13 +68,14 @@ class Views:
         flip = torch.rand(count, device=self.device) < 0.5
         return vary(self._cut(pick, top, left, window, size, flip), self.variety)
 
-    def whole(self, least: int, most: int) -> Tensor:
-        """One random photo as whole as `most` pixels a side allow: [1, 3, H, W] in [-1, 1], sides from `least` up.
+    def whole(self, least: int, most: int, place: int | None = None) -> Tensor:
+        """One random photo, or that at `place`, as whole as `most` pixels a side allow: [1, 3, H, W] in [-1, 1], sides
+        from `least` up.
 
         Sides are multiples of 16, so that any network draws them as they are. One whose norm sees the whole picture
         draws a part otherwise than it draws the whole.
         """
-        pick = int(torch.multinomial(self.weights, 1))
+        pick = int(self.pick(1)) if place is None else place
         height, width = (int(side) for side in self.sizes[pick])
         low, high = self.variety.scale
         scale = math.exp(random.uniform(math.log(low), math.log(high)))

@@ -50,7 +50,7 @@ def test_teacher_then_lite_then_polish(monkeypatch: pytest.MonkeyPatch, given: d
     run(monkeypatch, given, "lite", given["out"] / "teacher.safetensors", "--seconds", "4")
     lite = load_generator(given["out"] / "distilled.safetensors")
     assert (lite.arch.tail, lite.arch.detail) == ("subpixel", "gated")
-    run(monkeypatch, given, "polish", given["out"] / "distilled.safetensors", "--seconds", "1")
+    run(monkeypatch, given, "polish", given["out"] / "distilled.safetensors", "--seconds", "1", "--calm", "photos=0.1")
     polished = load_generator(given["out"] / "polished.safetensors")
     assert polished.arch == lite.arch
     assert read_notes(given["out"] / "polished.safetensors")["learned_from"] == "net.onnx"
@@ -83,6 +83,39 @@ def test_a_teacher_whose_norm_sees_the_whole_picture_learns_whole_pictures(
     else:
         assert all(photo[:2] == (1, 3) and min(photo[2:]) >= 48 for photo in photos)
         assert len(photos) > 1
+
+
+def test_only_the_folders_that_are_named_are_calmed(given: dict[str, Path], tmp_path: Path):
+    (given["photos"] / "0.png").rename(tmp_path / "0.png")
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "0.png").rename(tmp_path / "faces/0.png")
+    folders = [f"{given['photos']}=0.7", f"{tmp_path / 'faces'}=0.3"]
+    assert imitate.calm_of(folders, []).tolist() == [0, 0, 0, 0]
+    assert imitate.calm_of(folders, ["faces=0.06"]).tolist() == pytest.approx([0, 0, 0, 0.06])
+    with pytest.raises(ValueError, match=r"--calm hair: no folder of --photos has that name"):
+        imitate.calm_of(folders, ["faces=0.06", "hair=0.1"])
+    for wrong in ("faces", "faces=", "faces=much", "faces=-1"):
+        with pytest.raises(ValueError, match=r"--calm faces: FOLDER=WEIGHT is expected"):
+            imitate.calm_of(folders, [wrong])
+
+
+def test_the_published_network_draws_calmed_skin_for_photos_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path
+):
+    rooms: list[imitate.Room] = []
+    monkeypatch.setitem(imitate.TRAININGS, "polish", rooms.append)
+    run(monkeypatch, given, "polish", tmp_path / "teacher.safetensors", "--seconds", "1", "--calm", "photos=0.2")
+    room = rooms[0]
+    skin = (torch.tensor([224, 172, 150]) / 127.5 - 1).view(1, 3, 1, 1)
+    photo = skin + 0.05 * torch.randn(1, 3, 72, 80)
+    monkeypatch.setattr(room.views, "whole", lambda least, most, place: photo)
+    shown: list[torch.Tensor] = []
+    monkeypatch.setattr(imitate.Room, "wanted", lambda room, seen: shown.append(seen) or seen)
+    given_photo, _ = imitate._pairs(room, whole=True)()
+    assert shown
+    rough = photo.std(dim=(2, 3)).min()
+    assert all(seen.std(dim=(2, 3)).max() < 0.4 * rough for seen in shown)
+    assert given_photo.std(dim=(2, 3)).min() > 0.8 * rough
 
 
 def test_a_folder_without_pictures_is_named(

@@ -31,7 +31,6 @@ from benchmarks.studio import (
     Load,
     Server,
     beside_the_server,
-    cpu_seconds,
     head,
     jpeg,
     shares,
@@ -95,10 +94,7 @@ def load(side: int, clients: int, requests: int, workers: int, threads: int) -> 
     waiting = ("--workers", str(workers), "--threads", str(threads), "--queue", str(2 * clients))
     with service(*waiting) as running:
         asyncio.run(_crowd(running, photos[:CORES], 2 * CORES, Load()))  # opens the model
-        for _ in range(ROUNDS):
-            alone.run()
-            asyncio.run(_crowd(running, photos, requests // ROUNDS, found))
-        alone.run()
+        alone.in_turns_with(lambda: asyncio.run(_crowd(running, photos, requests // ROUNDS, found)))
     renamed = {
         name.replace("studio", "service"): value
         for name, value in shares(found.figures(), *alone.figures(), beside_the_server()).items()
@@ -120,7 +116,6 @@ def load(side: int, clients: int, requests: int, workers: int, threads: int) -> 
 async def _crowd(running: Server, photos: list[bytes], requests: int, found: Load) -> None:
     """One turn of a load, added to `found`."""
     left = requests
-    start, spent, own = time.perf_counter(), cpu_seconds(running.process), cpu_seconds(psutil.Process())
     timeout = aiohttp.ClientTimeout(total=120)
     connector = aiohttp.TCPConnector(limit=0)
 
@@ -139,11 +134,9 @@ async def _crowd(running: Server, photos: list[bytes], requests: int, found: Loa
             found.errors += not good
             found.times.append(time.perf_counter() - asked)
 
-    async with aiohttp.ClientSession(running.url, timeout=timeout, connector=connector) as session:
-        await asyncio.gather(*(client(session, photo) for photo in photos))
-    found.seconds += time.perf_counter() - start
-    found.studio += cpu_seconds(running.process) - spent
-    found.users += cpu_seconds(psutil.Process()) - own
+    with found.turn(running.process):
+        async with aiohttp.ClientSession(running.url, timeout=timeout, connector=connector) as session:
+            await asyncio.gather(*(client(session, photo) for photo in photos))
 
 
 def page(found: dict) -> str:

@@ -281,10 +281,7 @@ def load(side: int, users: int, requests: int, request: Request) -> Figures:
     with server("--queue", str(2 * users)) as running:
         asyncio.run(_crowd(running.url, photos[:CORES], CORES, request))  # opens the model
         found.sizes.append(running.megabytes())
-        for _ in range(ROUNDS):
-            alone.run()
-            asyncio.run(_watched(running, photos, requests // ROUNDS, request, found))
-        alone.run()
+        alone.in_turns_with(lambda: asyncio.run(_watched(running, photos, requests // ROUNDS, request, found)))
     figures = found.figures()
     return {**figures, **shares(figures, *alone.figures(), beside_the_server())}
 
@@ -298,7 +295,18 @@ class Load:
     errors: int = 0
     seconds: float = 0.0
     studio: float = 0.0  # seconds of the server's processor time
-    users: float = 0.0  # and of the users'
+    users: float = 0.0  # and of the users', who are this process, with what watches the memory
+
+    @contextmanager
+    def turn(self, server: psutil.Process) -> Iterator[None]:
+        """Adds what the block takes: time, and the processor time of both."""
+        both = (server, psutil.Process())
+        start, spent = time.perf_counter(), [cpu_seconds(process) for process in both]
+        yield
+        self.seconds += time.perf_counter() - start
+        studio, users = (cpu_seconds(process) - then for process, then in zip(both, spent, strict=True))
+        self.studio += studio
+        self.users += users
 
     def figures(self) -> Figures:
         p50, p95, p99 = np.percentile(self.times, [50, 95, 99])
@@ -343,17 +351,12 @@ async def _watched(running: Server, photos: list[bytes], requests: int, request:
             await asyncio.sleep(LOOK)
 
     watcher = asyncio.create_task(watch())
-    both = (running.process, psutil.Process())  # the users are this process, with what watches the memory
-    start, spent = time.perf_counter(), [cpu_seconds(process) for process in both]
-    times, errors = await _crowd(running.url, photos, requests, request)
-    found.seconds += time.perf_counter() - start
-    studio, users = (cpu_seconds(process) - then for process, then in zip(both, spent, strict=True))
+    with found.turn(running.process):
+        times, errors = await _crowd(running.url, photos, requests, request)
     watching = False
     await watcher
     found.times += times
     found.errors += errors
-    found.studio += studio
-    found.users += users
 
 
 async def _crowd(
@@ -388,6 +391,13 @@ class Bare:
         self._batch = batch_of(side, side)
         self._runs = max(4, round(40 * (512 / side) ** 2))
         self.pictures, self.seconds, self.spent = 0, 0.0, 0.0
+
+    def in_turns_with(self, work: Callable[[], object]) -> None:
+        """`ROUNDS` times this and `work`, and this once more."""
+        for _ in range(ROUNDS):
+            self.run()
+            work()
+        self.run()
 
     def run(self) -> None:
         """One turn; the picture before it does not count."""

@@ -19,7 +19,7 @@ import argparse
 import copy
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,6 @@ class Room:
         views = self.views.draw(len(pick), self.options.crop, pick).contiguous(memory_format=torch.channels_last)
         return views, self.seen(views, pick)
 
-    @torch.no_grad()
     def seen(self, photo: Tensor, pick: Tensor) -> Tensor:
         return calmed(photo, self.calm[pick])
 
@@ -225,11 +224,26 @@ def _gate_cost(room: Room, network: Generator) -> Callable[[Tensor, dict[str, Te
 
 
 def _widths(given: list[str]) -> dict[str, int]:
-    pairs = [word.partition("=") for word in given]
-    for name, _, width in pairs:
-        if not width.isdecimal():
-            raise ValueError(f"--narrow {name}: LAYER=CHANNELS is expected, such as a0=32")
-    return {name: int(width) for name, _, width in pairs}
+    pairs = _pairs_of(given, "--narrow {}: LAYER=CHANNELS is expected, such as a0=32", str.isdecimal)
+    return {name: int(width) for name, width in pairs}
+
+
+def _weights(given: list[str]) -> dict[str, float]:
+    pairs = _pairs_of(given, "--calm {}: FOLDER=WEIGHT is expected, such as faces=0.06", _is_number)
+    return {name: float(weight) for name, weight in pairs}
+
+
+def _pairs_of(given: list[str], wrong: str, valid: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Name and value of each NAME=VALUE. Raises `ValueError`, `wrong` with the name, where a value is not `valid`."""
+    pairs = [(name, value) for name, _, value in (word.partition("=") for word in given)]
+    for name, value in pairs:
+        if not valid(value):
+            raise ValueError(wrong.format(name))
+    return pairs
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdecimal()
 
 
 def _judge(room: Room) -> Callable[[Tensor, Tensor], Made]:
@@ -283,9 +297,17 @@ def _pair(room: Room) -> tuple[Tensor, Tensor]:
     return photo, room.wanted(seen)
 
 
-def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], Tensor]:
-    """Photos of FOLDER or FOLDER=SHARE, as uint8 tensors, and how often each is drawn from."""
-    pictures, weights = [], []
+def photos_of(
+    folders: list[str], device: torch.device, calm: Mapping[str, float]
+) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Photos of FOLDER or FOLDER=SHARE, as uint8 tensors; how often each is drawn from, how much its skin is calmed.
+
+    `calm` has that by a folder's name; others' stays as it is.
+    """
+    pictures, weights, smoothed = [], [], []
+    names = {Path(given.partition("=")[0]).name for given in folders}
+    if unknown := sorted(calm.keys() - names):
+        raise ValueError(f"--calm {unknown[0]}: no folder of --photos has that name")
     for given in folders:
         folder, _, share = given.partition("=")
         found = [torch.from_numpy(read_picture(file)).permute(2, 0, 1) for file in picture_files(Path(folder))]
@@ -293,20 +315,8 @@ def photos_of(folders: list[str], device: torch.device) -> tuple[list[Tensor], T
             raise ValueError(f"--photos {folder}: holds no picture")
         pictures += [picture.to(device) for picture in found]
         weights += [float(share or len(found)) / len(found)] * len(found)
-    return pictures, torch.tensor(weights, device=device)
-
-
-def calm_of(folders: list[str], given: list[str]) -> Tensor:
-    """By photo, as `photos_of` has them, the weight that `given` names for its folder, as NAME=WEIGHT; else 0."""
-    weights = {}
-    for name, _, weight in (word.partition("=") for word in given):
-        if not weight.replace(".", "", 1).isdecimal():
-            raise ValueError(f"--calm {name}: FOLDER=WEIGHT is expected, such as faces=0.06")
-        weights[name] = float(weight)
-    paths = [Path(folder.partition("=")[0]) for folder in folders]
-    if unknown := sorted(weights.keys() - {path.name for path in paths}):
-        raise ValueError(f"--calm {unknown[0]}: no folder of --photos has that name")
-    return torch.tensor([weights.get(path.name, 0.0) for path in paths for _ in picture_files(path)])
+        smoothed += [calm.get(Path(folder).name, 0.0)] * len(found)
+    return pictures, torch.tensor(weights, device=device), torch.tensor(smoothed, device=device)
 
 
 def _room(options: argparse.Namespace) -> Room:
@@ -321,8 +331,8 @@ def _room(options: argparse.Namespace) -> Room:
     perceptual = load_perceptual(options.perceptual, MAPS).to(device)
     loss = PictureLoss(perceptual)
     reference = OnnxNetwork(options.reference).to(device).eval().requires_grad_(False)
-    views = Views(*photos_of(options.photos, device))
-    calm = calm_of(options.photos, options.calm).to(device)
+    pictures, weights, calm = photos_of(options.photos, device, _weights(options.calm))
+    views = Views(pictures, weights)
     return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options, calm)
 
 

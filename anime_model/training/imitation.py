@@ -201,7 +201,7 @@ def pooled_pairs(
 
     def draw() -> Pair:
         pick = views.pick(1)
-        photo = views.whole(crop, WHOLE, int(pick))
+        photo = views.whole(int(pick), crop, WHOLE)
         return photo, wanted(seen(photo, pick))
 
     pool = Pool(draw, size, max(1, size // 4), renew=1)

@@ -68,20 +68,19 @@ class Views:
         flip = torch.rand(count, device=self.device) < 0.5
         return vary(self._cut(pick, top, left, window, size, flip), self.variety)
 
-    def whole(self, least: int, most: int, place: int | None = None) -> Tensor:
-        """One random photo, or that at `place`, as whole as `most` pixels a side allow: [1, 3, H, W] in [-1, 1], sides
-        from `least` up.
+    def whole(self, place: int, least: int, most: int) -> Tensor:
+        """A view of the photo at `place`, as whole as `most` pixels a side allow: [1, 3, H, W] in [-1, 1], sides from
+        `least` up.
 
         Sides are multiples of 16, so that any network draws them as they are. One whose norm sees the whole picture
         draws a part otherwise than it draws the whole.
         """
-        pick = int(self.pick(1)) if place is None else place
-        height, width = (int(side) for side in self.sizes[pick])
+        height, width = (int(side) for side in self.sizes[place])
         low, high = self.variety.scale
         scale = math.exp(random.uniform(math.log(low), math.log(high)))
         scale = max(scale, least / min(height, width))
         size = [max(least, round(side * scale / 16) * 16) for side in (height, width)]
-        photo = self.pictures[pick][None, :, :height, :width].float()
+        photo = self.pictures[place][None, :, :height, :width].float()
         photo = F.interpolate(photo, size, mode="bicubic", antialias=True).clamp(0, 255) / 127.5 - 1
         photo = random_part(photo, min(size[0], most), min(size[1], most))
         return vary(photo.flip(3) if random.random() < 0.5 else photo, self.variety)

@@ -90,13 +90,17 @@ def test_only_the_folders_that_are_named_are_calmed(given: dict[str, Path], tmp_
     (tmp_path / "faces").mkdir()
     (tmp_path / "0.png").rename(tmp_path / "faces/0.png")
     folders = [f"{given['photos']}=0.7", f"{tmp_path / 'faces'}=0.3"]
-    assert imitate.calm_of(folders, []).tolist() == [0, 0, 0, 0]
-    assert imitate.calm_of(folders, ["faces=0.06"]).tolist() == pytest.approx([0, 0, 0, 0.06])
+
+    def calm(given: list[str]) -> list[float]:
+        return imitate.photos_of(folders, torch.device("cpu"), imitate._weights(given))[2].tolist()
+
+    assert calm([]) == [0, 0, 0, 0]
+    assert calm(["faces=0.06"]) == pytest.approx([0, 0, 0, 0.06])
     with pytest.raises(ValueError, match=r"--calm hair: no folder of --photos has that name"):
-        imitate.calm_of(folders, ["faces=0.06", "hair=0.1"])
+        calm(["faces=0.06", "hair=0.1"])
     for wrong in ("faces", "faces=", "faces=much", "faces=-1"):
         with pytest.raises(ValueError, match=r"--calm faces: FOLDER=WEIGHT is expected"):
-            imitate.calm_of(folders, [wrong])
+            calm([wrong])
 
 
 def test_the_published_network_draws_calmed_skin_for_photos_as_they_are(
@@ -108,7 +112,7 @@ def test_the_published_network_draws_calmed_skin_for_photos_as_they_are(
     room = rooms[0]
     skin = (torch.tensor([224, 172, 150]) / 127.5 - 1).view(1, 3, 1, 1)
     photo = skin + 0.05 * torch.randn(1, 3, 72, 80)
-    monkeypatch.setattr(room.views, "whole", lambda least, most, place: photo)
+    monkeypatch.setattr(room.views, "whole", lambda place, least, most: photo)
     shown: list[torch.Tensor] = []
     monkeypatch.setattr(imitate.Room, "wanted", lambda room, seen: shown.append(seen) or seen)
     given_photo, _ = imitate._pairs(room, whole=True)()

@@ -16,6 +16,7 @@ from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
 from anime_model.runtime.network import BASE, HELD, MEMORY, Network, to_levels, turned
 from anime_model.runtime.palettes import LUMA, check_palette, grade
+from anime_model.runtime.smoothing import smoothed
 from anime_model.runtime.tiles import MULTIPLE, stylize_tiles, stylize_whole
 
 __all__ = ["MULTIPLE", "Look", "Stylizer"]
@@ -64,8 +65,9 @@ class Stylizer:
     A model that is named by an MLflow alias is followed: pictures that begin after another version got the alias are
     made with that one, as soon as it is loaded. One picture, with all its frames, is made with one model.
 
-    `stroke` is the short side in pixels at which a larger picture is drawn, to be enlarged again with its lines crisp:
-    they then are as thick a share of the picture at every size. 0 draws every picture at its own size.
+    `stroke` is the short side in pixels at which a larger picture is drawn, its texture smoothed, to be enlarged again
+    with its lines crisp: they then are as thick a share of the picture at every size. 0 draws every picture at its own
+    size and as it is.
     """
 
     def __init__(
@@ -215,7 +217,7 @@ class Stylizer:
         return working_size(image.size, self.stroke if stroke is None else _checked(stroke))
 
     def _sketch(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-        return self._network(reduced(image, size), held=image.width * image.height)
+        return self._network(smoothed(reduced(image, size)), held=image.width * image.height)
 
     def _enlarge(self, image: Image.Image, sketch: np.ndarray, look: Look, tick: Callable[[], None]) -> None:
         room = self.memory - BASE - KEPT - HELD * image.width * image.height

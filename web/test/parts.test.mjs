@@ -11,6 +11,7 @@ import { grade, PALETTES } from '../package/src/grading.js'
 import { operators, unrounded } from '../package/src/onnx.js'
 import { resized } from '../package/src/resampling.js'
 import { openModel } from '../package/src/sessions.js'
+import { smoothed } from '../package/src/smoothing.js'
 import { reflected, stylize, tiles } from '../package/src/tiles.js'
 import { inspect } from '../src/file_check.js'
 import { better, frameSize, SIDES, startPace, startRate } from '../src/live_pace.js'
@@ -96,6 +97,15 @@ test('resampling is Pillow\'s, a box with fractions of pixels too', () => {
   for (const [width, height, box] of [[60, 50], [200, 300, [3.3, 2.2, 150.7, 101.1]], [77, 123]]) {
     const off = differences(resized(noise, { width, height }, box), rgba(`resampled-${width}x${height}`, width, height))
     assert.ok(off.most <= 1 && off.mean < 0.001, `${width} x ${height}: ${JSON.stringify(off)}`)
+  }
+})
+
+test('texture is smoothed as in Python, to the bit', () => {
+  for (const [name, width, height] of [['contrast', 157, 123], ['photo', 210, 140]]) {
+    const rough = rgba(`rough-${name}`, width, height)
+    const made = smoothed(rough)
+    assert.deepEqual(differences(made, rgba(`smoothed-${name}`, width, height)), { mean: 0, most: 0 }, name)
+    assert.ok(differences(made, rough).mean > 1, name)
   }
 })
 

@@ -21,6 +21,7 @@ from anime_model.pictures import images
 from anime_model.runtime.enlarging import Enlarged
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
+from anime_model.runtime.smoothing import smoothed
 from anime_model.runtime.stylizer import Look, Stylizer
 
 TURNED = 6  # EXIF: the camera lay on its side
@@ -46,6 +47,7 @@ def main(models: Path, out: Path) -> None:
     save_turned(face, out / "turned.jpg")
     save_graded(out)
     save_resampled(out)
+    save_smoothed(Image.fromarray(photos["large"]), out)
     save_enlarged(Image.fromarray(photos["large"]), out)
     save_cut(Image.fromarray(face), out)
     save_rounding_model(out / "rounded.onnx")
@@ -85,6 +87,15 @@ def save_resampled(out: Path) -> None:
     for width, height, box in RESAMPLED:
         made = Image.fromarray(noise).resize((width, height), Image.Resampling.LANCZOS, box)
         save(np.asarray(made), out / f"resampled-{width}x{height}.rgba")
+
+
+def save_smoothed(large: Image.Image, out: Path) -> None:
+    """Noise of every contrast and a photo, and both smoothed."""
+    noise = np.random.default_rng(2).integers(-60, 61, (123, 157, 3)) * np.linspace(0, 1, 157)[:, None]
+    rough = {"contrast": (128 + noise).astype(np.uint8), "photo": np.asarray(large.resize((210, 140)))}
+    for name, picture in rough.items():
+        save(picture, out / f"rough-{name}.rgba")
+        save(smoothed(picture), out / f"smoothed-{name}.rgba")
 
 
 def save_enlarged(large: Image.Image, out: Path) -> None:

@@ -2,6 +2,7 @@
 
 import { enlarged, parts, strokeSize } from './enlarging.js'
 import { resized } from './resampling.js'
+import { smoothed } from './smoothing.js'
 import { stylize } from './tiles.js'
 
 /** RGBA bytes of the drawing of `photo` {width, height, data}. `style` and `enlarger` are {run, radius}; `enlarger()` is asked
@@ -12,6 +13,6 @@ export async function drawn(photo, style, { stroke, enlarger, onStep }) {
   const more = parts(photo).length
   let done = 0
   let total = more + 1
-  const data = await stylize(resized(photo, size), style.radius, style.run, (tile, tiles) => onStep?.(done = tile, total = tiles + more))
+  const data = await stylize(smoothed(resized(photo, size)), style.radius, style.run, (tile, tiles) => onStep?.(done = tile, total = tiles + more))
   return data && enlarged({ ...size, data }, photo, await enlarger(), () => onStep?.(++done, total))
 }

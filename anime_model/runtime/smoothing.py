@@ -6,8 +6,8 @@ A network draws a line wherever it sees an edge, and a large photo that is made 
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-RADIUS = 2  # pixels of the window in every direction
-TEXTURE = 9  # levels: luma that deviates by this from its window's mean, on average, is kept by half
+RADIUS = 3  # pixels of the window in every direction
+TEXTURE = 10  # levels: luma that deviates by this from its window's mean, on average, is kept by half
 SCALE = 4  # parts of a level in which deviations are averaged
 REACH = 3 * RADIUS  # pixels around a place that it depends on: three means, one after the other
 BAND = 256  # rows at once

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from anime_model.runtime.names import VARIANTS
-from benchmarks.showcase import CELL, GAP, HEAD, LARGE, main, page, photo_files
+from benchmarks.showcase import CELL, GAP, HEAD, LARGE, OF_CAMERA, main, page, photo_files
 from tests.tiny_onnx import identity_model
 
 
@@ -30,3 +30,17 @@ def test_a_style_without_its_stages_is_in_the_overview_alone(tmp_path, monkeypat
     assert sorted(path.name for path in Path("docs").iterdir()) == ["showcase.jpg", "whole.jpg"]
     with Image.open("docs/showcase.jpg") as overview:
         assert overview.width == 3 * (LARGE[0] + GAP) - GAP
+
+
+def test_a_large_photo_is_shown_beside_its_drawing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("docs").mkdir()
+    Image.new("RGB", (2000, 1500), (200, 120, 60)).save("camera.png")
+    model = identity_model(tmp_path / "same.onnx")
+    monkeypatch.setattr("sys.argv", ["showcase", str(model), "--large", "camera.png"])
+    main()
+    with Image.open("docs/large.jpg") as shown:
+        assert shown.size == (2 * (OF_CAMERA[0] + GAP) - GAP, OF_CAMERA[1] + HEAD)
+        for column in (0, 1):
+            seen = shown.getpixel((column * (OF_CAMERA[0] + GAP) + 300, 300))
+            assert np.abs(np.array(seen) - (200, 120, 60)).max() < 4

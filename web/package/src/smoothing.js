@@ -1,8 +1,8 @@
 /* A photo's fine texture made smooth before it is drawn small, as anime_model/runtime/smoothing.py does it, to the bit: else grass,
    stone and walls become a net of cracks. Means are Pillow's BoxBlur, luma its "L", the mixing its Image.composite. */
 
-const RADIUS = 2 // pixels of the window in every direction
-const TEXTURE = 9 // levels: luma that deviates by this from its window's mean, on average, is kept by half
+const RADIUS = 3 // pixels of the window in every direction
+const TEXTURE = 10 // levels: luma that deviates by this from its window's mean, on average, is kept by half
 const SCALE = 4 // parts of a level in which deviations are averaged
 const KEPT = Uint8Array.from({ length: 256 }, (_, step) => Math.round((255 * step ** 2) / (step ** 2 + (SCALE * TEXTURE) ** 2)))
 

@@ -21,7 +21,7 @@ from anime_app.terminal import say
 from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
-from anime_model.runtime.models import FAVOURITE, SIZE, SIZES, favourite, styles
+from anime_model.runtime.models import SIZE, SIZES, default_style
 from anime_model.runtime.palettes import PALETTES
 
 
@@ -55,8 +55,8 @@ def parser() -> argparse.ArgumentParser:
     shown.add_argument("model", help="a style, an ONNX file, or models:/NAME@ALIAS")
     _add_size(shown.add_argument)
     about = "a quick latency table for this machine"
-    timed = _command(commands, "bench", about, lambda options: bench(options.model, options.threads, options.size))
-    timed.add_argument("model", nargs="?", default=default_style(), help="as for info (default: %(default)s)")
+    timed = _command(commands, "bench", about, _bench)
+    timed.add_argument("model", nargs="?", help=f"as for info (default: {default_style()})")
     timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
     _add_size(timed.add_argument)
     add_compress(commands.add_parser("compress", help="a published network (ONNX) made small, from a folder of photos"))
@@ -73,7 +73,7 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("inputs", nargs="+", metavar="INPUT", help="files, folders, patterns in quotes, or - for standard input")
     add("-o", "--out", help="the result's file or folder, or - for standard output (default: beside the input)")
-    add("--style", default=default_style(), help="a style, an ONNX file, or models:/NAME@ALIAS (default: %(default)s)")
+    add("--style", help=f"a style, an ONNX file, or models:/NAME@ALIAS (default: {default_style()})")
     _add_size(add)
     add("--palette", choices=PALETTES, help="grade the colours afterwards")
     add("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the drawing (default)")
@@ -97,7 +97,12 @@ def _add_size(add: Callable[..., argparse.Action]) -> None:
     add("--size", choices=SIZES, help=about)
 
 
+def _bench(options: argparse.Namespace) -> int:
+    return bench(options.model or default_style(options.size), options.threads, options.size)
+
+
 def _stylize(options: argparse.Namespace) -> int:
+    options.style = options.style or default_style(options.size)
     if options.engine == "plain":
         if options.address:
             raise ValueError("--address is for --engine ray")
@@ -144,11 +149,6 @@ def _command(commands, name: str, about: str, run) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=about)
     command.set_defaults(run=run)
     return command
-
-
-def default_style() -> str:
-    """The favourite where it ships, else the first that does; its name where none does."""
-    return favourite(styles()) or FAVOURITE
 
 
 def _positive(text: str) -> int:

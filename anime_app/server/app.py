@@ -164,7 +164,7 @@ def _about(name: str, painter: Painter) -> dict:
     stylizer = painter.stylizers[name]
     graph = read_graph(stylizer.path)
     figures = {key: value for key, value in card(graph.metadata).items() if key in ("fid", "fid_features", "lpips")}
-    about = {"name": name, "default": name == painter.default, "parameters": graph.parameters, "bytes": graph.bytes}
+    about = {"name": name, "default": name == painter.default(), "parameters": graph.parameters, "bytes": graph.bytes}
     networks = {"networks": list(painter.networks[name])} if painter.networks[name] else {}
     return about | figures | networks | ({"version": stylizer.version} if stylizer.version else {})
 
@@ -190,7 +190,8 @@ def _add_drawing(app: FastAPI, service: Service, painter: Painter, metrics: Metr
         files, options = await read(request, service, 1)
         made = await attended(request.receive, draw(files[0][1], options))
         drawn_by = {"network": options.network} if options.network else {}
-        request.scope["state"]["log"].update(pixels=made.pixels, style=options.style or painter.default, **drawn_by)
+        style = options.style or painter.default(options.network)
+        request.scope["state"]["log"].update(pixels=made.pixels, style=style, **drawn_by)
         return Response(made.data, media_type=made.media_type)
 
     @app.post(BATCH, summary="Many pictures in, a zip of drawings out", openapi_extra=MANY, response_class=Response,

@@ -12,7 +12,7 @@ from anime_app.protocol import Bounded
 from anime_app.server.app import application
 from anime_app.server.settings import MB, Service
 from anime_app.terminal import say
-from anime_model.runtime.models import styles
+from anime_model.runtime.models import FAVOURITE, styles
 
 IDLE = 15  # seconds that a connection may be without a request
 CONNECTIONS = 1000
@@ -42,7 +42,7 @@ def settings_of(options: argparse.Namespace) -> Service:
 
 def _all_styles() -> list[str]:
     found = list(styles())
-    return sorted(found, key=lambda name: name != "shinkai")
+    return sorted(found, key=lambda name: name != FAVOURITE)
 
 
 def run(service: Service, place: socket.socket, log: bool = True) -> None:

@@ -39,7 +39,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    style: str | None = Field(None, description="a name of /v1/styles; the first unless told otherwise")
+    style: str | None = Field(None, description="a name of /v1/styles; the default unless told otherwise")
     network: str | None = Field(
         None, description=f"the size of the style's network, one of its networks in /v1/styles; {SIZE} unless told"
     )
@@ -85,9 +85,9 @@ class Painter:
         self.stylizers = {stylizer.style: stylizer for stylizer in made}
         self.networks = {stylizer.style: _networks(stylizer, settings) for stylizer in made}
 
-    @property
-    def default(self) -> str:
-        return next(iter(self.stylizers))
+    def default(self, network: str | None = None) -> str:
+        """The style of requests that name none: the first that has the network."""
+        return next((style for style, sized in self.networks.items() if network in sized), next(iter(self.stylizers)))
 
     def open(self) -> None:
         """Opens every model. Raises `ModelError`."""
@@ -97,7 +97,7 @@ class Painter:
 
     def stylizer(self, options: Options) -> Stylizer:
         """Raises `Refused`: names are looked up and never opened, since a request may hold any text."""
-        name = options.style or self.default
+        name = options.style or self.default(options.network)
         if name not in self.stylizers:
             raise Refused(422, f"style: no {name!r} is served: there is {', '.join(self.stylizers)}")
         if options.network is None:

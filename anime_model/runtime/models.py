@@ -11,7 +11,7 @@ from anime_model.runtime.session import ModelError, first_line
 WEIGHTS = Path(__file__).parent.parent / "weights"
 REGISTRY = "models:/"
 ENLARGER = WEIGHTS / "enlarger.onnx"  # beside the styles, and none
-FAVOURITE = "shinkai"  # the style that is taken where none is named
+FAVOURITE = "hayao"  # the style that is taken where none is named
 SIZES = ("nano", "lite", "plus")  # of the network of a style, the fastest first
 SIZE = "lite"  # the size of STYLE.onnx, and what is taken where none is named; another's file is STYLE-SIZE.onnx
 
@@ -47,6 +47,12 @@ def favourite(shipped: Iterable[str]) -> str:
     """The style that is taken where none is named: `FAVOURITE` if it is there, else the first; "" where none is."""
     names = list(shipped)
     return FAVOURITE if FAVOURITE in names else next(iter(names), "")
+
+
+def default_style(size: str | None = None) -> str:
+    """The favourite of the styles that ship in a size (None: in any), of all where none does; its name without any."""
+    shipped = styles()
+    return favourite(name for name in shipped if size in (None, *sizes(name))) or favourite(shipped) or FAVOURITE
 
 
 def find_model(name: str | Path, size: str | None = None) -> Path:

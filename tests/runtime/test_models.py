@@ -12,7 +12,7 @@ from onnx import helper
 from PIL import Image
 
 from anime_model.runtime import models
-from anime_model.runtime.models import card, file_names, find_model, sizes, styles
+from anime_model.runtime.models import card, default_style, file_names, find_model, sizes, styles
 from anime_model.runtime.session import ModelError, open_session, receptive_radius
 from anime_model.runtime.stylizer import Stylizer
 from tests.tiny_onnx import identity_model, negative_model, save_model, shipped
@@ -24,6 +24,17 @@ def weights(tmp_path: Path, monkeypatch) -> Path:
     (folder / "perceptual.safetensors").touch()
     monkeypatch.setattr(models, "WEIGHTS", folder)
     return folder
+
+
+def test_where_no_style_is_named_it_is_hayao_or_one_that_has_the_size(weights: Path):
+    assert default_style() == "hayao"
+    identity_model(weights / "shinkai-nano.onnx")
+    assert [default_style(size) for size in ("nano", "lite", "plus")] == ["shinkai", "hayao", "hayao"]
+    identity_model(weights / "hayao-nano.onnx")
+    assert default_style("nano") == "hayao"
+    for path in weights.glob("hayao*"):
+        path.unlink()
+    assert default_style() == "shinkai"
 
 
 def test_styles_are_the_onnx_files_that_ship(weights: Path):

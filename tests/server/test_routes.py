@@ -82,12 +82,12 @@ def test_a_truncated_picture_is_one_line(client):
 
 @pytest.fixture
 def sized(serve, tmp_path, monkeypatch) -> Iterator[httpx.Client]:
-    """A service of all that ships: `ink`, which inverts, with a nano network that changes nothing; and `fog`."""
+    """A service of all that ships: `fog`, which inverts, and `ink` too, with a nano network that changes nothing."""
     for name in ("ink", "fog"):
         negative_model(tmp_path / f"{name}.onnx")
     identity_model(tmp_path / "ink-nano.onnx")
     monkeypatch.setattr(models, "WEIGHTS", tmp_path)
-    running = serve(styles=("ink", "fog", str(identity_model(tmp_path / "own" / "same.onnx"))))
+    running = serve(styles=("fog", "ink", str(identity_model(tmp_path / "own" / "same.onnx"))))
     with httpx.Client(base_url=running.url, timeout=30) as client:
         yield client
 
@@ -96,7 +96,8 @@ def test_a_style_is_drawn_by_the_network_of_the_size_that_is_asked_for(sized):
     data, array = picture()
     for network, made in (({}, 255 - array), ({"network": "lite"}, 255 - array), ({"network": "nano"}, array)):
         assert np.array_equal(pixels(sized.post(STYLIZE, params=network, content=data).content), made)
-    form = {"files": {"files": ("a.png", data)}, "data": {"network": "nano"}}
+    assert list(sized.get("/v1/styles").json()["styles"][0].items())[:2] == [("name", "fog"), ("default", True)]
+    form = {"files": {"files": ("a.png", data)}, "data": {"network": "nano"}}  # the first style that has one
     packed = zipfile.ZipFile(io.BytesIO(sized.post(BATCH, **form).content))
     assert np.array_equal(pixels(packed.read("a.png")), array)
     assert 'anime_pixels_total{style="ink-nano"} 384.0' in sized.get("/metrics").text
@@ -109,7 +110,7 @@ def test_the_networks_of_a_style_are_told_and_others_refused_in_one_line(sized):
         ("ink", "plus", "network: no 'plus' of ink: there is nano, lite"),
         ("fog", "nano", "network: no 'nano' of fog: there is lite"),
         ("same", "lite", "network: no 'lite' of same: it has one size"),
-        ("ink-nano", "nano", "style: no 'ink-nano' is served: there is ink, fog, same"),
+        ("ink-nano", "nano", "style: no 'ink-nano' is served: there is fog, ink, same"),
     ):
         answer = sized.post(STYLIZE, params={"style": style, "network": network}, content=picture()[0])
         assert error(answer, 422) == said

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from anime_model.runtime.enlarging import STRETCH, STROKE, SUPPORT
-from anime_model.runtime.models import ENLARGER, SIZES, sizes, styles
+from anime_model.runtime.models import ENLARGER, FAVOURITE, SIZES, sizes, styles
 from anime_model.runtime.palettes import PALETTES
 from benchmarks import web
 
@@ -73,6 +73,10 @@ def test_the_working_size_is_that_of_python():
     source = (WEB / "package/src/enlarging.js").read_text()
     for name, value in {"STROKE": STROKE, "STRETCH": STRETCH, "SUPPORT": SUPPORT}.items():
         assert f"const {name} = {value}" in source, name
+
+
+def test_the_style_that_is_taken_where_none_is_named_is_that_of_python():
+    assert f"const FAVOURITE = '{FAVOURITE}'" in (WEB / "package/src/favourite.js").read_text()
 
 
 def test_the_package_has_the_version_of_the_project():

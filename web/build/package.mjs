@@ -6,7 +6,7 @@ import { rolldown } from 'rolldown'
 import { buildKernels } from './kernels.mjs'
 import { ENLARGER, networksOf } from './models.js'
 
-const MOST = { code: 90_000, whole: 2_400_000 } // bytes: of the code, engine included, and of all that is in dist/
+const MOST = { code: 92_000, whole: 2_400_000 } // bytes: of the code, engine included, and of all that is in dist/
 const ROOT = resolve(import.meta.dirname, '../..')
 const PACKAGE = resolve(import.meta.dirname, '../package')
 const DIST = resolve(process.env.ANIME_PACKAGE ?? join(PACKAGE, 'dist')) // tests build one of other networks beside it

@@ -8,7 +8,7 @@ export const sizes: Readonly<Record<string, readonly Size[]>>
 export const palettes: readonly string[]
 
 export interface StylizerOptions {
-  /** A style that comes with the package (default "shinkai"). */
+  /** A style that comes with the package (default "hayao", or the first that there is in the size). */
   style?: string
   /** The size of its network, one of `sizes[style]` (default "lite"). */
   size?: Size

@@ -1,6 +1,7 @@
 /* Style and palette: two groups of radio buttons, so that keys and screen readers work without more code; and the size of
    the network of the style. */
 
+import { favourite } from '../package/src/favourite.js'
 import { grade, PALETTES } from '../package/src/grading.js'
 import { remember, remembered } from './memory.js'
 import { text } from './texts.js'
@@ -10,7 +11,7 @@ const SCENE = 56 // pixels a side of the small landscape on a palette's button
 export function startChoices(styles, palettes, speed, models) {
   const names = [...new Set(models.map(({ style }) => style))]
   const choices = { onchange: null }
-  choices.style = known('style', names) ?? names.at(names.indexOf('shinkai'))
+  choices.style = known('style', names) ?? favourite(names)
   choices.palette = known('palette', PALETTES) ?? 'none'
   let wish = remembered('speed') // of a size, which stays where another style has it
   const offer = () => {

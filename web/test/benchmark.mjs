@@ -29,6 +29,7 @@ for (const isolated of [false, true]) {
   version = browser.context.browser()?.version() ?? version
   await browser.context.addInitScript(() => {
     localStorage.setItem('anime-lite:engine', '"cpu"')
+    localStorage.setItem('anime-lite:style', '"shinkai"')
     localStorage.setItem('anime-lite:stroke', '"0"') // every picture at its own size
   })
   const others = await otherTimes(browser.context, isolated)

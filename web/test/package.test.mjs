@@ -112,7 +112,7 @@ describe('the npm package', { skip: WITHOUT_BROWSER }, () => {
     writeFileSync(join(folder, 'index.html'), PAGE.replace('IMPORTMAP', `<script type="importmap">${IMPORTMAP}</script>`))
     const page = await visit(t, folder)
     for (const style of await page.evaluate(() => window.lite.styles)) await same(t, page, 'small', style)
-    await same(t, page, 'face', 'shinkai', { palette: 'dusk' })
+    await same(t, page, 'face', 'hayao', { palette: 'dusk' })
     await ownEngine(page)
     const said = await page.evaluate(async () => {
       const { createStylizer, StylizerError } = window.lite

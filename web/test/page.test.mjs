@@ -153,12 +153,12 @@ describe('the page', { skip: WITHOUT_BROWSER }, () => {
 
   test('palettes, strength and the photo\'s own colours are those of the Python runtime', async (t) => {
     await choose(page, 'palette', 'dusk')
-    await sameAsPython(t, page, 'face', 'shinkai-dusk')
+    await sameAsPython(t, page, 'face', 'hayao-dusk')
     await choose(page, 'palette', 'sakura')
     await page.locator('#strength').fill('60')
     await page.check('#keep-colour')
     await made(page)
-    await sameAsPython(t, page, 'face', 'shinkai-mixed')
+    await sameAsPython(t, page, 'face', 'hayao-mixed')
     await page.uncheck('#keep-colour')
     await page.locator('#strength').fill('100')
     await choose(page, 'palette', 'none')
@@ -180,7 +180,7 @@ describe('the page', { skip: WITHOUT_BROWSER }, () => {
 
   test('the download is the picture, named after photo and style', async () => {
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')])
-    assert.equal(download.suggestedFilename(), 'face-shinkai.png')
+    assert.equal(download.suggestedFilename(), 'face-hayao.png')
     const bytes = readFileSync(await download.path())
     const again = await page.evaluate(async (base64) => {
       const image = new Image()
@@ -194,13 +194,13 @@ describe('the page', { skip: WITHOUT_BROWSER }, () => {
     assert.equal(difference({ width: again[0], height: again[1], data: again[2] }, await shown(page)), 0)
     await page.selectOption('#format', 'image/jpeg')
     const [jpeg] = await Promise.all([page.waitForEvent('download'), page.click('#download')])
-    assert.equal(jpeg.suggestedFilename(), 'face-shinkai.jpg')
+    assert.equal(jpeg.suggestedFilename(), 'face-hayao.jpg')
     assert.equal(readFileSync(await jpeg.path()).readUInt16BE(0), 0xffd8)
   })
 
   test('a photo taken sideways stands upright', async () => {
     await stylize(page, photo('turned.jpg'))
-    assert.ok(difference(await shown(page), reference('face', 'shinkai')) < 4) // a JPEG, so not the same pixels
+    assert.ok(difference(await shown(page), reference('face', 'hayao')) < 4) // a JPEG, so not the same pixels
   })
 
   test('a large photo is scaled, and the page says so', async () => {
@@ -260,7 +260,7 @@ describe('when something is missing', { skip: WITHOUT_BROWSER }, () => {
     await page.setInputFiles('#file', photo('tiny.png'))
     assert.match(await line(page), /style could not be loaded/)
     host.refuse = null
-    await page.check('[name=style][value=hayao]')
+    await page.check('[name=style][value=shinkai]')
     await made(page)
   })
 
@@ -328,7 +328,7 @@ describe('with WebGPU', { skip: WITHOUT_BROWSER }, () => {
         await route.fulfill({ response, body: `Object.defineProperty(navigator, 'gpu', { value: ${gpu} });${await response.text()}` })
       }))
       await stylize(page, photo('small.png'))
-      await sameAsPython(t, page, 'small', 'shinkai')
+      await sameAsPython(t, page, 'small', 'hayao')
       assert.match(await page.textContent('#note'), /CPU/)
       await page.click('summary')
       assert.ok(await page.locator('#no-gpu').isVisible())

@@ -42,8 +42,8 @@ def main(models: Path, out: Path) -> None:
         for style, path in found.items():
             save(Stylizer(path, 1, NO_TILES, stroke=0)(photo), out / f"{name}-{style}.rgba")
     for look, settings in LOOKS.items():
-        save(Stylizer(found["shinkai"], 1)(face, **settings), out / f"face-shinkai-{look}.rgba")
-    save(Stylizer(found["shinkai"], 1)(photos["large"]), out / "large-shinkai-720.rgba")
+        save(Stylizer(found["hayao"], 1)(face, **settings), out / f"face-hayao-{look}.rgba")
+    save(Stylizer(found["hayao"], 1)(photos["large"]), out / "large-hayao-720.rgba")
     save_turned(face, out / "turned.jpg")
     save_graded(out)
     save_resampled(out)

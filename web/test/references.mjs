@@ -15,7 +15,7 @@ export function makeReferences() {
   const folder = given ?? mkdtempSync(join(tmpdir(), 'anime-photos-'))
   if (!given) pythonMakes(folder)
   const photo = (name) => join(folder, name)
-  /** The picture of a photo as {width, height, data: RGBA}: `reference("face", "hayao")`, `reference("face", "shinkai-dusk")`. */
+  /** The picture of a photo as {width, height, data: RGBA}: `reference("face", "hayao")`, `reference("face", "hayao-dusk")`. */
   const reference = (name, style) => {
     const header = readFileSync(photo(`${name}.png`))
     return { width: header.readUInt32BE(16), height: header.readUInt32BE(20), data: readFileSync(photo(`${name}-${style}.rgba`)) }

@@ -47,7 +47,7 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     await stylize(page, photo('tiny.png'))
     await page.check('[name=palette][value=dusk]')
     await made(page)
-    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-shinkai-dusk.png')
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-hayao-dusk.png')
   })
 
   test('long work is cancelled, by button and by key, and the page goes on', async (t) => {
@@ -76,11 +76,11 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     await made(page)
     assert.equal(await page.getAttribute('#strip button:nth-child(2)', 'aria-current'), 'true')
     const file = await download(page, '#all')
-    assert.equal(file.suggestedFilename(), 'anime-shinkai.zip')
+    assert.equal(file.suggestedFilename(), 'anime-hayao.zip')
     const found = JSON.parse(execFileSync(PYTHON, ['-c', UNZIP, await file.path()], { maxBuffer: 1e9 }))
-    assert.deepEqual(Object.keys(found), ['tiny-shinkai.png', 'small-shinkai.png', 'tiny-shinkai-2.png'])
+    assert.deepEqual(Object.keys(found), ['tiny-hayao.png', 'small-hayao.png', 'tiny-hayao-2.png'])
     for (const [name, hex] of Object.entries(found)) {
-      const wanted = reference(name.split('-')[0], 'shinkai')
+      const wanted = reference(name.split('-')[0], 'hayao')
       assert.ok(differences({ ...wanted, data: Buffer.from(hex, 'hex') }, wanted).most < 4, name)
     }
     assert.match(await message(page), /without these.*cut-200-one\.jpg/)
@@ -130,7 +130,7 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     await stylize(page, photo('tiny.png'))
     await page.click('#share')
     await page.waitForFunction(() => self.shared)
-    assert.deepEqual(await page.evaluate(() => self.shared), ['tiny-shinkai.png', 'image/png', true])
+    assert.deepEqual(await page.evaluate(() => self.shared), ['tiny-hayao.png', 'image/png', true])
     await page.evaluate(() => { self.refuse = 'AbortError' }) // thought better of it
     await page.click('#share')
     assert.ok(await page.locator('#message').isHidden())
@@ -216,11 +216,11 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
   test('a large photo is drawn at the working size and enlarged, as the Python runtime does it', async (t) => {
     const page = await visit(t)
     await stylize(page, photo('large.png'))
-    const { mean, most } = differences(await shown(page), reference('large', 'shinkai-720'))
+    const { mean, most } = differences(await shown(page), reference('large', 'hayao-720'))
     t.diagnostic(`mean difference ${mean.toFixed(4)}, largest ${most} of 255`)
     assert.ok(mean < 0.5 && most < 16, `${mean}, ${most}`)
     assert.match(await page.textContent('#note'), /1500 × 1000 px, every pixel of your photo\. Drawn at 1080 × 720 px and enlarged\./)
-    assert.ok(difference(reference('large', 'shinkai-720'), reference('large', 'shinkai')) > 0.5) // or equality would prove nothing
+    assert.ok(difference(reference('large', 'hayao-720'), reference('large', 'hayao')) > 0.5) // or equality would prove nothing
   })
 
   test('where memory ends there is one line, and the page goes on', async (t) => {
@@ -325,13 +325,13 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
       const page = await visit(t)
       await live(page)
       const still = await download(page, '#still')
-      assert.equal(still.suggestedFilename(), 'camera-shinkai.png')
+      assert.equal(still.suggestedFilename(), 'camera-hayao.png')
       assert.equal(readFileSync(await still.path()).toString('latin1', 1, 4), 'PNG')
       await page.click('#clip')
       await more(page, 6)
       assert.equal(await page.getAttribute('#clip', 'aria-pressed'), 'true')
       const clip = await download(page, '#clip')
-      assert.match(clip.suggestedFilename(), /^camera-shinkai\.(mp4|webm)$/)
+      assert.match(clip.suggestedFilename(), /^camera-hayao\.(mp4|webm)$/)
       const script = 'import av, sys; f = av.open(sys.argv[1]); print(len(list(f.decode(video=0))), f.streams.video[0].width)'
       const [count, width] = execFileSync(PYTHON, ['-c', script, await clip.path()]).toString().split(' ').map(Number)
       assert.ok(count > 1 && width > 100, `${count} frames, ${width} px`)
@@ -344,7 +344,7 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
       await page.click('#shoot')
       await made(page)
       assert.ok(await page.locator('#live').isHidden())
-      assert.equal((await download(page, '#download')).suggestedFilename(), 'camera-shinkai.png')
+      assert.equal((await download(page, '#download')).suggestedFilename(), 'camera-hayao.png')
     })
 
     test('it pauses while the page is hidden, and goes on', async (t) => {
@@ -406,7 +406,7 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
         const shares = await page.evaluate(() => self.shares)
         assert.ok(shares.some((share) => share > 0 && share < 1), `${shares}`)
         const file = await download(page, '#film-save')
-        assert.match(file.suggestedFilename(), /^film-shinkai\.(mp4|webm)$/)
+        assert.match(file.suggestedFilename(), /^film-hayao\.(mp4|webm)$/)
         const [frames, width, height, sounds] = JSON.parse(execFileSync(PYTHON, ['-c', facts, await file.path()]))
         t.diagnostic(`${file.suggestedFilename()}: ${frames} frames, ${sounds} sound: ${await page.textContent('#film-facts')}`)
         assert.deepEqual([frames, width, height], [12, 160, 120])

@@ -4,6 +4,7 @@ import { enlarger, styles as models } from 'virtual:styles'
 import { drawn } from './drawing.js'
 import { STROKE } from './enlarging.js'
 import { Failure } from './failure.js'
+import { favourite } from './favourite.js'
 import { grade, PALETTES } from './grading.js'
 import { fetchModel, openModel, threadsHere } from './sessions.js'
 
@@ -29,7 +30,7 @@ export class StylizerError extends Error {
   }
 }
 
-export async function createStylizer({ style = 'shinkai', size, model, ort, gpu = false, threads, wasmPaths, stroke = STROKE } = {}) {
+export async function createStylizer({ size, style = styleIn(size), model, ort, gpu = false, threads, wasmPaths, stroke = STROKE } = {}) {
   if (!model && !models[style]) throw new StylizerError('badOption', '', `there is no style "${style}": there is ${styles.join(', ')}`)
   if (model && size) throw new StylizerError('badOption', '', 'a size is of a style that comes with the package, not of a model of your own')
   if (size && !sizes[style].includes(size)) throw new StylizerError('badOption', '', `there is no size "${size}" of ${style}: there is ${sizes[style].join(', ')}`)
@@ -62,6 +63,9 @@ export async function createStylizer({ style = 'shinkai', size, model, ort, gpu 
     },
   }
 }
+
+/** Where no style is named: the favourite of those that there are in the size, of all where there is none. */
+const styleIn = (size) => favourite(styles.filter((style) => !size || sizes[style].includes(size))) ?? favourite(styles)
 
 async function engine() {
   try {

@@ -190,8 +190,7 @@ def _add_drawing(app: FastAPI, service: Service, painter: Painter, metrics: Metr
         files, options = await read(request, service, 1)
         made = await attended(request.receive, draw(files[0][1], options))
         drawn_by = {"network": options.network} if options.network else {}
-        style = options.style or painter.default(options.network)
-        request.scope["state"]["log"].update(pixels=made.pixels, style=style, **drawn_by)
+        request.scope["state"]["log"].update(pixels=made.pixels, style=painter.style(options), **drawn_by)
         return Response(made.data, media_type=made.media_type)
 
     @app.post(BATCH, summary="Many pictures in, a zip of drawings out", openapi_extra=MANY, response_class=Response,

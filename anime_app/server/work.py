@@ -89,6 +89,10 @@ class Painter:
         """The style of requests that name none: the first that has the network."""
         return next((style for style, sized in self.networks.items() if network in sized), next(iter(self.stylizers)))
 
+    def style(self, options: Options) -> str:
+        """The name of the style that is asked for, served or not."""
+        return options.style or self.default(options.network)
+
     def open(self) -> None:
         """Opens every model. Raises `ModelError`."""
         others = [stylizer for sized in self.networks.values() for stylizer in sized.values()]
@@ -97,7 +101,7 @@ class Painter:
 
     def stylizer(self, options: Options) -> Stylizer:
         """Raises `Refused`: names are looked up and never opened, since a request may hold any text."""
-        name = options.style or self.default(options.network)
+        name = self.style(options)
         if name not in self.stylizers:
             raise Refused(422, f"style: no {name!r} is served: there is {', '.join(self.stylizers)}")
         if options.network is None:

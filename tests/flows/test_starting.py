@@ -22,8 +22,7 @@ def files(tmp_path):
 def test_a_styles_own_network_is_nearest_to_itself(style, files):
     start, far, photos_far = nearest(open_reference(styles()[style]), files, starts())
     assert start == Start(style)
-    assert far < 1, "it draws the same but for rounding"
-    assert photos_far > 3 * far
+    assert photos_far > 10 * far, "it draws the same but for the border, which a stylizer mirrors and a reference pads"
 
 
 def test_what_has_no_checkpoints_is_no_start(tmp_path, files):

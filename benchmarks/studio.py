@@ -3,7 +3,7 @@
 `python -m benchmarks.studio [--users 50] [--requests 1200] [--sides 512 1024] [--only-load]`: writes
 results/studio.json and docs/studio-figures.md, and prints the tables; with `--only-load` it takes the load alone,
 prints it, and writes nothing. The server is a process of its own on two cores. A request is what the page does for a
-photo that a person puts in: it sends the photo, waits in the line, and fetches the drawing that is shown, which up to
+photo that a person puts in: it sends the photo, waits in the line, and gets the drawing that is shown, which up to
 1,600 pixels has the photo's full size. *By make* a request is a program's: upload, the event `make` in Gradio's queue,
 the file. The bare session is ONNX Runtime alone, as many sessions of one thread as the server draws pictures at once,
 on arrays that are ready: no file, no conversion. Load and bare session take turns: a machine's speed drifts within
@@ -13,6 +13,7 @@ Processor time is measured for the studio and for the users apart; a second shar
 
 import argparse
 import asyncio
+import base64
 import io
 import json
 import os
@@ -49,7 +50,7 @@ LOOK = 2.0  # seconds from one look at the memory to the next: one takes some 10
 API, PHOTO = "/gradio_api", "/studio/photo"
 Figures = dict[str, float]
 MEASURED, ESTIMATED = "share of the bare session", "estimated share, users' CPU taken out"
-NOTE = f"""A request is a photo sent, its turn waited for, and the drawing fetched that the page shows, in the photo's
+NOTE = f"""A request is a photo sent, its turn waited for, and the drawing that the page shows, in the photo's
 own size. The photo as the page shows it, and the chips of the one that is looked at, are not asked for. *By make* a
 request is a program's: an upload, the event `make` in Gradio's queue, the file.
 
@@ -175,24 +176,19 @@ class Visitor:
     async def told(self, asked: dict, kind: str = "draw") -> AsyncIterator[dict]:
         """The page: what the server says until the work has ended. Raises `Busy`."""
         async with self.session.post(f"/studio/{kind}", json=asked) as answer:
-            if answer.status == 429:
-                raise Busy((await answer.json())["detail"])
-            answer.raise_for_status()
-            async for line in answer.content:
-                yield json.loads(line)
+            async for record in _lines(answer):
+                yield record
 
     async def done(self, asked: dict, kind: str = "draw") -> dict:
         """The page: what comes of it. Raises `Busy`, `RuntimeError` where nothing does."""
-        last = [record async for record in self.told(asked, kind)][-1]
-        if "done" not in last:
-            raise RuntimeError(str(last))
-        return last["done"]
+        return _done([record async for record in self.told(asked, kind)])
 
     async def shown(self, data: bytes) -> bytes:
         """The page: a photo in, the drawing of it that is shown. Raises what `done` does."""
-        key = await self.take(data)
-        made = await self.done({"key": key, "name": "photo.jpg", "order": {"network": NETWORK}})
-        return await self.fetch(f"{PHOTO}/{key}/{made['after']}")
+        asked = {"name": "photo.jpg", "order": json.dumps({"network": NETWORK})}
+        async with self.session.post(PHOTO, params=asked, data=data) as answer:
+            made = _done([record async for record in _lines(answer)])
+        return base64.b64decode(made["picture"].partition(",")[2])
 
     async def made(self, data: bytes) -> bytes:
         """A program: a photo in, the file of the drawing out. Raises `Busy`, `RuntimeError`."""
@@ -248,6 +244,25 @@ class Visitor:
         async with self.session.get(url) as answer:
             answer.raise_for_status()
             return await answer.read()
+
+
+async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[dict]:
+    """What the server says of a piece of work. Raises `Busy`."""
+    if answer.status == 429:
+        raise Busy((await answer.json())["detail"])
+    answer.raise_for_status()
+    rest = b""
+    async for part in answer.content.iter_any():  # a line that holds a picture is longer than aiohttp reads one
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            yield json.loads(line)
+
+
+def _done(said: list[dict]) -> dict:
+    """What came of it. Raises `RuntimeError` where nothing did."""
+    if "done" not in said[-1]:
+        raise RuntimeError(str(said[-1]))
+    return said[-1]["done"]
 
 
 def _urls(value: object) -> Iterator[str]:

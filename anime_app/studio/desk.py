@@ -6,7 +6,6 @@ one of their own and never wait for a drawing.
 
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
 
 from gradio.utils import get_upload_folder
 
@@ -16,8 +15,9 @@ from anime_app.studio.jobs import Progress
 from anime_app.studio.names import folder_of
 from anime_app.studio.orders import Order, read_order
 from anime_app.studio.reasons import reason
+from anime_app.studio.samples import as_url
 from anime_app.studio.settings import Studio
-from anime_app.studio.workshop import Painter, Workshop
+from anime_app.studio.workshop import Painter, Workshop, same_file
 from anime_model.pictures.images import MAX_PIXELS
 
 PHOTOS = 200  # in one page, and in one zip
@@ -43,10 +43,14 @@ class Desk:
             line.close()
 
     def drawn(self, asked: dict, progress: Progress) -> dict:
-        """What the page shows of a photo; its chips where they are asked for. Raises what `Workshop.draw` does."""
+        """What the page shows of a photo; its chips where they are asked for, and so the drawing itself, as an address
+        that holds it, where it is a JPEG (a PNG is long). Raises what `Workshop.draw` does."""
         key, order = str(asked.get("key", "")), read_order(asked.get("order"))
         shown = self.workshop.draw(key, order, progress.tick)
-        return vars(shown) | ({"chips": self.workshop.chips(key, order)} if asked.get("chips") else {})
+        made = vars(shown) | ({"chips": self.workshop.chips(key, order)} if asked.get("chips") else {})
+        if asked.get("picture") is True and shown.after.endswith(".jpg"):
+            made["picture"] = as_url((self.workshop.place(key) / shown.after).read_bytes())
+        return made
 
     def graded(self, asked: dict, progress: Progress) -> dict:
         """The same, of what was drawn before. Raises what `Workshop.grade` does."""
@@ -83,7 +87,7 @@ class Desk:
     def made(self, photo: str, order: dict, tick: Tick) -> str:
         """For programs: the path of the drawing of the file `photo`. Raises what `Workshop.finish` does."""
         key, source = self.workshop.new(Path(photo).name)
-        copyfile(photo, source)  # Gradio has one file for all who send the same bytes
+        same_file(Path(photo), source)  # Gradio has one file for all who send the same bytes
         return str(self.workshop.finish(key, read_order(order), "full", tick))
 
 

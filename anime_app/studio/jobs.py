@@ -1,8 +1,9 @@
 """Long work that waits in a line, says how far it is, and ends when nobody waits for it any more.
 
-The answer to a request for such work is lines of JSON: `{"ahead": 3}` while it waits, `{"progress": {...}, "seconds":
-1.2}` while it goes on, and at the end `{"done": {...}, "seconds": 2.3}`, `{"gone": true}` (the photo has been cleared
-away), `{"problem": [English, Chinese]}` or `{"stopping": true}` (the studio ends). Seconds are those of the work.
+The answer to a request for such work is lines of JSON: what is known before it, `{"ahead": 3}` while it waits,
+`{"progress": {...}, "seconds": 1.2}` while it goes on, and at the end `{"done": {...}, "seconds": 2.3}`,
+`{"gone": true}` (the photo has been cleared away), `{"problem": [English, Chinese]}` or `{"stopping": true}` (the studio
+ends). Seconds are those of the work.
 """
 
 import asyncio
@@ -53,13 +54,14 @@ Work = Callable[[Progress], dict]
 class Told(Response):
     """The answer of `work`, which waits in `line`; `name` is what a problem calls the photo.
 
-    Where the line is full the answer is status 429 with `busy`, HTML for people. Who goes away leaves the line.
+    `known` is what is said first of all, if anything. Where the line is full the answer is status 429 with that and
+    `busy`, HTML for people. Who goes away leaves the line.
     """
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, line: Line, work: Work, name: str, busy: str) -> None:
-        self.line, self.work, self.name, self.busy = line, work, name, busy
+    def __init__(self, line: Line, work: Work, name: str, busy: str, known: dict | None = None) -> None:
+        self.line, self.work, self.name, self.busy, self.known = line, work, name, busy, known or {}
         self.status_code, self.background = 200, None
         self.init_headers(HEADERS)
 
@@ -93,6 +95,8 @@ class Told(Response):
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
         ends = {turn.future, leaving}
+        if self.known:
+            await say(self.known)
         while not progress.begun.done() and (ahead := self.line.ahead(turn)):
             await say({"ahead": ahead})
             if await _first(ends | {progress.begun}, RATE) & ends:
@@ -121,7 +125,7 @@ class Told(Response):
 
     def _refused(self, refusal: Refused) -> Response:
         said = self.busy if refusal.status == 429 else str(refusal)
-        return JSONResponse({"detail": said}, refusal.status, {"retry-after": str(refusal.again)})
+        return JSONResponse({**self.known, "detail": said}, refusal.status, {"retry-after": str(refusal.again)})
 
 
 async def _first(ends: set[asyncio.Future], seconds: float) -> set[asyncio.Future]:

@@ -141,12 +141,24 @@ const remove = (photo) => {
 	const place = photos.indexOf(photo);
 	photos.splice(place, 1);
 	if (photo.thumb) URL.revokeObjectURL(photo.thumb);
+	drop(photo);
 	if (work?.photo === photo) work.abort.abort();
 	if (chosen === photo) look(photos[Math.min(place, photos.length - 1)] ?? null);
 	remember();
 	refresh();
 };
 const remember = () => keep(sessionStorage, PHOTOS, photos.filter((photo) => photo.key).map(({ key, name, place, film }) => ({ key, name, place, film })));
+
+// A picture of a photo: the one that came with its first answer is in the browser, others at the server.
+const addressOf = ({ key, held }, name) => (held?.name === name ? held.url : `studio/photo/${key}/${name}`);
+const hold = async (photo, name, picture) => {
+	drop(photo);
+	photo.held = { name, url: URL.createObjectURL(await (await fetch(picture)).blob()) };
+};
+const drop = (photo) => {
+	if (photo.held) URL.revokeObjectURL(photo.held.url);
+	delete photo.held;
+};
 
 // What is to be seen.
 const look = (photo) => {
@@ -164,8 +176,7 @@ const show = () => {
 	chips(chosen?.chips);
 	wait(chosen && !shown ? chosen : null);
 	if (!shown) return;
-	const path = (name) => `studio/photo/${chosen.key}/${name}`;
-	view.put(path(shown.before), path(shown.after), `${shown.width} / ${shown.height}`);
+	view.put(addressOf(chosen, shown.before), addressOf(chosen, shown.after), `${shown.width} / ${shown.height}`);
 	const key = shown.film ? "of_film" : shown.frames > 1 ? "of_frames" : "of_photo";
 	note(words(key, { name: chosen.name, ...shown }));
 };
@@ -208,7 +219,7 @@ const tile = (photo) => {
 	open.ariaPressed = String(photo === chosen);
 	open.title = photo.name;
 	const image = Object.assign(document.createElement("img"), { alt: photo.name, loading: "lazy" });
-	const url = photo.shown ? `studio/photo/${photo.key}/${photo.shown.after}` : photo.thumb;
+	const url = photo.shown ? addressOf(photo, photo.shown.after) : photo.thumb;
 	if (url) image.src = url;
 	open.append(image);
 	if (photo.film) open.append(Object.assign(document.createElement("i"), { className: "play", ariaHidden: "true" }));
@@ -234,11 +245,11 @@ const attempt = async (photo) => {
 	const abort = new AbortController(), wanted = order();
 	work = { photo, abort, drawing: drawingOf(wanted) };
 	try {
-		if (!photo.key) await bring(photo, abort.signal);
 		const known = photo.drawn?.has(drawingOf(wanted));
 		const asked = { key: photo.key, name: photo.name, order: wanted, chips: known && !wants(photo) };
 		const shown = await (known && !asked.chips ? ask("grade", asked, { signal: abort.signal }) : draw(photo, asked, abort.signal));
-		const { chips, ...rest } = shown;
+		const { chips, picture, ...rest } = shown;
+		if (picture) await hold(photo, rest.after, picture);
 		Object.assign(photo, { shown: rest, width: rest.width, height: rest.height, film: rest.film, state: "done", made: lookOf(wanted) });
 		(photo.drawn ??= new Set()).add(drawingOf(wanted));
 		if (chips) Object.assign(photo, { chips, chipped: drawingOf(wanted) });
@@ -251,23 +262,42 @@ const attempt = async (photo) => {
 	refresh();
 };
 const bring = async (photo, signal) => {
-	const watched = follow("send", photo, ({ sent }) => [words("sending", { name: photo.name, percent: Math.floor(100 * (sent ?? 0)) })]);
+	const watched = sending(photo);
 	try {
-		photo.key = await send(photo.file, photo.name, { hear: watched.hear, signal });
-		remember();
+		await send(photo.file, photo.name, null, { ...heard(photo, () => watched), signal });
 	} finally {
 		watched.end();
 	}
 };
+const sending = (photo) => follow("send", photo, ({ sent }) => [words("sending", { name: photo.name, percent: Math.floor(100 * (sent ?? 0)) })]);
+const heard = (photo, watched, begun = () => {}) => ({
+	hear: (said) => watched().hear(said),
+	sent: (share) => watched().hear({ sent: share }),
+	known(key) {
+		photo.key = key;
+		remember();
+		begun();
+	},
+});
+// A photo that the server does not have yet goes there in the same request.
 const draw = async (photo, asked, signal) => {
 	const kind = `draw ${paceOf(asked.order)}`, todo = photos.filter(wants).length, total = photos.length;
 	if (asked.chips) return ask("draw", asked, { signal });
-	const watched = follow(kind, photo, () => [total > 1 ? words("drawing_many", { done: total - todo + 1, total }) : words("drawing")]);
-	watched.state.remaining = (seconds) => (todo > 1 && averages[kind] ? averages[kind] * todo - seconds : 0);
+	const drawing = () => {
+		const watched = follow(kind, photo, () => [total > 1 ? words("drawing_many", { done: total - todo + 1, total }) : words("drawing")]);
+		watched.state.remaining = (seconds) => (todo > 1 && averages[kind] ? averages[kind] * todo - seconds : 0);
+		return watched;
+	};
+	let watched = photo.key ? drawing() : sending(photo);
+	const begun = () => {
+		watched.end();
+		watched = drawing();
+	};
 	photo.state = "working";
 	refresh();
 	try {
-		const shown = await ask("draw", asked, { hear: watched.hear, signal });
+		const hears = { ...heard(photo, () => watched, begun), signal };
+		const shown = await (photo.key ? ask("draw", asked, hears) : send(photo.file, photo.name, asked.order, hears));
 		learn(kind, { width: shown.width, height: shown.height }, watched.seconds());
 		averages[kind] = averages[kind] ? 0.6 * averages[kind] + 0.4 * watched.seconds() : watched.seconds();
 		return shown;

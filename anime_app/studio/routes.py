@@ -38,6 +38,7 @@ def own_routes(desk: Desk, max_upload: int, busy: str) -> list[Route]:
     workshop = desk.workshop
 
     async def take(request: Request) -> Response:
+        """A photo's key; with an order, what is said of its drawing after that, and the drawing itself at the end."""
         name = request.query_params.get("name", "photo.jpg")
         if Path(name).suffix.lower() not in (*SUFFIXES, *FILMS):
             return JSONResponse({"problem": reason(name, ValueError("not a kind of picture or film that is read"))})
@@ -55,7 +56,10 @@ def own_routes(desk: Desk, max_upload: int, busy: str) -> list[Route]:
             if isinstance(error, ClientDisconnect):  # it went away, or the guard has cut it off at its bound
                 size, error = max_upload + 1, ValueError("too large")
             return JSONResponse({"problem": reason(name, error)}, 413 if size > max_upload else 500)
-        return JSONResponse({"key": key})
+        if (order := request.query_params.get("order")) is None:
+            return JSONResponse({"key": key})
+        asked = {"key": key, "name": name, "order": _json(order), "picture": True}
+        return Told(desk.drawing, partial(desk.drawn, asked), name, busy, {"key": key})
 
     def told(line: Line, work: Callable[[dict, Progress], dict]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -97,6 +101,14 @@ def own_routes(desk: Desk, max_upload: int, busy: str) -> list[Route]:
         Route("/studio/sample.jpg", sample),
         Route("/api", programs),
     ]
+
+
+def _json(text: str) -> object:
+    """What a text holds; None where it is no JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _missing() -> JSONResponse:

@@ -123,10 +123,10 @@ class Workshop:
         """
         place = self.place(key)
         stylizer = self.painter.stylizer(order.network, order.speed)
-        if (place / "photo.npy").is_file():
+        if "before" in (about := _read_json(place)):
             if (place / f"{order.drawing}.npy").is_file():
                 return self.grade(key, order)
-            frame, photo = self._picture(place, _read_json(place), None).frames[0], _load(place / "photo.npy")
+            frame, photo = self._picture(place, about, None).frames[0], self._photo(place)
         else:
             frame, photo = self._look_at(place)
         sketch = stylizer.sketch(frame, tick, order.stroke)
@@ -144,7 +144,7 @@ class Workshop:
         """The same, of what the network drew before. Raises `Gone` where it did not."""
         place = self.place(key)
         _touch(place)
-        return self._shown(place, order, *_drawn(place, order))
+        return self._shown(place, order, *self._drawn(place, order))
 
     def _shown(self, place: Path, order: Order, photo: np.ndarray, drawn: np.ndarray) -> Shown:
         about, name = _read_json(place), _digest("after", order.drawing, order.look)
@@ -159,7 +159,7 @@ class Workshop:
     def chips(self, key: str, order: Order) -> dict[str, dict[str, str]]:
         """The middle of the photo in each style and in each palette, as addresses that hold the whole picture."""
         place = self.place(key)
-        photo, drawn = _drawn(place, order)
+        photo, drawn = self._drawn(place, order)
         photo = photo[..., :3]
         before, after = middle(photo, CHIP), middle(drawn, CHIP)
         palettes = {"none": after} | {name: Look(name).apply(before, after) for name in PALETTES}
@@ -246,19 +246,57 @@ class Workshop:
         """Learns what there is to know of a photo. Its frame, and what the page shows of it, which is kept."""
         about = _read_json(place)
         source = place / about["source"]
-        frame = small = self._learn(place, about).frames[0]
-        if max(frame.size) > SIDE:
-            size = tuple(max(1, round(side * SIDE / max(frame.size))) for side in frame.size)
-            small = frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
+        frame = self._learn(place, about).frames[0]
+        small = _to_show(frame)
+        photo = np.asarray(small)
         if small is frame and _shows_itself(source):
-            copyfile(source, place / "before.jpg")
+            same_file(source, place / "before.jpg")
             about["before"] = "before.jpg"
         else:
             about["before"] = _save_shown(small, place / "before").name
+            _save(place / "photo.npy", photo)
         _write_json(place / "about.json", about)
-        photo = np.asarray(small)
-        _save(place / "photo.npy", photo)
         return frame, photo
+
+    def _photo(self, place: Path) -> np.ndarray:
+        """A photo that was looked at, as the page shows it. Raises `Gone`.
+
+        Where its own file has its levels, they are written when they are asked for again: most photos are drawn once,
+        and a file of levels is larger than all other files of a photo together.
+        """
+        path = place / "photo.npy"
+        if not path.is_file():
+            try:
+                frame = self._picture(place, _read_json(place), None).frames[0]
+            except images.PictureError as error:  # it could be read before
+                raise Gone("no such file or directory") from error
+            _save(path, np.asarray(_to_show(frame)))
+        return _load(path)
+
+    def _drawn(self, place: Path, order: Order) -> tuple[np.ndarray, np.ndarray]:
+        """A photo as the page shows it, and what the network drew of it in the same size. Raises `Gone`."""
+        small = place / f"{order.drawing}.small.npy"
+        drawn = _load(small if small.is_file() else place / f"{order.drawing}.npy")
+        photo = self._photo(place)
+        if drawn.shape[:2] != photo.shape[:2]:
+            raise Gone("no such file or directory")
+        return photo, drawn
+
+
+def _to_show(frame: Image.Image) -> Image.Image:
+    """The frame in the size in which the page shows it; itself where that is its own."""
+    if max(frame.size) <= SIDE:
+        return frame
+    size = tuple(max(1, round(side * SIDE / max(frame.size))) for side in frame.size)
+    return frame.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
+
+
+def same_file(source: Path, target: Path) -> None:
+    """`target` is what `source` is: a second name where the file system has such, else a copy. Raises `OSError`."""
+    try:
+        os.link(source, target)
+    except OSError:
+        copyfile(source, target)
 
 
 def _shows_itself(source: Path) -> bool:
@@ -292,15 +330,6 @@ def _touch(place: Path) -> None:
     for path in place.iterdir():
         with suppress(OSError):
             os.utime(path, (now, now))
-
-
-def _drawn(place: Path, order: Order) -> tuple[np.ndarray, np.ndarray]:
-    """A photo as the page shows it, and what the network drew of it in the same size. Raises `Gone`."""
-    photo, small = _load(place / "photo.npy"), place / f"{order.drawing}.small.npy"
-    drawn = _load(small if small.is_file() else place / f"{order.drawing}.npy")
-    if drawn.shape[:2] != photo.shape[:2]:
-        raise Gone("no such file or directory")
-    return photo, drawn
 
 
 def _digest(kind: str, *parts: object) -> str:

@@ -18,10 +18,10 @@ from anime_app.studio.workshop import Gone
 class Asker:
     """One request, without a network between."""
 
-    def __init__(self, line: Line, work: Callable[[Progress], dict]) -> None:
+    def __init__(self, line: Line, work: Callable[[Progress], dict], known: dict | None = None) -> None:
         self.sent: list[dict] = []
         self.gone = asyncio.Event()
-        told = Told(line, work, "a.jpg", "<b>busy</b>")
+        told = Told(line, work, "a.jpg", "<b>busy</b>", known)
         self.answered = asyncio.create_task(told({"type": "http"}, self._receive, self._send))
 
     async def _receive(self) -> dict:
@@ -112,6 +112,21 @@ def test_a_full_line_says_that_it_is_busy_and_when_to_come_again():
         assert [asker.status for asker in askers[:2]] == [200, 200]
 
     with_line(check, most=1)
+
+
+def test_what_is_known_comes_before_all_else_and_also_where_the_line_is_full():
+    async def check(line: Line) -> None:
+        event = threading.Event()
+        going, full = (Asker(line, held(event), {"key": name}) for name in "ab")
+        await full.answered
+        assert (full.status, full.said) == (429, [{"key": "b", "detail": "<b>busy</b>"}])
+        await until(lambda: going.said)
+        assert going.said[0] == {"key": "a"}, "before the work has ended"
+        event.set()
+        await going.answered
+        assert going.said[-1]["done"] == {"made": True}
+
+    with_line(check, most=0)
 
 
 def test_who_goes_away_leaves_the_line_and_ends_the_work():

@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from anime_app.studio.texts import TEXTS
 from anime_model.runtime.enlarging import STROKE
+from anime_model.runtime.models import FAVOURITE
 from benchmarks.browser import PHONE
 from benchmarks.studio import jpeg
 from tests.studio.conftest import DESKTOP
@@ -31,9 +33,12 @@ class Reader:
         page.on("request", self._hear)
 
     def _hear(self, request) -> None:
-        kind = request.url.split("/")[-1]
+        address = urlsplit(request.url)
+        kind, sent = address.path.split("/")[-1], dict(parse_qsl(address.query))
         if kind in ("draw", "grade", "keep"):
             self.asked.append((kind, json.loads(request.post_data)))
+        elif kind == "photo" and "order" in sent:
+            self.asked.append(("send", sent | {"order": json.loads(sent["order"])}))
 
     def put(self, *files: Path, done: int | None = None) -> None:
         self.page.set_input_files("#files", list(map(str, files)))
@@ -127,7 +132,7 @@ def test_a_photo_is_drawn_and_saved_in_full_size(reader, photos):
     assert not reader.page.is_visible("#make .compare")
     reader.put(photos[0])
     name, data = reader.save()
-    assert (name, pixels(data).shape) == ("river-shinkai.jpg", (160, 160, 3))
+    assert (name, pixels(data).shape) == (f"river-{FAVOURITE}.jpg", (160, 160, 3))
     assert np.abs(pixels(data) - pixels(photos[0].read_bytes())).mean() > 2
     assert not reader.page.locator("#make [data-do=zip]").is_visible()
 
@@ -141,7 +146,7 @@ def test_a_large_photo_is_drawn_at_the_working_size_unless_told_otherwise(reader
     reader.page.select_option("#lines", "finest")
     reader.changed(before)
     name, fine = reader.save()
-    assert name == "large-shinkai-finest.jpg"
+    assert name == f"large-{FAVOURITE}-finest.jpg"
     assert pixels(bold).shape == pixels(fine).shape == (2000, 2600, 3)
     assert min(pixels(bold).shape[:2]) > 2 * STROKE, "else both would be the same"
     assert np.abs(pixels(bold) - pixels(fine)).mean() > 0.5
@@ -227,7 +232,7 @@ def test_a_picture_is_pasted_by_keys(reader):
     reader.page.evaluate(PASTE, ["image.png", list(png())])
     reader.wait(1)
     name, data = reader.save()
-    assert re.fullmatch(r"pasted-[\d-]+-shinkai\.png", name)
+    assert re.fullmatch(rf"pasted-[\d-]+-{FAVOURITE}\.png", name)
     assert pixels(data).shape == (96, 96, 3)
 
 
@@ -244,7 +249,7 @@ def test_a_picture_is_pasted_by_the_button(reader, address):
     reader.page.evaluate(put, list(png()))
     reader.click("paste")
     reader.wait(1)
-    assert reader.save()[0].endswith("-shinkai.png")
+    assert reader.save()[0].endswith(f"-{FAVOURITE}.png")
 
 
 def test_photos_are_dropped_anywhere_in_the_window(reader, photos):
@@ -267,7 +272,7 @@ def test_a_folder_is_taken_with_its_folders(reader, photos, tmp_path):
     reader.says("notes.txt")
     _, data = reader.save("zip")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert sorted(archive.namelist()) == ["trip/a-shinkai.jpg", "trip/day one/a-shinkai.jpg"]
+        assert sorted(archive.namelist()) == [f"trip/a-{FAVOURITE}.jpg", f"trip/day one/a-{FAVOURITE}.jpg"]
 
 
 ENTRIES = """() => {
@@ -292,7 +297,7 @@ def test_the_camera_takes_a_photo(reader):
     reader.page.wait_for_function("document.querySelector('.viewfinder video').currentTime > 0")
     reader.click("shoot")
     reader.wait(1)
-    assert re.fullmatch(r"camera-[\d-]+-shinkai\.jpg", reader.save()[0])
+    assert re.fullmatch(rf"camera-[\d-]+-{FAVOURITE}\.jpg", reader.save()[0])
     assert reader.page.evaluate("document.querySelector('.viewfinder video').srcObject") is None
 
 
@@ -307,7 +312,7 @@ def test_without_a_camera_it_is_said_in_the_readers_language(visit):
 def test_a_sample_is_there_for_who_has_no_photo_at_hand(reader):
     reader.click("sample")
     reader.wait(1)
-    assert reader.save()[0] == "sample-shinkai.jpg"
+    assert reader.save()[0] == f"sample-{FAVOURITE}.jpg"
 
 
 # The picture.
@@ -386,7 +391,7 @@ def test_strength_by_keys_gives_the_file_that_is_shown(reader, photos):
     reader.changed(before)
     name, weak = reader.save()
     photo = pixels(photos[0].read_bytes())
-    assert name == "river-shinkai-0.jpg"
+    assert name == f"river-{FAVOURITE}-0.jpg"
     assert np.abs(pixels(weak) - photo).mean() < 1.5 < np.abs(pixels(strong) - photo).mean()
 
 
@@ -399,7 +404,7 @@ def test_the_longest_side_is_followed(reader, large):
     reader.put(large)
     reader.page.select_option("#size", "1200")
     name, data = reader.save()
-    assert name == "large-shinkai-1200px.jpg"
+    assert name == f"large-{FAVOURITE}-1200px.jpg"
     assert pixels(data).shape == (923, 1200, 3)
 
 
@@ -407,9 +412,9 @@ def test_two_choices_never_have_one_name(reader, photos):
     reader.put(photos[0])
     reader.choose("palette", "shinkai")
     first = reader.save()
-    reader.choose("network", "hayao")
+    reader.choose("network", "shinkai")
     second = reader.save()
-    assert (first[0], second[0]) == ("river-shinkai-shinkai.jpg", "river-hayao-shinkai.jpg")
+    assert (first[0], second[0]) == (f"river-{FAVOURITE}-shinkai.jpg", "river-shinkai-shinkai.jpg")
     assert first[1] != second[1]
 
 
@@ -419,7 +424,7 @@ def test_a_change_stays_with_the_picture_that_is_looked_at(reader, photos):
     reader.says(re.compile("sea.jpg: 160"))
     reader.choose("palette", "noir")
     assert reader.page.locator("#make .tile").nth(2).get_attribute("aria-pressed") == "true"
-    assert reader.save()[0] == "sea-shinkai-noir.jpg"
+    assert reader.save()[0] == f"sea-{FAVOURITE}-noir.jpg"
 
 
 def test_choices_are_remembered(visit, photos):
@@ -432,7 +437,7 @@ def test_choices_are_remembered(visit, photos):
     page.reload()
     page.wait_for_selector("#make .drop")
     reader.put(photos[0])
-    order = {"network": "shinkai", "palette": "noir", "lines": "bold", "size": 2000, "strength": 0.95, "keep": True}
+    order = {"network": FAVOURITE, "palette": "noir", "lines": "bold", "size": 2000, "strength": 0.95, "keep": True}
     assert reader.asked[-1][1]["order"] == order | {"speed": "lite"}
 
 
@@ -460,7 +465,7 @@ def test_after_a_stop_the_others_go_into_the_zip(reader, photos, large):
     reader.click("stop")
     reader.page.locator("#make [data-do=go-on]").wait_for()
     with zipfile.ZipFile(io.BytesIO(reader.save("zip")[1])) as archive:
-        assert archive.namelist() == ["river-shinkai-finest.jpg", "hill-shinkai-finest.jpg"]
+        assert archive.namelist() == [f"river-{FAVOURITE}-finest.jpg", f"hill-{FAVOURITE}-finest.jpg"]
 
 
 def test_several_photos_make_an_album_and_a_zip(reader, photos):
@@ -468,10 +473,10 @@ def test_several_photos_make_an_album_and_a_zip(reader, photos):
     name, data = reader.save("zip")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert (name, archive.testzip()) == ("anime.zip", None)
-        assert archive.namelist() == ["river-shinkai.jpg", "hill-shinkai.jpg", "sea-shinkai.jpg"]
-        third = archive.read("sea-shinkai.jpg")
+        assert archive.namelist() == [f"river-{FAVOURITE}.jpg", f"hill-{FAVOURITE}.jpg", f"sea-{FAVOURITE}.jpg"]
+        third = archive.read(f"sea-{FAVOURITE}.jpg")
     reader.page.locator("#make .tile").nth(2).click()
-    assert reader.save() == ("sea-shinkai.jpg", third)
+    assert reader.save() == (f"sea-{FAVOURITE}.jpg", third)
     reader.page.get_by_role("button", name="Remove hill.jpg").click()
     assert reader.page.locator("#make .tile").count() == 2
 
@@ -488,28 +493,46 @@ def test_what_cannot_be_drawn_stays_named_until_it_is_taken_away(reader, photos,
     assert reader.problems() == []
 
 
-def test_a_busy_studio_says_so_and_is_asked_again(reader, photos):
+@pytest.mark.parametrize("asked_for", ["**/studio/photo?*", "**/studio/draw"])
+def test_a_busy_studio_says_so_and_is_asked_again(reader, photos, asked_for):
     answers = [429]
 
     def refuse(route) -> None:
         status = answers.pop() if answers else None
         route.fulfill(status=status, body="{}") if status else route.continue_()
 
-    reader.page.route("**/studio/draw", refuse)
+    reader.page.route(asked_for, refuse)
     reader.page.set_input_files("#files", str(photos[0]))
     reader.says("The studio is busy")
     reader.wait(1)
     assert reader.problems() == []
 
 
-def test_a_silent_studio_says_so_and_is_asked_again(reader, photos):
+def test_a_photo_that_a_busy_studio_has_is_not_sent_again(reader, photos):
+    sent = []
+
+    def refuse(route) -> None:
+        sent.append(route.request.url)
+        address = route.request.url.split("&order=")[0]  # which takes the photo, and draws nothing
+        route.fulfill(status=429, body=reader.page.request.post(address, data=photos[0].read_bytes()).text())
+
+    reader.page.route("**/studio/photo?*", refuse)
+    reader.page.set_input_files("#files", str(photos[0]))
+    reader.says("The studio is busy")
+    reader.wait(1)
+    assert len(sent) == 1
+    assert [kind for kind, _ in reader.asked][:2] == ["send", "draw"]
+
+
+@pytest.mark.parametrize("asked_for", ["**/studio/photo?*", "**/studio/draw"])
+def test_a_silent_studio_says_so_and_is_asked_again(reader, photos, asked_for):
     calls = []
 
     def refuse(route) -> None:
         calls.append(route)
         route.abort() if len(calls) == 1 else route.continue_()
 
-    reader.page.route("**/studio/draw", refuse)
+    reader.page.route(asked_for, refuse)
     reader.page.set_input_files("#files", str(photos[0]))
     reader.says("The studio does not answer")
     reader.wait(1)
@@ -533,7 +556,7 @@ def test_a_photo_that_was_cleared_away_is_taken_in_again(reader, photos, project
     for about in project.parent.glob("anime-studio-*/photos/*/about.json"):
         about.unlink()
     reader.choose("palette", "noir")
-    assert reader.save()[0] == "river-shinkai-noir.jpg"
+    assert reader.save()[0] == f"river-{FAVOURITE}-noir.jpg"
 
 
 # More than a picture.
@@ -542,11 +565,11 @@ def test_a_photo_that_was_cleared_away_is_taken_in_again(reader, photos, project
 def test_before_and_after_are_saved_as_a_picture_and_as_an_animation(reader, photos):
     reader.put(photos[0])
     name, data = reader.save("pair")
-    assert (name, pixels(data).shape) == ("river-shinkai-before-after.jpg", (160, 320, 3))
+    assert (name, pixels(data).shape) == (f"river-{FAVOURITE}-before-after.jpg", (160, 320, 3))
     assert np.abs(pixels(data)[:, :160] - pixels(photos[0].read_bytes())).mean() < 3
     name, data = reader.save("gif")
     animation = Image.open(io.BytesIO(data))
-    assert (name, animation.format, animation.size) == ("river-shinkai-before-after.gif", "GIF", (160, 160))
+    assert (name, animation.format, animation.size) == (f"river-{FAVOURITE}-before-after.gif", "GIF", (160, 160))
     assert animation.n_frames > 10
 
 
@@ -573,7 +596,7 @@ def test_a_film_shows_its_first_frame_and_is_drawn_with_progress_and_time_left(r
         reader.click("full")
         reader.says(re.compile(r"Drawing the film … \d+ %"))
         reader.says(re.compile(r"about \d+ s left"))
-    assert download.value.suggested_filename == "walk-shinkai.mp4"
+    assert download.value.suggested_filename == f"walk-{FAVOURITE}.mp4"
     with av.open(download.value.path()) as made:
         frames = [frame.to_ndarray(format="rgb24") for frame in made.decode(video=0)]
     assert (len(frames), frames[0].shape) == (48, (240, 320, 3))

@@ -126,6 +126,14 @@ def test_what_was_drawn_is_kept_once_where_it_is_shown_in_its_size(workshop):
     workshop.draw(key, order)
     kept_files = sorted(path.name for path in workshop.place(key).glob("*.npy"))
     assert kept_files == [f"{order.drawing}.npy", "photo.npy"]
+    own, _ = put(workshop, "a.jpg")  # whose file has the photo's levels
+    first = workshop.draw(own, order)
+    assert [path.name for path in workshop.place(own).glob("*.npy")] == [
+        f"{order.drawing}.npy"
+    ]  # its file has the rest
+    assert workshop.grade(own, order) == first
+    assert pixels(workshop.place(own) / workshop.grade(own, Order("ink", Look(strength=0))).after).shape == (12, 16, 3)
+    assert (workshop.place(own) / "photo.npy").is_file()
     large, _ = put(workshop, "a.png", (SIDE + 100, 200))
     workshop.draw(large, order)
     (workshop.place(large) / f"{order.drawing}.small.npy").unlink()  # as the sweep may

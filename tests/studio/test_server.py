@@ -1,6 +1,7 @@
 """The studio as a process: what it serves, what it refuses, what it leaves behind. With the models that ship."""
 
 import asyncio
+import base64
 import io
 import json
 import os
@@ -95,6 +96,12 @@ def said(client: httpx.Client, kind: str, asked: object) -> list[dict]:
     answer = client.post(f"/studio/{kind}", json=asked)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def put_and_drawn(client: httpx.Client, data: bytes, name: str, order: object) -> list[dict]:
+    """All that the server says to a photo that comes with an order."""
+    answer = client.post("/studio/photo", params={"name": name, "order": json.dumps(order)}, content=data)
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
@@ -360,6 +367,54 @@ def test_the_page_gets_a_drawing_its_looks_and_its_files(client):
     assert len({answer.content for answer in (before, plain, noir)}) == 3
     kept = said(client, "keep", {"photos": [{"key": key}], "order": ORDER, "kind": "pair"})[-1]["done"]
     assert Image.open(io.BytesIO(client.get(f"/{kept['url']}").content)).size == (192, 96)
+
+
+def test_a_photo_is_taken_in_and_drawn_by_one_request(client):
+    first, *_, last = put_and_drawn(client, jpeg(96, 0), "a.jpg", ORDER)
+    done = last["done"]
+    head, _, picture = done.pop("picture").partition(",")
+    assert (set(first), head) == ({"key"}, "data:image/jpeg;base64")
+    assert base64.b64decode(picture) == client.get(f"/studio/photo/{first['key']}/{done['after']}").content
+    again = said(client, "draw", {"key": first["key"], "name": "a.jpg", "order": ORDER})[-1]["done"]
+    assert again == done, "the photo is there, as any other"
+
+
+def test_a_photo_whose_drawing_is_long_is_given_its_name_alone(client):
+    stream = io.BytesIO()
+    Image.new("RGBA", (40, 30), (200, 100, 50, 90)).save(stream, "PNG")
+    *_, last = put_and_drawn(client, stream.getvalue(), "a.png", ORDER)
+    assert last["done"]["after"].endswith(".png")
+    assert "picture" not in last["done"]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"), [({"network": "nobody"}, "nobody"), (ORDER | {"strength": 7}, "strength"), (5, "no network")]
+)
+def test_a_photo_with_an_order_that_cannot_be_is_there_and_what_is_wrong_is_named(client, order, reason):
+    first, *_, last = put_and_drawn(client, jpeg(96, 0), "a.jpg", order)
+    assert reason in last["problem"][0]
+    assert "done" in said(client, "draw", {"key": first["key"], "order": ORDER})[-1]
+
+
+def test_a_photo_that_comes_when_the_line_is_full_need_not_come_again(place):
+    async def ask(url: str) -> dict:
+        async with visit(url) as visitor:
+            drawing = [visitor.told(await slow(visitor)) for _ in range(2)]
+            for going in drawing:
+                await anext(going)
+            asked = {"name": "a.jpg", "order": json.dumps(ORDER)}
+            async with visitor.session.post(PHOTO, params=asked, data=jpeg(96, 0)) as answer:
+                assert answer.status == 429
+                refused = await answer.json()
+            for going in drawing:
+                await going.aclose()
+            assert refused["detail"]
+            while True:
+                with suppress(Busy):  # until those who went away have left the line
+                    return await visitor.done({"key": refused["key"], "order": ORDER})
+
+    with server("--concurrency", "1", "--queue", "1") as running:
+        assert in_a_loop(ask(running.url))["after"].endswith(".jpg")
 
 
 @pytest.fixture(scope="module")

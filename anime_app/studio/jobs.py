@@ -2,8 +2,8 @@
 
 The answer to a request for such work is lines of JSON: what is known before it, `{"ahead": 3}` while it waits,
 `{"progress": {...}, "seconds": 1.2}` while it goes on, and at the end `{"done": {...}, "seconds": 2.3}`,
-`{"gone": true}` (the photo has been cleared away), `{"problem": [English, Chinese]}` or `{"stopping": true}` (the studio
-ends). Seconds are those of the work.
+`{"gone": true}` (the photo has been cleared away), `{"problem": [English, Chinese]}` or `{"stopping": true}` (the
+studio ends). Seconds are those of the work.
 """
 
 import asyncio

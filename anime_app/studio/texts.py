@@ -65,7 +65,7 @@ TEXTS: Table = {
     "speed_lite": ("Balanced", "均衡"),
     "speed_plus": ("Finest", "最精细"),
     "lines": ("Lines", "线条"),
-    "lines_bold": ("clear, the same at every size", "清晰，任何尺寸都一样"),
+    "lines_bold": ("clear at every size", "清晰，任何尺寸都一样"),
     "lines_fine": ("finer", "较细"),
     "lines_finest": ("finest: every pixel, slow", "最细：逐像素绘制，较慢"),
     "size": ("Size", "尺寸"),

@@ -140,7 +140,7 @@ def test_a_photo_is_drawn_and_saved_in_full_size(reader, photos):
 def test_a_large_photo_is_drawn_at_the_working_size_unless_told_otherwise(reader, large):
     reader.put(large)
     assert reader.asked[0][1]["order"]["lines"] == "bold"
-    assert reader.page.locator("#lines option:checked").inner_text() == "clear, the same at every size"
+    assert reader.page.locator("#lines option:checked").inner_text() == "clear at every size"
     _, bold = reader.save()
     before = reader.shown()
     reader.page.select_option("#lines", "finest")

@@ -69,7 +69,7 @@ const send = (file, name, order, { hear, sent, known, signal }) => new Promise((
 		try {
 			listen(request.responseText.length);
 			if (request.status === 429) throw new Busy();
-			resolve(last.key ? undefined : outcome(last));
+			resolve(order || !last.key ? outcome(last) : undefined);
 		} catch (error) {
 			reject(error instanceof SyntaxError ? new Away() : error); // it was cut off, or another server answers
 		}

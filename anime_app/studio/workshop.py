@@ -292,9 +292,12 @@ def _to_show(frame: Image.Image) -> Image.Image:
 
 
 def same_file(source: Path, target: Path) -> None:
-    """`target` is what `source` is: a second name where the file system has such, else a copy. Raises `OSError`."""
+    """`target` is what `source` is: a second name where the file system has such, else a copy; one that is there
+    already is left. Raises `OSError`."""
     try:
         os.link(source, target)
+    except FileExistsError:
+        return
     except OSError:
         copyfile(source, target)
 

@@ -120,6 +120,25 @@ def test_a_small_jpeg_is_shown_as_it_came_and_one_that_is_turned_is_not(workshop
         assert pixels(before).shape == ((160, 120, 3) if "exif" in more else (120, 160, 3))
 
 
+def test_a_photo_may_be_looked_at_twice_at_once(workshop):
+    key, _ = put(workshop, "a.jpg")
+    about = workshop.place(key) / "about.json"
+    unseen = about.read_text()
+    shown = workshop.draw(key, Order("ink"))
+    about.write_text(unseen)  # the other one has read this
+    assert workshop.draw(key, Order("ink")) == shown
+
+
+def test_where_no_file_has_two_names_a_copy_is_made(workshop, monkeypatch):
+    def refused(*names: Path) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", refused)
+    key, _ = put(workshop, "a.jpg")
+    before = workshop.place(key) / workshop.draw(key, Order("ink")).before
+    assert before.read_bytes() == (before.parent / "photo.jpg").read_bytes()
+
+
 def test_what_was_drawn_is_kept_once_where_it_is_shown_in_its_size(workshop):
     key, _ = put(workshop, "a.png")
     order = Order("ink")

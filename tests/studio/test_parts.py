@@ -130,7 +130,7 @@ def test_a_photo_may_be_looked_at_twice_at_once(workshop):
 
 
 def test_where_no_file_has_two_names_a_copy_is_made(workshop, monkeypatch):
-    def refused(*names: Path) -> None:
+    def refused(*names: Path, **how: object) -> None:
         raise OSError("no links here")
 
     monkeypatch.setattr("os.link", refused)

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import * as ort from '../node_modules/onnxruntime-web/dist/ort.wasm.min.mjs'
 import { models, networksOf } from '../build/models.js'
@@ -17,6 +19,7 @@ import { inspect } from '../src/file_check.js'
 import { better, frameSize, SIDES, startPace, startRate } from '../src/live_pace.js'
 import { distinct, resultName } from '../src/names.js'
 import { crc, zip } from '../src/zip.js'
+import { stale } from './fresh.mjs'
 import { differences, makeReferences, MODELS, PYTHON, ROOT } from './references.mjs'
 
 let references
@@ -98,6 +101,19 @@ test('resampling is Pillow\'s, a box with fractions of pixels too', () => {
     const off = differences(resized(noise, { width, height }, box), rgba(`resampled-${width}x${height}`, width, height))
     assert.ok(off.most <= 1 && off.mean < 0.001, `${width} x ${height}: ${JSON.stringify(off)}`)
   }
+})
+
+test('a site that was built of something older is named, with what to do', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'built-'))
+  const [site, source, note] = ['index.html', 'main.js', 'card.md'].map((name) => join(folder, name))
+  assert.match(stale(site, [source]), /index\.html is not there: npm run build$/)
+  for (const path of [site, source, note]) writeFileSync(path, '')
+  utimesSync(site, 100, 100)
+  utimesSync(source, 90, 90)
+  assert.equal(stale(site, [source, note, join(folder, 'none')]), null, 'nobody builds a note')
+  utimesSync(source, 110, 110)
+  assert.match(stale(site, [folder]), /main\.js is newer than the built site: npm run build$/)
+  rmSync(folder, { recursive: true })
 })
 
 test('texture is smoothed as in Python, to the bit', () => {

@@ -126,7 +126,8 @@ class Workshop:
         if "before" in (about := _read_json(place)):
             if (place / f"{order.drawing}.npy").is_file():
                 return self.grade(key, order)
-            frame, photo = self._picture(place, about, None).frames[0], self._photo(place)
+            frame = self._picture(place, about, None).frames[0]
+            photo = self._photo(place, frame)
         else:
             frame, photo = self._look_at(place)
         sketch = stylizer.sketch(frame, tick, order.stroke)
@@ -258,8 +259,9 @@ class Workshop:
         _write_json(place / "about.json", about)
         return frame, photo
 
-    def _photo(self, place: Path) -> np.ndarray:
-        """A photo that was looked at, as the page shows it. Raises `Gone`.
+    def _photo(self, place: Path, frame: Image.Image | None = None) -> np.ndarray:
+        """A photo that was looked at, as the page shows it; `frame` is what its file holds, if it was read already.
+        Raises `Gone`.
 
         Where its own file has its levels, they are written when they are asked for again: most photos are drawn once,
         and a file of levels is larger than all other files of a photo together.
@@ -267,7 +269,7 @@ class Workshop:
         path = place / "photo.npy"
         if not path.is_file():
             try:
-                frame = self._picture(place, _read_json(place), None).frames[0]
+                frame = frame or self._picture(place, _read_json(place), None).frames[0]
             except images.PictureError as error:  # it could be read before
                 raise Gone("no such file or directory") from error
             _save(path, np.asarray(_to_show(frame)))

@@ -147,9 +147,7 @@ def test_what_was_drawn_is_kept_once_where_it_is_shown_in_its_size(workshop):
     assert kept_files == [f"{order.drawing}.npy", "photo.npy"]
     own, _ = put(workshop, "a.jpg")  # whose file has the photo's levels
     first = workshop.draw(own, order)
-    assert [path.name for path in workshop.place(own).glob("*.npy")] == [
-        f"{order.drawing}.npy"
-    ]  # its file has the rest
+    assert [path.name for path in workshop.place(own).glob("*.npy")] == [f"{order.drawing}.npy"]
     assert workshop.grade(own, order) == first
     assert pixels(workshop.place(own) / workshop.grade(own, Order("ink", Look(strength=0))).after).shape == (12, 16, 3)
     assert (workshop.place(own) / "photo.npy").is_file()

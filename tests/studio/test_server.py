@@ -409,9 +409,10 @@ def test_a_photo_that_comes_when_the_line_is_full_need_not_come_again(place):
             for going in drawing:
                 await going.aclose()
             assert refused["detail"]
-            while True:
-                with suppress(Busy):  # until those who went away have left the line
-                    return await visitor.done({"key": refused["key"], "order": ORDER})
+            async with asyncio.timeout(30):
+                while True:
+                    with suppress(Busy):  # until those who went away have left the line
+                        return await visitor.done({"key": refused["key"], "order": ORDER})
 
     with server("--concurrency", "1", "--queue", "1") as running:
         assert in_a_loop(ask(running.url))["after"].endswith(".jpg")

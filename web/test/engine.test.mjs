@@ -13,8 +13,7 @@ import { makeReferences, MODELS } from './references.mjs'
 import { serve } from './serve.mjs'
 
 // Levels of 255. Sums in another order round to the other of two neighbouring steps of 8 bits here and there, as ONNX Runtime's own builds do.
-// Where a value lies between two of 8 bits, ONNX Runtime itself differs by 0.09 with and without its own optimisations (hayao-nano, 51 x 37).
-const CLOSE = { mean: 0.2, most: 8 }
+const CLOSE = { mean: 0.03, most: 8 }
 const EXACT = { mean: 1e-4, most: 1e-3 } // where nothing is rounded to 8 bits
 const SIZES = [[64, 64], [8, 8], [4, 4], [4, 100], [100, 12], [44, 76], [37, 51]]
 
@@ -36,10 +35,11 @@ function photo(height, width) {
   })
 }
 
-async function runtime(bytes) {
+/** ONNX Runtime Web with a level of its own optimisations: by `all`, which sum in 8 bits, the native runtime draws. */
+async function runtime(bytes, graphOptimizationLevel) {
   ort.env.wasm.numThreads = 1
   ort.env.logLevel = 'error'
-  const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: 'basic', logSeverityLevel: 3 })
+  const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel, logSeverityLevel: 3 })
   const run = async (planes, height, width) => (await session.run({ photo: new ort.Tensor('float32', planes, [1, 3, height, width]) })).anime.data
   return { run, close: () => session.release() }
 }
@@ -56,10 +56,11 @@ function off(one, other) {
 }
 
 test('every released network, and one of odd widths, makes the picture that ONNX Runtime makes, at any size', async (t) => {
-  for (const file of networks()) {
+  // The odd one's weights are drawn by chance: its values lie between two of 8 bits more often, and the levels differ by 0.8.
+  for (const [file, level] of [...released().map((file) => [file, 'all']), [references.photo('narrow.onnx'), 'basic']]) {
     const bytes = bytesOf(file)
     const close = compiled(bytes).layers.some(({ factors }) => factors) ? CLOSE : EXACT
-    const [own, theirs] = [await openNetwork(bytes, 1, 'plain'), await runtime(bytes)]
+    const [own, theirs] = [await openNetwork(bytes, 1, 'plain'), await runtime(bytes, level)]
     let worst = { mean: 0, most: 0 }
     for (const [height, width] of SIZES) {
       const planes = photo(height, width)

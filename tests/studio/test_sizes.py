@@ -53,6 +53,7 @@ def drawn(reader: Reader) -> tuple[str, int]:
 
 def test_a_style_with_sizes_offers_those_that_it_has_and_another_none(reader):
     speed = reader.page.locator("#speed")
+    reader.choose("network", "shinkai")
     assert not speed.is_visible()
     reader.choose("network", "hayao")
     assert speed.is_visible()

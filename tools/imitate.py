@@ -33,6 +33,7 @@ from anime_model.compression.family_training import GATE_COST, RATE
 from anime_model.compression.family_training import train_family as learn_family
 from anime_model.compression.norms import interleaved_batches, recalibrate_batch_norm
 from anime_model.compression.pruning import BUDGETS, cut, least_widths, narrow
+from anime_model.compression.reach import with_kernels
 from anime_model.compression.reconstruction import reconstruct
 from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
@@ -187,7 +188,9 @@ def polish(room: Room) -> None:
     options = room.options
     given = _started(room)
     if options.narrow:
-        given = narrow(given.to(room.device), room.wanted, room.fixed(), _widths(options.narrow)).cpu()
+        given = narrow(given.to(room.device), room.wanted, room.fixed(), _sizes("narrow", options.narrow)).cpu()
+    if options.kernels:
+        given = with_kernels(given, _sizes("kernels", options.kernels))
     lite, arch = fold_batch_norm(given).to(room.device), given.arch
     if options.stem:
         lite, arch = merge_stem(lite, options.stem, room.fixed()), strided_stem(arch, options.stem)
@@ -223,9 +226,9 @@ def _gate_cost(room: Room, network: Generator) -> Callable[[Tensor, dict[str, Te
     return GateCost(room.options.gate_cost, network).added
 
 
-def _widths(given: list[str]) -> dict[str, int]:
-    pairs = _pairs_of(given, "--narrow {}: LAYER=CHANNELS is expected, such as a0=32", str.isdecimal)
-    return {name: int(width) for name, width in pairs}
+def _sizes(option: str, given: list[str]) -> dict[str, int]:
+    pairs = _pairs_of(given, f"--{option} {{}}: LAYER=SIZE is expected, such as c2=16", str.isdecimal)
+    return {name: int(size) for name, size in pairs}
 
 
 def _weights(given: list[str]) -> dict[str, float]:
@@ -289,7 +292,9 @@ def _pairs(room: Room, whole: bool = False) -> Callable[[], tuple[Tensor, Tensor
     if room.device.type != "cpu":
         return lambda: _pair(room)
 
-    return pooled_pairs(room.views, room.wanted, options.pool, options.batch, options.crop, whole, room.seen)
+    return pooled_pairs(
+        room.views, room.wanted, options.pool, options.batch, options.crop, whole, room.seen, options.focus
+    )
 
 
 def _pair(room: Room) -> tuple[Tensor, Tensor]:
@@ -364,6 +369,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=0.4, help="lite: share of views whose target is the reference's")
     parser.add_argument("--stem", type=int, help="polish: merge the first two convolutions into one of this kernel")
     parser.add_argument("--narrow", nargs="+", default=[], help="polish: layers with fewer channels, such as a0=32")
+    parser.add_argument(
+        "--kernels", nargs="+", default=[], help="polish: layers with larger kernels, to see further, such as c2=7"
+    )
+    parser.add_argument(
+        "--focus", type=float, default=0.0, help="on a CPU: share of views where shapes change, such as eyes"
+    )
     parser.add_argument(
         "--gate", action="store_true", help="teacher, polish: give the network a gate for the photo's pixels"
     )

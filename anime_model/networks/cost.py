@@ -92,7 +92,8 @@ def _layer_convs(arch: Architecture, name: str, inputs: int, scale: int) -> Iter
         yield _conv(arch, f"{prefix}.pointwise.conv", inputs, layer.width, 1, 1, scale)
     else:
         yield _conv(arch, f"{prefix}.expand.conv", inputs, layer.hidden, 1, 1, scale)
-        yield _conv(arch, f"{prefix}.depthwise.conv", layer.hidden, layer.hidden, 3, layer.hidden, scale, bias=True)
+        depthwise = f"{prefix}.depthwise.conv"
+        yield _conv(arch, depthwise, layer.hidden, layer.hidden, layer.kernel, layer.hidden, scale, bias=True)
         yield _conv(arch, f"{prefix}.project.conv", layer.hidden, layer.width, 1, 1, scale)
 
 

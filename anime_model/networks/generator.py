@@ -61,12 +61,12 @@ class Separable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Pointwise expansion, depthwise 3x3, linear pointwise projection (MobileNetV2)."""
+    """Pointwise expansion, depthwise convolution (3x3 as published), linear pointwise projection (MobileNetV2)."""
 
     def __init__(self, inputs: int, layer: Layer, arch: Architecture) -> None:
         super().__init__()
         self.expand = ConvUnit(inputs, layer.hidden, arch, kernel=1)
-        self.depthwise = ConvUnit(layer.hidden, layer.hidden, arch, groups=layer.hidden, bias=True)
+        self.depthwise = ConvUnit(layer.hidden, layer.hidden, arch, kernel=layer.kernel, groups=layer.hidden, bias=True)
         self.project = ConvUnit(layer.hidden, layer.width, arch, kernel=1)
         self.project.activation = nn.Identity()
         self.residual = layer.residual

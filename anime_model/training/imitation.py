@@ -5,6 +5,7 @@ A machine that is lent for minutes gives no time to count steps: the learning ra
 
 import copy
 import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -144,12 +145,12 @@ class Learner:
 class Pool:
     """Pairs that were drawn before, renewed a few at a time: where a target costs more than a step of the student."""
 
-    def __init__(self, draw: Callable[[], Pair], size: int, first: int, renew: int) -> None:
+    def __init__(self, draw: Callable[[], Pair], size: int, first: int, renew: int, focus: float = 0.0) -> None:
         """`draw` makes one pair [1, 3, H, W]; `first` are made at once, `renew` more before every tenth batch.
 
-        Pairs may differ in size; batches are cut out of them.
+        Pairs may differ in size; batches are cut out of them: a share `focus` of their parts from where shapes change.
         """
-        self._draw, self.size, self.renew = draw, size, renew
+        self._draw, self.size, self.renew, self.focus = draw, size, renew, focus
         self._pairs: list[Tensor] = []  # each [2, 3, H, W]
         self._batches = 0
         self._add(first)
@@ -170,9 +171,22 @@ class Pool:
         """Random parts of random pairs, mirrored half of the time: two [count, 3, crop, crop] in [-1, 1]."""
         self._count_batch()
         chosen = torch.randint(len(self._pairs), (count,)).tolist()
-        parts = [random_part(self._pairs[place], crop, crop) for place in chosen]
+        parts = [self._part(self._pairs[place], crop) for place in chosen]
         photo, wanted = torch.stack(parts, 1).float() / 127.5 - 1
         return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
+
+    def _part(self, pair: Tensor, crop: int) -> Tensor:
+        if torch.rand(()) >= self.focus:
+            return random_part(pair, crop, crop)
+        changes = changed_shapes(*(pair.float() / 127.5 - 1))
+        rows, columns = changes.shape
+        row, column = divmod(int(torch.multinomial(changes.flatten() + 1e-9, 1)), columns)
+        middles = (row + 0.5) / rows * pair.shape[2], (column + 0.5) / columns * pair.shape[3]
+        top, left = (
+            min(max(0, round(middle + random.uniform(-crop, crop) / 4 - crop / 2)), side - crop)
+            for middle, side in zip(middles, pair.shape[2:], strict=True)
+        )
+        return pair[..., top : top + crop, left : left + crop]
 
     def whole(self) -> Pair:
         """One random pair as it is, mirrored half of the time: [1, 3, H, W] in [-1, 1]."""
@@ -180,6 +194,18 @@ class Pool:
         pair = self._pairs[int(torch.randint(len(self._pairs), ()))]
         pair = pair.flip(3) if torch.rand(()) < 0.5 else pair
         return tuple((pair[:, None].float() / 127.5 - 1).unbind())
+
+
+def changed_shapes(photo: Tensor, made: Tensor) -> Tensor:
+    """How much a network moved shapes in each square of 16 pixels: [H // 16, W // 16], of pictures [3, H, W].
+
+    The mean square of what it added to the photo's grey, without what it added to squares of 8 times that side: a tint
+    is no shape. Squared again, so that a part which moves as much as eyes do outweighs the many that move a little.
+    """
+    added = (made - photo).mean(0)[None, None]
+    coarse = F.avg_pool2d(added, 8, ceil_mode=True)
+    ground = F.avg_pool2d(coarse, 15, 1, 7, count_include_pad=False)
+    return F.avg_pool2d((coarse - ground).square(), 2)[0, 0].square()
 
 
 def pooled_pairs(
@@ -190,6 +216,7 @@ def pooled_pairs(
     crop: int,
     whole: bool = False,
     seen: Callable[[Tensor, Tensor], Tensor] = lambda photo, pick: photo,
+    focus: float = 0.0,
 ) -> Callable[[], Pair]:
     """Batches of `batch` parts of `crop` pixels out of a pool of `size` whole views and what they become.
 
@@ -197,6 +224,8 @@ def pooled_pairs(
 
     `whole` gives one whole view at a time, sides from `crop` to `WHOLE`, for a network whose norms see the whole
     picture: of a part it would make another picture than of the whole that the target was drawn from.
+
+    A share `focus` of the parts lies where `wanted` changes shapes (`changed_shapes`): eyes are a hundredth of a photo.
     """
 
     def draw() -> Pair:
@@ -204,7 +233,7 @@ def pooled_pairs(
         photo = views.whole(int(pick), crop, WHOLE)
         return photo, wanted(seen(photo, pick))
 
-    pool = Pool(draw, size, max(1, size // 4), renew=1)
+    pool = Pool(draw, size, max(1, size // 4), renew=1, focus=focus)
 
     def pairs() -> Pair:
         pair = pool.whole() if whole else pool.batch(batch, crop)

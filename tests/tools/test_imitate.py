@@ -12,7 +12,7 @@ from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import write_picture
-from anime_model.training.imitation import Learner
+from anime_model.training.imitation import Learner, pooled_pairs
 from tests.networks.test_onnx_network import published_like
 from tests.support import lite
 from tools import imitate
@@ -161,6 +161,19 @@ def test_a_gate_and_narrower_layers(monkeypatch: pytest.MonkeyPatch, given: dict
 
 
 @pytest.mark.slow
+def test_larger_kernels_and_views_where_shapes_change(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path
+):
+    start, shares = tmp_path / "lite.safetensors", []
+    save_generator(start, Generator(lite()).eval())
+    monkeypatch.setattr(imitate, "pooled_pairs", lambda *given: (shares.append(given[-1]), pooled_pairs(*given))[1])
+    run(monkeypatch, given, "polish", start, "--seconds", "1", "--kernels", "c2=7", "--focus", "0.5")
+    seen = load_generator(given["out"] / "polished.safetensors")
+    assert seen.arch == lite().with_layers(c2=replace(lite().layers["c2"], kernel=7))
+    assert shares == [0.5]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["teacher", "polish", "family"])
 def test_saving_on_the_way_leaves_the_average_on_its_device(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, what: str
@@ -187,11 +200,17 @@ def test_saving_on_the_way_leaves_the_average_on_its_device(
     assert not {id(module) for module in moved} & {id(module) for module in average.modules()}
 
 
-@pytest.mark.parametrize("words", [("a0",), ("a0=many",), ("z9=8",), ("a0=800",)])
-def test_a_width_that_no_layer_can_have_is_named(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, words: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        *(("narrow", word) for word in ("a0", "a0=many", "z9=8", "a0=800")),
+        *(("kernels", word) for word in ("c2", "z9=5", "b0=5", "c2=4")),
+    ],
+)
+def test_a_size_that_no_layer_can_have_is_named(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path, option: str, word: str
 ):
     start = tmp_path / "lite.safetensors"
     save_generator(start, Generator(lite()).eval())
-    with pytest.raises(SystemExit, match=words[0].partition("=")[0]):
-        run(monkeypatch, given, "polish", start, "--seconds", "1", "--narrow", *words)
+    with pytest.raises(SystemExit, match=word.partition("=")[0]):
+        run(monkeypatch, given, "polish", start, "--seconds", "1", f"--{option}", word)

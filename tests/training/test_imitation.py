@@ -6,7 +6,7 @@ from anime_model.networks.generator import Generator, fold_batch_norm
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.training.critic import Critic
 from anime_model.training.gate_cost import GateCost
-from anime_model.training.imitation import Learner, Nearness, PictureLoss, Pool
+from anime_model.training.imitation import Learner, Nearness, PictureLoss, Pool, changed_shapes
 from anime_model.training.loop import TrainingError
 from tests.support import lite
 
@@ -71,6 +71,23 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
     assert len(pool) == 20
     assert float(batches[-1][0].max()) > float(batches[0][0].max()), "new pairs come"
     assert float(batches[-1][0].min()) > float(batches[0][0].min()), "old ones go"
+
+
+def test_a_share_of_a_pools_parts_lies_where_shapes_change():
+    """The target has another tint everywhere and another shape in one place: a disk of 20 pixels near a corner."""
+    torch.manual_seed(0)
+    photo = torch.rand(1, 3, 256, 320) * 0.2
+    made = photo * 0.5 + 0.3
+    made[..., 190:210, 40:60] -= 0.6
+    changes = changed_shapes(photo[0], made[0])
+    assert changes.shape == (16, 20)
+    assert divmod(int(changes.argmax()), 20) in {(row, column) for row in (11, 12) for column in (2, 3)}
+    for focus, least, most in ((0.0, 0.02, 0.3), (0.7, 0.6, 0.85), (1.0, 0.95, 1.0)):
+        pool = Pool(lambda: (photo, made), 1, 1, 0, focus)
+        parts = [pool.batch(1, 96) for _ in range(150)]
+        assert all(part.shape == (1, 3, 96, 96) for pair in parts for part in pair)
+        seen = [bool((target[0, 0] < photo_part[0, 0] * 0.5 + 0.1).any()) for photo_part, target in parts]
+        assert least <= sum(seen) / len(seen) <= most, focus
 
 
 def test_a_pool_gives_whole_pairs_of_any_size_together():

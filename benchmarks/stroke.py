@@ -2,8 +2,9 @@
 
 One photo, enlarged to several sizes, is drawn as before ("full") and at the working size ("stroke"). Of each drawing:
 mean change from the photo, and the width of its edges, both at one size on screen, so as a share of the picture. Then
-frames that the enlarger was not trained on, halved and enlarged again by it, by Lanczos, and by a guided filter (He et
-al., 2013) on Lanczos; LPIPS (squeeze) and PSNR to the frame. Writes results/stroke.json.
+frames that the enlargers were not trained on, made two and four times smaller and enlarged again by them, by Lanczos,
+and by a guided filter (He et al., 2013) on Lanczos, four times also by two doublings; LPIPS (squeeze) and PSNR to the
+frame. Writes results/stroke.json.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from anime_model.metrics.lpips import load_distance
 from anime_model.pictures.arrays import read_picture
 from anime_model.runtime.enlarging import STROKE, Enlarged
+from anime_model.runtime.models import ENLARGERS
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.training.enlarger import split
 
@@ -38,7 +40,8 @@ def main() -> None:
     options = parser.parse_args()
     photo = Image.fromarray(read_picture(options.photo))
     found = {"stroke": STROKE, "style": options.style, "threads": options.threads, "photo": list(photo.size)}
-    found |= {"held_out": held_out(options.frames, options.threads), "sizes": []}
+    found["sizes"] = []
+    found["held_out"] = {str(factor): held_out(options.frames, options.threads, factor) for factor in ENLARGERS}
     for size in MEGAPIXELS:
         found["sizes"] += at_size(photo, size, options)
         found["spread"] = {way: spread(found["sizes"], way) for way in ("full", "stroke")}
@@ -92,7 +95,7 @@ def spread(rows: list[dict], way: str) -> dict[str, float]:
     return found
 
 
-def held_out(folders: list[Path], threads: int) -> dict:
+def held_out(folders: list[Path], threads: int, factor: int) -> dict:
     names = [
         name for folder in folders for name in split(path for path in folder.iterdir() if path.suffix in SUFFIXES)[1]
     ]
@@ -108,8 +111,8 @@ def held_out(folders: list[Path], threads: int) -> dict:
         answer = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS))
         top, left = (height - 256) // 2, max(0, width - 448) // 2
         answer = answer[top : top + 256, left : left + 448]
-        answer = answer[:, : answer.shape[1] // 2 * 2]
-        for name, made in enlarged(answer, threads).items():
+        answer = answer[:, : answer.shape[1] // factor * factor]
+        for name, made in enlarged(answer, threads, factor).items():
             gap = np.square(made.astype(np.float32) - answer).mean()
             gaps.setdefault(name, []).append((far(distance, made, answer), 10 * np.log10(255**2 / gap)))
     rows = {
@@ -119,12 +122,17 @@ def held_out(folders: list[Path], threads: int) -> dict:
     return {"frames": len(next(iter(gaps.values()))), "lpips": "squeeze", "rows": rows}
 
 
-def enlarged(answer: np.ndarray, threads: int) -> dict[str, np.ndarray]:
+def enlarged(answer: np.ndarray, threads: int, factor: int) -> dict[str, np.ndarray]:
     size = answer.shape[1::-1]
-    small = Image.fromarray(answer).resize([side // 2 for side in size], Image.Resampling.LANCZOS)
+    small = Image.fromarray(answer).resize([side // factor for side in size], Image.Resampling.LANCZOS)
     lanczos = np.asarray(small.resize(size, Image.Resampling.LANCZOS))
     network = Enlarged(np.asarray(small), size, threads).part((0, 0, *size))
-    return {"network": network, "lanczos": lanczos, "guided filter": guided(lanczos)}
+    made = {"network": network, "lanczos": lanczos, "guided filter": guided(lanczos)}
+    if factor == 4:
+        half = Enlarged(np.asarray(small), tuple(side // 2 for side in size), threads)
+        half = half.part((0, 0, *half.size))
+        made["two doublings"] = Enlarged(half, size, threads).part((0, 0, *size))
+    return made
 
 
 def guided(picture: np.ndarray) -> np.ndarray:

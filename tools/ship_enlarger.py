@@ -15,10 +15,11 @@ from anime_model.compression.export import OPSET, ExportError, run_onnx
 from anime_model.networks.checkpoint import CheckpointError
 from anime_model.networks.enlarger import Enlarger, load_enlarger
 from anime_model.networks.onnx_shuffle import use_transposed_convolutions
-from anime_model.runtime.models import ENLARGER
+from anime_model.runtime.models import ENLARGERS
 
 SIZES = ((64, 64), (52, 101), (9, 33))
 TOLERANCE = 1e-3  # largest difference of any value in [-1, 1]
+NAMES = {2: "two", 4: "four"}
 FIGURES = Path("results/stroke.json")
 
 
@@ -26,16 +27,17 @@ def main() -> None:
     try:
         (source,) = map(Path, sys.argv[1:])
         enlarger, notes = load_enlarger(source)
-        export(enlarger, ENLARGER)
-        ENLARGER.with_suffix(".md").write_text(card(enlarger, notes, ENLARGER.stat().st_size))
-        print(f"wrote {ENLARGER} and its card")
+        target = ENLARGERS[enlarger.factor]
+        export(enlarger, target)
+        target.with_suffix(".md").write_text(card(enlarger, notes, target))
+        print(f"wrote {target} and its card")
     except (CheckpointError, ExportError, OSError) as error:
         sys.exit(f"error: {error}")
 
 
 def export(enlarger: Enlarger, path: Path) -> None:
-    """ONNX: `photo` float32 [1, 3, H, W] in [-1, 1] to `anime` [1, 3, 2H, 2W], as the styles' files; verified before it
-    takes its place. Raises `ExportError`."""
+    """ONNX: `photo` float32 [1, 3, H, W] in [-1, 1] to `anime`, `enlarger.factor` times as high and wide, as the
+    styles' files; verified before it takes its place. Raises `ExportError`."""
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
     sides = {2: torch.export.Dim("height", min=8), 3: torch.export.Dim("width", min=8)}
@@ -54,7 +56,7 @@ def export(enlarger: Enlarger, path: Path) -> None:
     model = onnx.load(part)
     for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del item.metadata_props[:]  # the exporter's notes name folders of the machine
-    onnx.helper.set_model_props(model, {"receptive_radius": str(enlarger.radius), "enlarges": "2"})
+    onnx.helper.set_model_props(model, {"receptive_radius": str(enlarger.radius), "enlarges": str(enlarger.factor)})
     use_transposed_convolutions(model)
     onnx.save(model, part)
     verify(enlarger, part, path)
@@ -70,25 +72,28 @@ def verify(enlarger: Enlarger, part: Path, path: Path) -> None:
             raise ExportError(f"{path}: differs from the network by {gap:.1e} at {size}")
 
 
-def card(enlarger: Enlarger, notes: dict, size: int) -> str:
+def card(enlarger: Enlarger, notes: dict, path: Path) -> str:
+    factor = enlarger.factor
     count = sum(weight.numel() for weight in enlarger.parameters())
     told = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    held = told.get("held_out", {})
+    held = told.get("held_out", {}).get(str(factor), {})
     rows = "".join(
         f"\n| {name} | {row['lpips']:.4f} | {row['psnr']:.2f} |" for name, row in held.get("rows", {}).items()
     )
     table = f"\n\n| enlarged by | LPIPS (squeeze) | PSNR, dB |\n| --- | --- | --- |{rows}\n" if rows else ""
     return (
-        f"# {ENLARGER.name}\n\n"
-        f"Enlarges a drawing to twice its size with its lines crisp: {count:,} parameters, {size / 1e6:.2f} MB, float. "
-        "Input `photo` and output `anime`:\nfloat32 [1, 3, H, W] and [1, 3, 2H, 2W] in [-1, 1]. It adds to a bicubic "
+        f"# {path.name}\n\n"
+        f"Enlarges a drawing to {NAMES[factor]} times its size with its lines crisp: {count:,} parameters, "
+        f"{path.stat().st_size / 1e6:.2f} MB, float. Input `photo` and output `anime`:\n"
+        f"float32 [1, 3, H, W] and [1, 3, {factor}H, {factor}W] in [-1, 1]. It adds to a plain "
         "enlargement, at the low resolution, what a few 3x3 convolutions see.\n\n"
         f"- **Made by** the training step of `python -m tools.train_enlarger`: {notes.get('steps', '?')} steps of "
         f"{notes.get('batch', '?')} crops of {notes.get('side', '?')} px; Charbonnier's distance of pixels and edges.\n"
         "- **Data**: frames of films, copyrighted, used for research and neither contained nor redistributed; every "
         "eighth held out.\n"
         "- **Licence**: research and private use, as the styles'.\n"
-        "- **Figures** on frames held out, halved and enlarged again (`python -m benchmarks.stroke`):"
+        f"- **Figures** on frames held out, made {NAMES[factor]} times smaller and enlarged again "
+        "(`python -m benchmarks.stroke`):"
         f"{table or ' none yet.'}\n"
     )
 

@@ -1,6 +1,7 @@
 """Trains the enlarger, by hand, on frames: `python -m tools.train_enlarger FOLDER... --out FILE`. No stage runs it.
 
-Minutes of a GPU, or an hour of a CPU. `python -m tools.ship_enlarger FILE` makes the file that ships.
+Minutes of a GPU, or an hour of a CPU. `--factor 4 --before models/enlarger.safetensors` trains the one that enlarges
+four times in one step. `python -m tools.ship_enlarger FILE` makes the file that ships.
 """
 
 import argparse
@@ -46,13 +47,17 @@ def read_frames(folders: list[Path], side: int, device: str) -> list[Tensor]:
 def _train(arguments: argparse.Namespace) -> None:
     frames = read_frames(arguments.frames, arguments.side, arguments.device)
     torch.manual_seed(0)
-    model = (load_enlarger(arguments.start)[0] if arguments.start else Enlarger()).to(arguments.device).train()
+    model = load_enlarger(arguments.start)[0] if arguments.start else Enlarger(factor=arguments.factor)
+    model = model.to(arguments.device).train()
+    before = load_enlarger(arguments.before)[0].to(arguments.device) if arguments.before else None
+    if (before or model).factor != 2:
+        raise ValueError("--before: an enlarger that doubles is needed, such as models/enlarger.safetensors")
     optimizer = torch.optim.Adam(model.parameters(), arguments.rate, (0.9, 0.99))
     draw, start, told, step = np.random.default_rng(0), time.monotonic(), 0.0, 0
     while (gone := time.monotonic() - start) < arguments.seconds:
         fall = LAST + (1 - LAST) * (1 + math.cos(math.pi * gone / arguments.seconds)) / 2
         optimizer.param_groups[0]["lr"] = arguments.rate * fall * min(1, (step + 1) / WARM_UP)
-        loss = train_step(model, optimizer, frames, arguments.batch, arguments.side, draw)
+        loss = train_step(model, optimizer, frames, arguments.batch, arguments.side, draw, before)
         step += 1
         if gone - told > 5:
             told = gone
@@ -68,10 +73,17 @@ def _arguments() -> argparse.Namespace:
     add("frames", nargs="+", type=Path, help="folders of frames")
     add("--out", type=Path, default=Path("models/enlarger.safetensors"))
     add("--start", type=Path, help="weights to go on from")
+    add("--factor", type=int, choices=(2, 4), default=2, help="how many times as large, without --start")
+    add("--before", type=Path, help="the enlarger that doubles, whose pictures one of --factor 4 enlarges further")
     add("--seconds", type=float, default=600)
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--batch", type=int, default=16)
-    add("--side", type=int, default=192, help="pixels of an answer, a multiple of 16 (default: %(default)s)")
+    add(
+        "--side",
+        type=int,
+        default=192,
+        help="pixels of an answer, a multiple of 16 times --factor (default: %(default)s)",
+    )
     add("--rate", type=float, default=1e-3)
     return parser.parse_args()
 

@@ -40,7 +40,7 @@ class ConvUnit(nn.Module):
     def _convolved(self, x: Tensor) -> Tensor:
         """The gradient of a large depthwise kernel takes a CPU four times as long in bfloat16 as in 32 bits."""
         slow = self.conv.groups > 1 and self.conv.kernel_size[0] > 3
-        if slow and x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        if slow and torch.is_autocast_enabled("cpu"):
             with torch.autocast("cpu", enabled=False):
                 return self.conv(x.float())
         return self.conv(x)

@@ -10,16 +10,17 @@ from anime_model.runtime.session import ModelError, first_line
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 REGISTRY = "models:/"
-ENLARGER = WEIGHTS / "enlarger.onnx"  # beside the styles, and none
+ENLARGERS = {2: WEIGHTS / "enlarger.onnx", 4: WEIGHTS / "enlarger-4.onnx"}  # by how much; beside the styles, and none
 FAVOURITE = "hayao"  # the style that is taken where none is named
 SIZES = ("nano", "lite", "plus")  # of the network of a style, the fastest first
 SIZE = "lite"  # the size of STYLE.onnx, and what is taken where none is named; another's file is STYLE-SIZE.onnx
 
 
 def styles(folder: Path | None = None) -> dict[str, Path]:
-    """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlarger and
-    the other sizes of a style that is there. The file of each is its lite network."""
-    found = {path.stem: path for path in sorted((folder or WEIGHTS).glob("*.onnx")) if path.name != ENLARGER.name}
+    """The styles that ship, by name, sorted: ONNX files of `folder` (default: the package's own) but the enlargers
+    and the other sizes of a style that is there. The file of each is its lite network."""
+    beside = {path.name for path in ENLARGERS.values()}
+    found = {path.stem: path for path in sorted((folder or WEIGHTS).glob("*.onnx")) if path.name not in beside}
     others = {file_name(name, size) for name in found for size in SIZES if size != SIZE}
     return {name: path for name, path in found.items() if name not in others}
 

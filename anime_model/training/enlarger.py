@@ -1,9 +1,9 @@
-"""The enlarger learns from anime frames' own pixels: a crop made half as large, and the crop itself as the answer.
+"""The enlarger learns from anime frames' own pixels: a crop made small, and the crop itself as the answer.
 
-What it will enlarge is a network's picture and not a clean frame, so the half is at times blurred, noisy, JPEG's or has
-a grid of 2 x 2 pixels, and at times is an enlargement of its own: a large picture takes several. The answers are frames
-at sizes from 0.4 to the whole, since a full frame is seldom sharp to the pixel. Everything happens on the device
-that has the frames.
+What it will enlarge is a network's picture and not a clean frame, so the small one is at times blurred, noisy, JPEG's
+or has a grid of 2 x 2 pixels, and at times is what an enlarger made of its half: a large picture takes several. The
+answers are frames at sizes from 0.4 to the whole, since a full frame is seldom sharp to the pixel. Everything happens
+on the device that has the frames.
 """
 
 import math
@@ -46,13 +46,15 @@ def train_step(
     batch: int,
     side: int,
     draw: np.random.Generator,
+    before: Enlarger | None = None,
 ) -> Tensor:
     """One step of the optimizer, and the loss. `frames`: uint8 [3, H, W], all sides from `side` up, on the device of
-    the model; `side`: of an answer, a multiple of 16."""
-    answer, given = pairs(model, frames, batch, side, draw)
+    the model; `side`: of an answer, a multiple of 16 times the model's factor; `before` doubles what the model is given
+    at times, by default the model itself, which then has to double."""
+    answer, given = pairs(model, frames, batch, side, draw, before)
     with torch.autocast(answer.device.type, torch.bfloat16, enabled=answer.is_cuda):
         detail = model.detail(given)
-    made = F.pixel_shuffle(model.skip(given) + detail.float(), 2)
+    made = F.pixel_shuffle(model.skip(given) + detail.float(), model.factor)
     loss = distance(made, answer)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -70,25 +72,32 @@ def distance(made: Tensor, answer: Tensor) -> Tensor:
 
 
 def pairs(
-    model: Enlarger, frames: Sequence[Tensor], batch: int, side: int, draw: np.random.Generator
+    model: Enlarger,
+    frames: Sequence[Tensor],
+    batch: int,
+    side: int,
+    draw: np.random.Generator,
+    before: Enlarger | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Answers float32 [N, 3, side, side] in [-1, 1] and what is given for them, half as large."""
+    """Answers float32 [N, 3, side, side] in [-1, 1] and what is given for them, smaller by the model's factor."""
     answers, given = [], []
     for _ in range(GROUPS):
         answer = _crops(frames, batch // GROUPS, side, draw)
         answers.append(answer)
-        given.append(_given(model, answer, draw))
+        given.append(_given(model.factor, before or model, answer, draw))
     return torch.cat(answers), torch.cat(given)
 
 
 @torch.no_grad()
-def _given(model: Enlarger, answer: Tensor, draw: np.random.Generator) -> Tensor:
+def _given(factor: int, before: Enlarger, answer: Tensor, draw: np.random.Generator) -> Tensor:
     kind = str(draw.choice(list(REDUCTIONS)))
     if draw.random() < 0.4:
         answer = blur(answer, draw.uniform(0.3, 1.2))
-    small = halve(answer, kind)
-    if draw.random() < 0.25:  # what the network itself made of a quarter
-        small = model(halve(small, kind)).clamp(-1, 1)
+    small = answer
+    while small.shape[-1] * factor > answer.shape[-1]:
+        small = halve(small, kind)
+    if draw.random() < 0.25:
+        small = doubled(before, halve(small, kind))
     if draw.random() < 0.3:
         small = small + torch.randn_like(small) * (draw.uniform(0, 3) / 127.5)
     if draw.random() < 0.5:
@@ -96,6 +105,13 @@ def _given(model: Enlarger, answer: Tensor, draw: np.random.Generator) -> Tensor
     if draw.random() < 0.2:
         small = jpeg(small, draw.uniform(60, 95))
     return ((small.clamp(-1, 1) * 127.5 + 127.5).round() - 127.5) / 127.5
+
+
+def doubled(enlarger: Enlarger, picture: Tensor) -> Tensor:
+    """What an enlarger that doubles makes of a picture whose border it sees continued."""
+    reach = enlarger.radius
+    inside = slice(enlarger.factor * reach, -enlarger.factor * reach)
+    return enlarger(F.pad(picture, (reach,) * 4, mode="reflect"))[..., inside, inside].clamp(-1, 1)
 
 
 def _crops(frames: Sequence[Tensor], count: int, side: int, draw: np.random.Generator) -> Tensor:

@@ -7,27 +7,30 @@ from torch.nn import functional as F
 
 from anime_model.networks.checkpoint import CheckpointError
 from anime_model.networks.enlarger import Enlarger, load_enlarger, save_enlarger
-from anime_model.training.enlarger import REDUCTIONS, blur, halve, jpeg, pairs, split, train_step
+from anime_model.training.enlarger import REDUCTIONS, blur, doubled, halve, jpeg, pairs, split, train_step
 
 
 def noise(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def test_it_is_very_small_and_begins_as_the_bicubic_enlargement():
-    enlarger, picture = Enlarger(), noise(1, 3, 20, 26)
+@pytest.mark.parametrize(("factor", "smooths"), [(2, 0.15), (4, 0.25)])
+def test_it_is_very_small_and_begins_as_a_plain_enlargement(factor: int, smooths: float):
+    enlarger, picture = Enlarger(factor=factor), noise(1, 3, 20, 26)
     assert sum(weight.numel() for weight in enlarger.parameters()) <= 20_000
-    made = F.pixel_shuffle(enlarger.skip(picture), 2)[..., 8:-8, 8:-8]
-    smooth = F.avg_pool2d(made, 2)
-    assert F.l1_loss(smooth, picture[..., 4:-4, 4:-4]) < 0.15, "in place"
+    inside = slice(4 * factor, -4 * factor)
+    made = F.pixel_shuffle(enlarger.skip(picture), factor)[..., inside, inside]
+    assert F.l1_loss(F.avg_pool2d(made, factor), picture[..., 4:-4, 4:-4]) < smooths, "in place"
     line = torch.linspace(-0.5, 0.5, 26).expand(1, 3, 20, 26)
-    ramp = F.pixel_shuffle(enlarger.skip(line), 2)[0, 0, 20, 8:-8]
-    assert torch.allclose(ramp.diff(), torch.full_like(ramp.diff(), 1 / 50), atol=1e-5), "a ramp stays one"
+    ramp = F.pixel_shuffle(enlarger.skip(line), factor)[0, 0, 10 * factor, inside]
+    assert torch.allclose(ramp.diff(), torch.full_like(ramp.diff(), 1 / 25 / factor), atol=1e-5), "a ramp stays one"
 
 
-def test_a_colour_depends_on_its_radius_and_no_farther():
-    enlarger, picture = Enlarger().eval(), torch.zeros(1, 3, 41, 41, requires_grad=True)
-    enlarger(picture + noise(1, 3, 41, 41))[0, :, 40:42, 40:42].sum().backward()
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_colour_depends_on_its_radius_and_no_farther(factor: int):
+    enlarger, picture = Enlarger(factor=factor).eval(), torch.zeros(1, 3, 41, 41, requires_grad=True)
+    place = slice(20 * factor, 21 * factor)
+    enlarger(picture + noise(1, 3, 41, 41))[0, :, place, place].sum().backward()
     reach = picture.grad[0].abs().sum(0).nonzero()
     assert (reach - 20).abs().max() == enlarger.radius
 
@@ -56,6 +59,9 @@ def test_steps_bring_the_answers_nearer():
     answer, given = pairs(enlarger, frames, 8, 96, draw)
     assert answer.shape == (8, 3, 96, 96)
     assert given.shape == (8, 3, 48, 48)
+    answer, given = pairs(Enlarger(8, 2, factor=4), frames, 8, 192, draw, before=enlarger)
+    assert answer.shape == (8, 3, 192, 192)
+    assert given.shape == (8, 3, 48, 48)
     optimizer = torch.optim.Adam(enlarger.parameters(), 4e-3)
     losses = [float(train_step(enlarger, optimizer, frames, 4, 80, np.random.default_rng(0))) for _ in range(40)]
     assert losses[-1] < 0.8 * losses[0], "the same pairs again and again are learned"
@@ -67,8 +73,16 @@ def test_frames_held_out_are_never_trained_on():
     assert not set(train) & set(held)
 
 
-def test_a_checkpoint_comes_back_and_others_are_named(tmp_path: Path):
-    enlarger, path = Enlarger(8, 2), tmp_path / "e.safetensors"
+def test_what_is_doubled_before_has_its_border_continued():
+    flat = torch.full((1, 3, 24, 32), 0.5)
+    made = doubled(Enlarger(8, 2), flat)
+    assert made.shape == (1, 3, 48, 64)
+    assert (made - 0.5).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_checkpoint_comes_back_and_others_are_named(tmp_path: Path, factor: int):
+    enlarger, path = Enlarger(8, 2, factor), tmp_path / "e.safetensors"
     save_enlarger(path, enlarger, steps=3)
     loaded, notes = load_enlarger(path)
     assert notes == {"steps": 3}

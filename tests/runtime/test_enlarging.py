@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -9,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from anime_app.cli.command import main
 from anime_model.runtime import enlarging
-from anime_model.runtime.enlarging import Enlarged, reduced, working_size
-from anime_model.runtime.models import ENLARGER, styles
+from anime_model.runtime.enlarging import STRETCH, Enlarged, factors, reduced, working_size
+from anime_model.runtime.models import ENLARGERS, styles
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Stylizer
 from tests.tiny_onnx import identity_model, negative_model, reaching_model
@@ -33,26 +34,47 @@ def tiled(large: Enlarged) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((61, 90), (200, 135)), ((61, 90), (97, 66)), ((7, 300), (1400, 33)), ((40, 33), (400, 485))]
+    ("shape", "size"),
+    [
+        ((61, 90), (200, 135)),
+        ((61, 90), (97, 66)),
+        ((61, 90), (95, 64)),
+        ((7, 300), (1400, 33)),
+        ((40, 33), (264, 320)),
+        ((40, 33), (400, 485)),
+    ],
 )
 def test_parts_equal_the_whole(monkeypatch, shape: tuple[int, int], size: tuple[int, int]):
     monkeypatch.setattr(enlarging, "TILE", 53)
     large = Enlarged(drawing(*shape), size, 1)
-    assert large.doublings >= (max(size[0] / shape[1], size[1] / shape[0]) > 1.5)
+    growth = max(size[0] / shape[1], size[1] / shape[0])
+    assert math.prod(large.factors) * STRETCH >= growth
     whole = large.part((0, 0, *size)).astype(int)
     assert np.abs(tiled(large) - whole).max() <= 2, "two roundings to levels"
     assert len(list(large.parts(0))) > 3
 
 
-@pytest.mark.parametrize("side", [3168, 3200, 4000, 4900, 6336, 6400, 10_000])
+@pytest.mark.parametrize(
+    ("growth", "chain"), [(1, []), (1.1, []), (1.2, [2]), (2.2, [2]), (2.3, [4]), (4.4, [4]), (5, [2, 4]), (15, [4, 4])]
+)
+def test_a_drawing_is_enlarged_by_as_few_runs_as_reach_its_size(growth: float, chain: list[int]):
+    assert factors(growth) == chain
+
+
+@pytest.mark.parametrize("side", [1500, 3168, 3200, 4000, 4900, 6336, 6400, 10_000])
 def test_no_run_gets_more_pixels_than_fit_in_memory(side: int, monkeypatch):
     """Whatever share of the doubled drawing is left: just above a bound nearly half of each side is thrown away."""
     memory, runs = 300_000_000, []
     large = Enlarged(np.zeros((720, 720, 3), np.uint8), (side, side), 1)
-    monkeypatch.setattr(Enlarged, "_double", lambda self, v: (runs.append(v[0].size), v.repeat(2, 1).repeat(2, 2))[1])
+
+    def run(self: Enlarged, factor: int, values: np.ndarray) -> np.ndarray:
+        runs.append(values[0].size * enlarging.RUN[factor])
+        return values.repeat(factor, 1).repeat(factor, 2)
+
+    monkeypatch.setattr(Enlarged, "_run", run)
     boxes = list(large.parts(memory))
     large.part(boxes[0])
-    assert 0.6 < max(runs) * enlarging.RUN / memory <= 1.01, "neither too many parts nor too large ones"
+    assert 0.6 < max(runs) / memory <= 1.01, "neither too many parts nor too large ones"
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (3, 2), (2, 70)])
@@ -149,15 +171,16 @@ def test_the_command_takes_a_stroke(tmp_path: Path):
     assert not np.array_equal(made["full"], made["70"])
 
 
-def test_the_enlarger_is_no_style():
-    assert ENLARGER.exists()
-    assert ENLARGER.stem not in styles()
+def test_the_enlargers_are_no_styles():
+    for path in ENLARGERS.values():
+        assert path.exists()
+        assert path.stem not in styles()
 
 
 def test_an_enlarger_that_does_not_say_how_far_it_sees_is_refused(tmp_path: Path):
     path = identity_model(tmp_path / "m.onnx")
     with pytest.raises(ModelError, match="does not say how far"):
-        Enlarged(drawing(9, 9), (18, 18), 1, path)
+        Enlarged(drawing(9, 9), (18, 18), 1, {2: path})
 
 
 @pytest.mark.parametrize(("side", "released"), [(300, True), (130, False)])

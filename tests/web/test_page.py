@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from anime_model.runtime.enlarging import STRETCH, STROKE, SUPPORT
-from anime_model.runtime.models import ENLARGER, FAVOURITE, SIZES, sizes, styles
+from anime_model.runtime.models import ENLARGERS, FAVOURITE, SIZES, sizes, styles
 from anime_model.runtime.palettes import PALETTES
 from benchmarks import web
 
@@ -65,7 +65,7 @@ def keys(texts: dict) -> set[str]:
 
 def test_models_are_small_enough_for_a_page():
     files = [path for style in styles() for size, path in sizes(style).items() if size != "plus"]
-    assert all(path.stat().st_size < 500_000 for path in [*files, ENLARGER])
+    assert all(path.stat().st_size < 500_000 for path in [*files, *ENLARGERS.values()])
     assert all(path.stat().st_size < 1_000_000 for style in styles() for path in sizes(style).values())
 
 

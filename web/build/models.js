@@ -2,11 +2,12 @@ import { readdirSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 
 const ID = 'virtual:models'
-export const ENLARGER = resolve(import.meta.dirname, '../../anime_model/weights/enlarger.onnx') // beside the styles, and none
+const WEIGHTS = resolve(import.meta.dirname, '../../anime_model/weights')
+export const ENLARGERS = { 2: join(WEIGHTS, 'enlarger.onnx'), 4: join(WEIGHTS, 'enlarger-4.onnx') } // by how much; beside the styles, and none
 const SIZES = ['nano', 'lite', 'plus'] // as SIZES of anime_model/runtime/models.py: STYLE.onnx is lite, STYLE-SIZE.onnx another
 const LARGEST = { nano: 500_000, lite: 500_000, plus: 1_000_000 } // bytes: what a visitor on a phone may be asked to load
 
-/** Vite plugin: `virtual:models` lists the networks of a folder as {style, size, bytes, url}, exports the enlarger beside
+/** Vite plugin: `virtual:models` lists the networks of a folder as {style, size, bytes, url}, exports the enlargers beside
     them and brings their files into the site. */
 export function models(folder) {
   return {
@@ -18,16 +19,18 @@ export function models(folder) {
 
 function listing(folder) {
   const found = networksOf(folder)
-  const files = [...found.map(({ file }) => join(folder, file)), ENLARGER]
+  const files = [...found.map(({ file }) => join(folder, file)), ...Object.values(ENLARGERS)]
   const imports = files.map((path, i) => `import url${i} from ${JSON.stringify(`${path}?url`)}`)
   const entries = found.map((network, i) => `{ ...${JSON.stringify(facts(folder, network))}, url: url${i} }`)
-  return `${imports.join('\n')}\nexport const enlarger = { url: url${found.length} }\nexport default [${entries.join(', ')}]\n`
+  const enlargers = Object.keys(ENLARGERS).map((factor, i) => `${factor}: { url: url${found.length + i} }`)
+  return `${imports.join('\n')}\nexport const enlargers = { ${enlargers.join(', ')} }\nexport default [${entries.join(', ')}]\n`
 }
 
-/** The networks of a folder as {style, size, file}, sorted by style, each style's fastest first: every *.onnx but the enlarger,
+/** The networks of a folder as {style, size, file}, sorted by style, each style's fastest first: every *.onnx but the enlargers,
     by the rules of `styles()` and `sizes()` of anime_model/runtime/models.py. Throws where there are none. */
 export function networksOf(folder) {
-  const names = readdirSync(folder).filter((file) => file.endsWith('.onnx') && file !== basename(ENLARGER)).map((file) => basename(file, '.onnx')).sort()
+  const beside = Object.values(ENLARGERS).map((path) => basename(path))
+  const names = readdirSync(folder).filter((file) => file.endsWith('.onnx') && !beside.includes(file)).map((file) => basename(file, '.onnx')).sort()
   const named = (style, size) => (size === 'lite' ? style : `${style}-${size}`)
   const others = new Set(names.flatMap((style) => SIZES.map((size) => named(style, size)).filter((name) => name !== style)))
   const found = names.filter((name) => !others.has(name)).flatMap((style) => SIZES.map((size) => ({ style, size, file: `${named(style, size)}.onnx` })))

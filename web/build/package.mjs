@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
 import { buildKernels } from './kernels.mjs'
-import { ENLARGER, networksOf } from './models.js'
+import { ENLARGERS, networksOf } from './models.js'
 
 const MOST = { code: 92_000, whole: 2_400_000 } // bytes: of the code, engine included, and of all that is in dist/
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -23,13 +23,14 @@ const addresses = {
     const address = (file) => `new URL('./models/${file}', import.meta.url)`
     const sizes = (style) => NETWORKS.filter((each) => each.style === style).map(({ size, file }) => `${size}: ${address(file)}`)
     const entries = [...new Set(NETWORKS.map(({ style }) => style))].map((style) => `${JSON.stringify(style)}: { ${sizes(style).join(', ')} }`)
-    return `export const styles = { ${entries.join(', ')} }\nexport const enlarger = ${address(basename(ENLARGER))}\n`
+    const enlargers = Object.entries(ENLARGERS).map(([factor, path]) => `${factor}: ${address(basename(path))}`)
+    return `export const styles = { ${entries.join(', ')} }\nexport const enlargers = { ${enlargers.join(', ')} }\n`
   },
 }
 
 rmSync(DIST, { recursive: true, force: true })
 mkdirSync(join(DIST, 'models'), { recursive: true })
-for (const path of [...NETWORKS.map(({ file }) => join(WEIGHTS, file)), ENLARGER]) {
+for (const path of [...NETWORKS.map(({ file }) => join(WEIGHTS, file)), ...Object.values(ENLARGERS)]) {
   copyFileSync(path, join(DIST, 'models', basename(path)))
   const card = path.replace(/\.onnx$/, '.md')
   if (readdirSync(resolve(card, '..')).includes(basename(card))) copyFileSync(card, join(DIST, 'models', basename(card)))

@@ -7,7 +7,7 @@
    Out: {ready, files, threads, provider, runtime}, {id, step, steps}, {id, picture, ...facts}, {id, frame: ImageBitmap, ms} or
    {id, failure, detail}. A request for a picture that is no longer the newest is dropped without an answer. */
 
-import models, { enlarger } from 'virtual:models'
+import models, { enlargers } from 'virtual:models'
 import { drawn } from '../package/src/drawing.js'
 import { Failure } from '../package/src/failure.js'
 import { grade } from '../package/src/grading.js'
@@ -75,9 +75,9 @@ async function run(id, request) {
   const again = async (error) => {
     if (network.provider === 'wasm') throw error
     network = await withoutGpu(modelOf(request))
-    return drawn(photo, network, { stroke, enlarger: () => withoutGpu(enlarger), onStep })
+    return drawn(photo, network, { stroke, enlarger: (factor) => withoutGpu(enlargers[factor]), onStep })
   }
-  const anime = await drawn(photo, network, { stroke, enlarger: () => session(enlarger), onStep }).catch(again)
+  const anime = await drawn(photo, network, { stroke, enlarger: (factor) => session(enlargers[factor]), onStep }).catch(again)
   if (!anime) return {}
   return { drawing, anime, fresh: true, facts: { style, size, ms: performance.now() - start, provider: network.provider, threads: network.threads } }
 }

@@ -127,15 +127,19 @@ test('texture is smoothed as in Python, to the bit', () => {
 
 test('a drawing is enlarged as Python enlarges it, in parts and whole', async (t) => {
   ort.env.wasm.numThreads = 1
-  const network = await openModel(new Uint8Array(readFileSync(`${MODELS}/enlarger.onnx`)), {})
-  assert.equal(network.radius, 8)
-  for (const [width, height] of [[225, 150], [630, 420], [1100, 737]]) {
-    const data = await enlarged(rgba('drawing', 150, 100), { width, height }, network)
+  const opened = { 2: 'enlarger', 4: 'enlarger-4' }
+  for (const [factor, name] of Object.entries(opened)) opened[factor] = await openModel(new Uint8Array(readFileSync(`${MODELS}/${name}.onnx`)), {})
+  const asked = []
+  const enlarger = async (factor) => { asked.push(factor); return opened[factor] }
+  assert.deepEqual([opened[2].radius, opened[4].radius], [8, 6])
+  for (const [width, height] of [[160, 107], [225, 150], [630, 420], [1100, 737]]) {
+    const data = await enlarged(rgba('drawing', 150, 100), { width, height }, enlarger)
     const off = differences({ width, height, data }, rgba(`enlarged-${width}x${height}`, width, height))
     t.diagnostic(`${width} x ${height}, ${parts({ width, height }).length} parts: ${JSON.stringify(off)}`)
     assert.ok(off.most <= 2 && off.mean < 0.02, `${width} x ${height}: ${JSON.stringify(off)}`)
   }
-  assert.equal(await enlarged(rgba('drawing', 150, 100), { width: 900, height: 600 }, network, () => false), null)
+  assert.deepEqual(asked, [2, 4, 2, 4])
+  assert.equal(await enlarged(rgba('drawing', 150, 100), { width: 900, height: 600 }, enlarger, () => false), null)
 })
 
 test('the working size is Python\'s: the short side, halves to even', () => {
@@ -177,7 +181,7 @@ test('results are named after photo, style and palette, and never twice the same
 test('the sizes of a style are the files beside its own, as in Python', () => {
   const folder = references.photo('sizes')
   mkdirSync(folder)
-  for (const name of ['hayao-plus', 'hayao', 'hayao-nano', 'shinkai', 'ink-wash', 'charcoal-nano', 'enlarger']) writeFileSync(`${folder}/${name}.onnx`, '')
+  for (const name of ['hayao-plus', 'hayao', 'hayao-nano', 'shinkai', 'ink-wash', 'charcoal-nano', 'enlarger', 'enlarger-4']) writeFileSync(`${folder}/${name}.onnx`, '')
   const found = networksOf(folder)
   assert.deepEqual(found.map(({ style, size, file }) => `${style} ${size} ${file}`), [
     'charcoal-nano lite charcoal-nano.onnx', 'hayao nano hayao-nano.onnx', 'hayao lite hayao.onnx', 'hayao plus hayao-plus.onnx',

@@ -99,10 +99,10 @@ def save_smoothed(large: Image.Image, out: Path) -> None:
 
 
 def save_enlarged(large: Image.Image, out: Path) -> None:
-    """A drawing of 150x100 at three sizes: half as much again, doubled twice and a little, doubled three times."""
+    """A drawing of 150x100 at four sizes: a little larger, half as much again, some four and seven times."""
     drawing = np.asarray(large.resize((150, 100), Image.Resampling.LANCZOS))
     save(drawing, out / "drawing.rgba")
-    for width, height in ((225, 150), (630, 420), (1100, 737)):
+    for width, height in ((160, 107), (225, 150), (630, 420), (1100, 737)):
         whole = Enlarged(drawing, (width, height), 1).part((0, 0, width, height))
         save(whole, out / f"enlarged-{width}x{height}.rgba")
 

@@ -5,8 +5,8 @@ import { resized } from './resampling.js'
 import { smoothed } from './smoothing.js'
 import { stylize } from './tiles.js'
 
-/** RGBA bytes of the drawing of `photo` {width, height, data}. `style` and `enlarger` are {run, radius}; `enlarger()` is asked
-    for where it is needed only. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
+/** RGBA bytes of the drawing of `photo` {width, height, data}. `style` is {run, radius}, and so is what `enlarger(factor)`
+    gives, which is asked for where it is needed only. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
 export async function drawn(photo, style, { stroke, enlarger, onStep }) {
   const size = strokeSize(photo, stroke)
   if (!size) return stylize(photo, style.radius, style.run, onStep)
@@ -14,5 +14,5 @@ export async function drawn(photo, style, { stroke, enlarger, onStep }) {
   let done = 0
   let total = more + 1
   const data = await stylize(smoothed(resized(photo, size)), style.radius, style.run, (tile, tiles) => onStep?.(done = tile, total = tiles + more))
-  return data && enlarged({ ...size, data }, photo, await enlarger(), () => onStep?.(++done, total))
+  return data && enlarged({ ...size, data }, photo, enlarger, () => onStep?.(++done, total))
 }

@@ -1,14 +1,14 @@
 /* A drawing at a working size brought to a picture's own, as anime_model/runtime/enlarging.py: lines stay crisp and as thick a
-   share of the picture. A very small network doubles the drawing as often as needed; what is between a power of two and the
-   wanted size, an exact reduction does. Parts are computed by themselves, from as much around them as they depend on. */
+   share of the picture. Very small networks enlarge the drawing twice or four times, as often as needed; what is between a power
+   of two and the wanted size, an exact reduction does. Parts are computed by themselves, from as much around them as they depend on. */
 
 import { resized } from './resampling.js'
 import { LEVELS } from './tiles.js'
 
 export const STROKE = 720 // pixels of the short side of a drawing
-const STRETCH = 1.1 // by which a doubled drawing is stretched at most, rather than doubled once more and reduced
+const STRETCH = 1.1 // by which an enlarged drawing is stretched at most, rather than doubled once more and reduced
 const PART = 768 // pixels of the sides of a part, which bounds the memory
-const SUPPORT = 4 // pixels of the doubled drawing around a place that the last step looks at
+const SUPPORT = 4 // pixels of the enlarged drawing around a place that the last step looks at
 
 /** The size at which a picture is drawn, null where that is its own: its short side is no longer than `stroke` (0: never). */
 export function strokeSize({ width, height }, stroke) {
@@ -18,14 +18,17 @@ export function strokeSize({ width, height }, stroke) {
   return { width: side(width), height: side(height) }
 }
 
-/** `drawing` as the picture of `size`; `network` {run, radius} doubles planes. `onPart` is awaited after each part and ends the
-    work by returning false: the result is then null. */
-export async function enlarged(drawing, size, network, onPart) {
-  const growth = Math.max(size.width / drawing.width, size.height / drawing.height)
-  const doublings = Math.max(0, Math.ceil(Math.log2(growth / STRETCH)))
+/** `drawing` as the picture of `size`; `enlarger(factor)` gives {run, radius}, a network that enlarges planes that many times.
+    `onPart` is awaited after each part and ends the work by returning false: the result is then null. */
+export async function enlarged(drawing, size, enlarger, onPart) {
+  const steps = []
+  for (const factor of factors(Math.max(size.width / drawing.width, size.height / drawing.height))) {
+    const { run, radius } = await enlarger(factor)
+    steps.push({ factor, run, radius })
+  }
   const out = new Uint8ClampedArray(size.width * size.height * 4)
   for (const box of parts(size)) {
-    const made = await part(drawing, size, box, doublings, network)
+    const made = await part(drawing, size, box, steps)
     const [left, top] = box
     for (let y = 0; y < made.height; y++) {
       out.set(made.data.subarray(y * made.width * 4, (y + 1) * made.width * 4), 4 * ((top + y) * size.width + left))
@@ -35,15 +38,23 @@ export async function enlarged(drawing, size, network, onPart) {
   return out
 }
 
+/** How many times larger each network in turn makes a drawing that has to grow that much: 2 at first or not at all, then 4s. */
+export function factors(growth) {
+  const doublings = Math.max(0, Math.ceil(Math.log2(growth / STRETCH)))
+  return [...Array(doublings % 2).fill(2), ...Array(doublings >> 1).fill(4)]
+}
+
+const growthOf = (steps) => steps.reduce((product, { factor }) => product * factor, 1)
+
 /** Left, top, right and bottom of every part. */
 export function parts({ width, height }) {
   const cut = (length) => Array.from({ length: Math.ceil(length / PART) }, (_, i) => [i * PART, Math.min((i + 1) * PART, length)])
   return cut(height).flatMap(([top, bottom]) => cut(width).map(([left, right]) => [left, top, right, bottom]))
 }
 
-async function part(drawing, size, box, doublings, network) {
+async function part(drawing, size, box, steps) {
   const span = (axis, length, wanted) => {
-    const large = length << doublings
+    const large = length * growthOf(steps)
     const ratio = large / wanted
     const [first, last] = [box[axis] * ratio, box[axis + 2] * ratio]
     const reach = Math.ceil(SUPPORT * Math.max(1, ratio))
@@ -53,24 +64,26 @@ async function part(drawing, size, box, doublings, network) {
   }
   const across = span(0, drawing.width, size.width)
   const down = span(1, drawing.height, size.height)
-  const doubled = picture(await level(drawing, doublings, [down.from, down.to], [across.from, across.to], network))
+  const large = picture(await level(drawing, steps, [down.from, down.to], [across.from, across.to]))
   const wanted = { width: box[2] - box[0], height: box[3] - box[1] }
-  return resized(doubled, wanted, [across.exact[0], down.exact[0], across.exact[1], down.exact[1]])
+  return resized(large, wanted, [across.exact[0], down.exact[0], across.exact[1], down.exact[1]])
 }
 
-/** Planes {data: Float32Array [3, height, width] in [-1, 1], height, width}: rows and columns of the drawing doubled `times` times. */
-async function level(drawing, times, rows, columns, network) {
-  if (times === 0) return planesOf(drawing, rows, columns)
+/** Planes {data: Float32Array [3, height, width] in [-1, 1], height, width}: rows and columns of the drawing after these steps. */
+async function level(drawing, steps, rows, columns) {
+  if (!steps.length) return planesOf(drawing, rows, columns)
+  const earlier = steps.slice(0, -1)
+  const { factor, run, radius } = steps.at(-1)
   const inner = [[rows, drawing.height], [columns, drawing.width]].map(([[first, last], length]) => {
-    const start = Math.floor(first / 2) - network.radius
-    const stop = Math.ceil(last / 2) + network.radius
-    const inside = [Math.max(0, start), Math.min(length << (times - 1), stop)]
-    return { start, stop, inside, cut: first - 2 * start }
+    const start = Math.floor(first / factor) - radius
+    const stop = Math.ceil(last / factor) + radius
+    const inside = [Math.max(0, start), Math.min(length * growthOf(earlier), stop)]
+    return { start, stop, inside, cut: first - factor * start }
   })
-  const before = await level(drawing, times - 1, inner[0].inside, inner[1].inside, network)
+  const before = await level(drawing, earlier, inner[0].inside, inner[1].inside)
   const padded = reflectedPlanes(before, inner)
-  const made = await network.run(padded.data, padded.height, padded.width)
-  return cutOut(made, 2 * padded.height, 2 * padded.width, inner[0].cut, inner[1].cut, rows[1] - rows[0], columns[1] - columns[0])
+  const made = await run(padded.data, padded.height, padded.width)
+  return cutOut(made, factor * padded.height, factor * padded.width, inner[0].cut, inner[1].cut, rows[1] - rows[0], columns[1] - columns[0])
 }
 
 function planesOf({ width: length, data }, [top, bottom], [left, right]) {

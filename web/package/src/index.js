@@ -1,6 +1,6 @@
 /* The npm package: photos to anime in a page or a worker of somebody else's. */
 
-import { enlarger, styles as models } from 'virtual:styles'
+import { enlargers, styles as models } from 'virtual:styles'
 import { drawn } from './drawing.js'
 import { STROKE } from './enlarging.js'
 import { Failure } from './failure.js'
@@ -50,8 +50,8 @@ export async function createStylizer({ size, style = styleIn(size), model, ort, 
     }
   }
   const network = await opened(model ?? models[style][size ?? 'lite'])
-  let doubling // a promise of the enlarger, loaded with the first picture that needs it
-  const options = { network, enlarger: () => (doubling ??= opened(enlarger)), stroke }
+  const enlarging = {} // promises of the enlargers by their factors, loaded with the first picture that needs them
+  const options = { network, enlarger: (factor) => (enlarging[factor] ??= opened(enlargers[factor])), stroke }
   return {
     style,
     size: model ? undefined : (size ?? 'lite'),
@@ -59,7 +59,7 @@ export async function createStylizer({ size, style = styleIn(size), model, ort, 
     stylize: (source, wanted) => stylized(source, options, wanted),
     async close() {
       await network.close()
-      if (doubling) await (await doubling).close()
+      for (const enlarger of Object.values(enlarging)) await (await enlarger).close()
     },
   }
 }

@@ -10,6 +10,7 @@ const OPERATORS = ['Add', 'Cast', 'Conv', 'ConvTranspose', 'DepthToSpace', 'Dequ
 const FLOAT = 1
 const UINT8 = 2
 const COLOURS = 3
+const LARGE = 4 // times as many rows and columns, of an enlarger
 const FRAME = 255 // pixels of padding that a step has room to name
 
 /** {layers, photo} of an ONNX file's bytes; null where a network has anything else, or is broken. */
@@ -30,7 +31,7 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
 
   for (const node of nodes) if (node.inputs.every((name) => constants.has(name)) && fold(node)) left.delete(node)
   for (const node of nodes) if (left.delete(node) && !take(node)) return null
-  return layers.at(-1)?.kind === 'picture' && layers.at(-1).name === output ? { layers, photo } : null
+  return layers.at(-1)?.factor && layers.at(-1).name === output ? { layers, photo } : null
 
   function take(node) {
     const { operator, inputs } = node
@@ -38,8 +39,8 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     const layer = { Conv: convolution, Resize: doubling, DepthToSpace: picture, ConvTranspose: picture }[operator]?.(node)
     if (!layer) return false
     layers.push(layer)
-    const { kind, name, channels, scale, from } = layer
-    if (kind !== 'picture') values.set(name, { name, channels, scale, from }) // no layer reads planes
+    const { factor, name, channels, scale, from } = layer
+    if (!factor) values.set(name, { name, channels, scale, from }) // no layer reads planes
     return true
   }
 
@@ -123,23 +124,28 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
   function picture(node) {
     const { inputs, outputs: [made] } = node
     const input = values.get(inputs[0])
-    if (!shuffles(node, input) || input.scale !== 1) return null
+    const factor = input?.scale === 1 ? shuffled(node, input) : 0
+    if (!factor) return null
     const rows = cutTo(made, 2)
     const cut = cutTo(rows, 3)
     const sum = gate(cut)
-    const colours = input.channels / 4 - (sum ? 1 : 0)
+    const colours = input.channels / factor ** 2 - (sum ? 1 : 0)
     const tanh = next(sum ?? cut, 'Tanh')
-    const layer = { kind: 'picture', input: input.name, channels: colours, scale: 1, gated: Boolean(sum), bounded: Boolean(tanh), cut: cut !== made }
+    if (factor === LARGE && (sum || tanh)) return null // the kernel makes colours alone
+    const layer = { kind: factor === LARGE ? 'large' : 'picture', factor, input: input.name, channels: colours, scale: 1, gated: Boolean(sum), bounded: Boolean(tanh), cut: cut !== made }
     return colours === COLOURS ? { ...layer, name: tanh?.outputs[0] ?? sum ?? cut } : null
   }
 
-  /** Whether a node is depth to space by two, as DepthToSpace or as the transposed convolution of ones and zeros that does the same. */
-  function shuffles({ operator, inputs: [, kernel, bias], attributes }, input) {
-    if (operator === 'DepthToSpace') return Boolean(input) && attributes.blocksize === 2 && attributes.mode === 'CRD'
+  /** 2 or 4 where a node is depth to space by it, as DepthToSpace or as the transposed convolution of ones and zeros that does the same; else 0. */
+  function shuffled({ operator, inputs: [, kernel, bias], attributes }, input) {
     const { strides = [], ...others } = attributes
+    const factor = operator === 'DepthToSpace' ? attributes.blocksize : strides[0]
+    if (factor !== 2 && factor !== LARGE) return 0
+    if (operator === 'DepthToSpace') return attributes.mode === 'CRD' ? factor : 0
     const { shape, values: weights } = constants.get(kernel) ?? {}
-    const sized = input && !bias && shape?.join() === [input.channels, input.channels / 4, 2, 2].join() && strides.join() === '2,2'
-    return sized && Object.keys(others).every((name) => name === 'kernel_shape') && weights.every((weight, i) => weight === Number(i % (input.channels + 1) === 0))
+    const sized = !bias && shape?.join() === [input.channels, input.channels / factor ** 2, factor, factor].join() && strides.join() === `${factor},${factor}`
+    const plain = sized && Object.keys(others).every((name) => name === 'kernel_shape') && weights.every((weight, i) => weight === Number(i % (input.channels + 1) === 0))
+    return plain ? factor : 0
   }
 
   /** The value after a Slice that keeps as much of an axis as the photo has. */

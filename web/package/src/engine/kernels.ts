@@ -418,6 +418,23 @@ export function picture(at: usize, first: usize, last: usize, scratch: usize): v
   }
 }
 
+/** Channels to planes of four times as many rows and columns, 3 colours. */
+export function large(at: usize, first: usize, last: usize, scratch: usize): void {
+  const step = changetype<Step>(at)
+  const pitch = step.outputPitch
+  for (let y = first; y < last; y++) {
+    let from = step.input + y * step.inputPitch
+    for (let x: usize = 0; x < step.width; x++) {
+      for (let colour: usize = 0; colour < 3; colour++) {
+        const to = step.output + colour * step.planePitch + 4 * y * pitch + (x << 4)
+        const pixels = from + (colour << 6)
+        for (let row: usize = 0; row < 4; row++) v128.store(to + row * pitch, v128.load(pixels + (row << 4)))
+      }
+      from += step.inputStep
+    }
+  }
+}
+
 @inline function upper(one: v128, two: v128): v128 { return v128.shuffle<f32>(one, two, 0, 1, 4, 5) }
 @inline function lower(one: v128, two: v128): v128 { return v128.shuffle<f32>(one, two, 2, 3, 6, 7) }
 

@@ -158,10 +158,10 @@ export function planned({ layers, photo }, places, { height, width, numbers, bas
   add('interleave', height, { input: planes, inputPitch: pitch, planePitch: plane, ...written(maps.get(photo)) })
   layers.forEach((layer, i) => {
     const [from, to, other] = [layer.input, layer.name, layer.sum?.other].map((name) => maps.get(name))
-    if (layer.kind === 'picture') {
+    if (layer.factor) {
       last.at = heap.take(3 * plane)
-      const { gated, bounded } = layer
-      add('picture', from.height, { ...read(from), output: last.at, outputPitch: pitch, planePitch: plane, width: from.width, other: planes, gated, bounded })
+      const { kind, gated, bounded } = layer
+      add(kind, from.height, { ...read(from), output: last.at, outputPitch: pitch, planePitch: plane, width: from.width, other: planes, gated, bounded })
     } else {
       locate(to, heap)
       const fields = layer.kind === 'double' ? {} : convolution(layer, from, other, dots ? places[i] : { ...places[i], dots: null }, numbers)
@@ -200,8 +200,8 @@ function mapsOf(layers, photo, height, width) {
   const maps = new Map([[photo, map(height, width, COLOURS)]])
   layers.forEach((layer, i) => {
     const from = maps.get(layer.input)
-    const twice = (length) => 2 * length
-    const [rows, columns] = layer.kind === 'convolution' ? outputOf(layer, from) : [twice(from.height), twice(from.width)]
+    const larger = (length) => (layer.factor ?? 2) * length
+    const [rows, columns] = layer.kind === 'convolution' ? outputOf(layer, from) : [larger(from.height), larger(from.width)]
     if (!(rows > 0 && columns > 0)) throw new Error('a picture too small for the network')
     if (layer.kind === 'convolution') widen(from, layer, rows, columns)
     const other = maps.get(layer.sum?.other)

@@ -29,13 +29,17 @@ TEACHERS = Path("models/teachers")
 NETWORKS = Path("models/lite")
 RESULTS = Path("results/release.json")
 RECIPE = "`recipes/release.yaml`"
+SMALLER = f"`tools/imitate.py` (`polish --times`) and {RECIPE} from `quantize` on"
 KEPT = ("parameters", "macs_512", "bytes", "latency_engine", "latency_threads", "cpu", "fid", "fid_features", "lpips")
 IMITATED = (
     "the network learned from the pictures of {}, and carries its terms: non-commercial purposes such as research, "
     "teaching and publications; commercial use needs its author's permission."
 )
 SOURCES = Path(__file__).with_name("sources.yaml")
-UNKNOWN_SOURCES = dict.fromkeys(("photos", "frames"), "of whoever made this style, whose terms hold")
+UNKNOWN_SOURCES = dict.fromkeys(("photos", "frames"), "of whoever made this style, whose terms hold") | {
+    "draws": "nobody has described its pictures yet; look at some.",
+    "limits": "not looked for yet.",
+}
 CARD = Path(__file__).with_name("card.md")
 
 
@@ -123,12 +127,14 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, si
         **{key: lite[key] for key in ("parameters", "fid", "fid_features", "fid_photos", "lpips", "lpips_net", "cpu")},
         style=style,
         name=file_name(style, size),
-        recipe=RECIPE if size == SIZE else f"`tools/imitate.py` (`polish --times`) and {RECIPE} from `quantize` on",
+        recipe=sources.get("recipe", RECIPE) if size == SIZE else SMALLER,
         megabytes=lite["bytes"] / 1e6,
         photos=data["photos"],
         frames=data["frames"],
         photo_source=sources["photos"],
         frame_source=sources["frames"],
+        draws=sources["draws"],
+        limits=sources["limits"],
         teacher_fid=teacher["fid"],
         latency=lite["latency_p50_ms"],
         faster=teacher["latency_p50_ms"] / lite["latency_p50_ms"],

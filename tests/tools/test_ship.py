@@ -174,6 +174,19 @@ def test_a_shipped_teacher_interpolates_every_pixel_alike(workspace):
     assert torch.equal(shipped.out.weight, trained.out.weight.half().float())
 
 
+def test_a_card_says_what_its_own_style_does(workspace):
+    lite = METRICS | {"style": "ink"}
+    written = {
+        style: ship.text(style, workspace / "artifacts/ink", lite, METRICS, {"trained_steps": 7})
+        for style in ("hayao", "cute", "ink")
+    }
+    assert "eyes and shapes stay where they are" in written["hayao"]
+    assert "larger eyes" in written["cute"]
+    assert "stay where they are" not in written["cute"]
+    assert "`polish --kernels --focus`" in written["cute"]
+    assert "nobody has described its pictures yet" in written["ink"]
+
+
 def test_the_release_s_styles_say_where_their_pictures_came_from(workspace):
     Path("artifacts/ink").rename("artifacts/hayao")
     ship.main(["lite", "hayao"])

@@ -70,16 +70,16 @@ class Enlarger(nn.Module):
         nn.init.zeros_(self.tail.bias)
         first = [torch.tensor(taps) for taps in TAPS[self.factor]]
         taps = first + [each.flip(0) for each in reversed(first)]
+        kernels = torch.stack([torch.outer(rows, columns) for rows in taps for columns in taps])
         self.skip.weight.zero_()
-        for colour in range(3):
-            kernels = [torch.outer(rows, columns) for rows in taps for columns in taps]
-            self.skip.weight[colour * self.factor**2 :, colour][: len(kernels)] = torch.stack(kernels)
+        for colour, made in enumerate(self.skip.weight.chunk(3)):
+            made[:, colour] = kernels
 
 
 def save_enlarger(path: Path, enlarger: Enlarger, **notes: str | float | int) -> None:
     """Writes the file whole or not at all, in 32-bit float."""
-    header = {"format": FORMAT, "notes": notes}
-    header |= {key: getattr(enlarger, key) for key in ("width", "hidden", "factor")}
+    sizes = {"width": enlarger.width, "hidden": enlarger.hidden, "factor": enlarger.factor}
+    header = {"format": FORMAT, **sizes, "notes": notes}
     write_tensors(path, enlarger.state_dict(), {"enlarger": json.dumps(header)})
 
 

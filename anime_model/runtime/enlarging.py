@@ -75,12 +75,13 @@ class Enlarged:
 
     def parts(self, memory: int) -> Iterator[Box]:
         """Left, top, right and bottom of all parts, each computed within about `memory` bytes where they suffice."""
-        growth, run = math.prod(self.factors), 1.0 * TILE
-        if self.factors:  # what the last run makes, before the exact reduction
+        side = TILE
+        if self.factors:
             last = self.factors[-1]
-            run = last * (int(math.sqrt(max(0, memory) / RUN[last])) - 4 * self.radii[last])
-        large = [side * growth for side in self.drawing.shape[1::-1]]
-        side = max(TILE, int(run * min(wanted / found for wanted, found in zip(self.size, large, strict=True))))
+            run = last * (int(math.sqrt(max(0, memory) / RUN[last])) - 4 * self.radii[last])  # pixels that it makes
+            large = [length * math.prod(self.factors) for length in self.drawing.shape[1::-1]]
+            share = min(wanted / found for wanted, found in zip(self.size, large, strict=True))
+            side = max(TILE, int(run * share))
         for top in range(0, self.size[1], side):
             for left in range(0, self.size[0], side):
                 yield left, top, min(left + side, self.size[0]), min(top + side, self.size[1])

@@ -152,6 +152,7 @@ class Pool:
         """
         self._draw, self.size, self.renew, self.focus = draw, size, renew, focus
         self._pairs: list[Tensor] = []  # each [2, 3, H, W]
+        self._changes: list[Tensor] = []  # of each pair, where there is a focus
         self._batches = 0
         self._add(first)
 
@@ -159,8 +160,12 @@ class Pool:
         return len(self._pairs)
 
     def _add(self, count: int) -> None:
-        self._pairs += [_levels(torch.cat(self._draw())) for _ in range(count)]
-        del self._pairs[: max(0, len(self._pairs) - self.size)]
+        drawn = [self._draw() for _ in range(count)]
+        self._pairs += [_levels(torch.cat(pair)) for pair in drawn]
+        if self.focus:
+            self._changes += [changed_shapes(photo[0], wanted[0]) for photo, wanted in drawn]
+        for kept in (self._pairs, self._changes):
+            del kept[: max(0, len(kept) - self.size)]
 
     def _count_batch(self) -> None:
         if self._batches % 10 == 9:
@@ -171,14 +176,15 @@ class Pool:
         """Random parts of random pairs, mirrored half of the time: two [count, 3, crop, crop] in [-1, 1]."""
         self._count_batch()
         chosen = torch.randint(len(self._pairs), (count,)).tolist()
-        parts = [self._part(self._pairs[place], crop) for place in chosen]
+        parts = [self._part(place, crop) for place in chosen]
         photo, wanted = torch.stack(parts, 1).float() / 127.5 - 1
         return (photo.flip(3), wanted.flip(3)) if torch.rand(()) < 0.5 else (photo, wanted)
 
-    def _part(self, pair: Tensor, crop: int) -> Tensor:
+    def _part(self, place: int, crop: int) -> Tensor:
+        pair = self._pairs[place]
         if torch.rand(()) >= self.focus:
             return random_part(pair, crop, crop)
-        changes = changed_shapes(*(pair.float() / 127.5 - 1))
+        changes = self._changes[place]
         rows, columns = changes.shape
         row, column = divmod(int(torch.multinomial(changes.flatten() + 1e-9, 1)), columns)
         middles = (row + 0.5) / rows * pair.shape[2], (column + 0.5) / columns * pair.shape[3]

@@ -74,7 +74,7 @@ def test_a_pool_keeps_pairs_together_and_renews_itself():
 
 
 def test_a_share_of_a_pools_parts_lies_where_shapes_change():
-    """The target has another tint everywhere and another shape in one place: a disk of 20 pixels near a corner."""
+    """The target has another tint everywhere and another shape in one place: a square of 20 pixels near a corner."""
     torch.manual_seed(0)
     photo = torch.rand(1, 3, 256, 320) * 0.2
     made = photo * 0.5 + 0.3

@@ -160,10 +160,11 @@ class Pool:
         return len(self._pairs)
 
     def _add(self, count: int) -> None:
-        drawn = [self._draw() for _ in range(count)]
-        self._pairs += [_levels(torch.cat(pair)) for pair in drawn]
-        if self.focus:
-            self._changes += [changed_shapes(photo[0], wanted[0]) for photo, wanted in drawn]
+        for _ in range(count):
+            photo, wanted = self._draw()
+            self._pairs.append(_levels(torch.cat([photo, wanted])))
+            if self.focus:
+                self._changes.append(changed_shapes(photo[0], wanted[0]))
         for kept in (self._pairs, self._changes):
             del kept[: max(0, len(kept) - self.size)]
 

@@ -335,10 +335,15 @@ def _room(options: argparse.Namespace) -> Room:
     options.out.mkdir(parents=True, exist_ok=True)
     perceptual = load_perceptual(options.perceptual, MAPS).to(device)
     loss = PictureLoss(perceptual)
-    reference = OnnxNetwork(options.reference).to(device).eval().requires_grad_(False)
+    reference = _reference(options.reference).to(device).eval().requires_grad_(False)
     pictures, weights, calm = photos_of(options.photos, device, _weights(options.calm))
     views = Views(pictures, weights)
     return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options, calm)
+
+
+def _reference(file: Path) -> nn.Module:
+    """The network whose pictures are learned. Raises `ValueError` or `OSError` in one line."""
+    return load_generator(file).float() if file.suffix == ".safetensors" else OnnxNetwork(file)
 
 
 def _spare_the_compiler() -> None:
@@ -352,7 +357,9 @@ def _spare_the_compiler() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=TRAININGS)
-    parser.add_argument("--reference", type=Path, required=True, help="the published network, an ONNX file")
+    parser.add_argument(
+        "--reference", type=Path, required=True, help="the published network, an ONNX file; or a teacher"
+    )
     parser.add_argument("--photos", nargs="+", required=True, help="folders, each with =SHARE of the views if you like")
     parser.add_argument("--start", type=Path, required=True, help="checkpoint to begin from")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")

@@ -214,3 +214,15 @@ def test_a_size_that_no_layer_can_have_is_named(
     save_generator(start, Generator(lite()).eval())
     with pytest.raises(SystemExit, match=word.partition("=")[0]):
         run(monkeypatch, given, "polish", start, "--seconds", "1", f"--{option}", word)
+
+
+def test_a_lite_network_learns_a_teachers_pictures_too(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path
+):
+    rooms = []
+    monkeypatch.setitem(imitate.TRAININGS, "polish", rooms.append)
+    teacher = tmp_path / "teacher.safetensors"
+    run(monkeypatch, given | {"reference": teacher}, "polish", teacher, "--seconds", "1")
+    (room,) = rooms
+    photo = torch.rand(1, 3, 64, 64) * 2 - 1
+    assert torch.equal(room.wanted(photo), load_generator(teacher)(photo).detach())

@@ -107,18 +107,21 @@ def test_the_sizes_of_a_style_have_a_table_of_their_own():
     assert page.replace(page[page.index("## Sizes") : page.index("## What every stage draws")], "") == plain
 
 
-def test_a_style_that_is_published_anew_keeps_its_sizes(tmp_path, monkeypatch):
+@pytest.mark.parametrize("missing", [(), ("separable", "pruned"), ("distilled",)])
+def test_a_style_that_is_published_anew_keeps_its_sizes(tmp_path, monkeypatch, missing):
     monkeypatch.chdir(tmp_path)
     for name in ("docs", "results", "artifacts/ink/evaluation"):
         Path(name).mkdir(parents=True)
     Path("README.md").write_text(README.replace(str(RESULTS), "results/ink.json"))
     Path("results/ink.json").write_text(json.dumps([*MEASURED, SMALL]))
-    for row in MEASURED[:5]:
-        Path(f"artifacts/ink/evaluation/{row['variant']}.json").write_text(json.dumps(row | {"parameters": 7}))
+    made = [row | {"parameters": 7} for row in MEASURED[:5] if row["variant"] not in missing]
+    for row in made:
+        Path(f"artifacts/ink/evaluation/{row['variant']}.json").write_text(json.dumps(row))
     monkeypatch.setattr("sys.argv", ["readme", "results/ink.json", "ink"])
     main()
     rows = json.loads(Path("results/ink.json").read_text())
-    assert rows == [*(row | {"parameters": 7} for row in MEASURED[:5]), SMALL]
+    assert rows == [*made, SMALL]
+    assert ("moved by pruning" in ACCOUNT.read_text()) == ("pruned" not in missing)
 
 
 def test_what_fid_of_few_pictures_is_off_by_stands_beside_the_table():

@@ -134,7 +134,7 @@ describe('the npm package', { skip: WITHOUT_BROWSER }, () => {
     })
     const codes = said.words.map((line) => line.split(' ').slice(0, 2).join(' '))
     assert.deepEqual(codes, ['badOption', 'badModel', 'noSource', 'noSource', 'badOption', 'badOption', 'badOption'].map((code) => `true ${code}`))
-    assert.match(said.words[0], /there is no style "monet": there is hayao, shinkai/)
+    assert.match(said.words[0], /there is no style "monet": there is cute, hayao, shinkai/)
     assert.deepEqual([said.ended, said.white], ['AbortError', 255])
   })
 

@@ -41,7 +41,7 @@ function siteOfOthers() {
   const folder = photo('others')
   cpSync(DIST, folder, { recursive: true })
   const assets = join(folder, 'assets')
-  for (const file of readdirSync(assets)) if (/^(hayao|shinkai)-.*\.onnx$/.test(file)) copyFileSync(photo('rounded.onnx'), join(assets, file))
+  for (const file of readdirSync(assets)) if (/^(cute|hayao|shinkai)-.*\.onnx$/.test(file)) copyFileSync(photo('rounded.onnx'), join(assets, file))
   return folder
 }
 
@@ -306,7 +306,7 @@ describe('with WebGPU', { skip: WITHOUT_BROWSER }, () => {
     if (await page.evaluate(async () => !(await navigator.gpu?.requestAdapter()))) t.skip('this browser has no WebGPU')
     else {
       await stylize(page, photo('small.png'))
-      for (const style of ['hayao', 'shinkai']) {
+      for (const style of ['cute', 'hayao', 'shinkai']) {
         await choose(page, 'style', style)
         await sameAsPython(t, page, 'small', style, CLOSE_ON_GPU)
       }
@@ -351,7 +351,7 @@ describe('without a network', { skip: WITHOUT_BROWSER }, () => {
     await page.reload()
     assert.equal(await page.evaluate(() => crossOriginIsolated), true)
     await stylize(page, photo('face.png'))
-    for (const style of ['hayao', 'shinkai']) {
+    for (const style of ['cute', 'hayao', 'shinkai']) {
       await choose(page, 'style', style)
       await sameAsPython(t, page, 'face', style)
     }

@@ -335,13 +335,13 @@ def _room(options: argparse.Namespace) -> Room:
     options.out.mkdir(parents=True, exist_ok=True)
     perceptual = load_perceptual(options.perceptual, MAPS).to(device)
     loss = PictureLoss(perceptual)
-    reference = _reference(options.reference).to(device).eval().requires_grad_(False)
+    reference = model_of(options.reference).to(device).eval().requires_grad_(False)
     pictures, weights, calm = photos_of(options.photos, device, _weights(options.calm))
     views = Views(pictures, weights)
     return Room(views, reference, torch.compile(loss) if options.compile else loss, device, options, calm)
 
 
-def _reference(file: Path) -> nn.Module:
+def model_of(file: Path) -> nn.Module:
     """The network whose pictures are learned. Raises `ValueError` or `OSError` in one line."""
     return load_generator(file).float() if file.suffix == ".safetensors" else OnnxNetwork(file)
 

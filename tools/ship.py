@@ -109,12 +109,18 @@ def _ship_file(style: str, size: str, artifacts: Path, lite: dict, teacher: dict
     model = onnx.load(artifacts / f"exports/{LITE}.onnx")
     properties = {item.key: item.value for item in model.metadata_props}
     card = {"style": style, "size": size, **{key: lite[key] for key in KEPT}}
-    onnx.helper.set_model_props(model, properties | {"card": json.dumps(card)})
+    onnx.helper.set_model_props(model, properties | _wishes(style) | {"card": json.dumps(card)})
     notes = read_notes(artifacts / "teacher/teacher.safetensors")
     written = text(style, artifacts, lite, teacher, notes, size)
     write_whole(WEIGHTS / f"{name}.onnx", model.SerializeToString())
     write_whole(WEIGHTS / f"{name}.md", written)
     return name
+
+
+def _wishes(style: str) -> dict[str, str]:
+    """What the style's file asks of whoever draws with it: the working size at which it draws best."""
+    stroke = yaml.safe_load(SOURCES.read_text()).get(style, {}).get("stroke")
+    return {} if stroke is None else {"stroke": str(stroke)}
 
 
 def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, size: str = SIZE) -> str:

@@ -78,8 +78,8 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("--palette", choices=PALETTES, help="grade the colours afterwards")
     add("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the drawing (default)")
     add("--keep-colour", action="store_true", help="the photo's colours with the drawing's light and lines")
-    about = "short side in pixels at which larger pictures are drawn, then enlarged; 0 or full: no such (%(default)s)"
-    add("--stroke", type=_stroke, default=STROKE, metavar="PIXELS", help=about)
+    about = "short side in pixels at which larger pictures are drawn, then enlarged; 0 or full: no such"
+    add("--stroke", type=_stroke, metavar="PIXELS", help=f"{about} (default: the style's own, or {STROKE})")
     add("--threads", type=_positive, help="cores for one picture (default: chosen from the number of pictures)")
     add("--workers", type=_positive, help="pictures in the network at once (default: likewise)")
     add("--max-size", type=_positive, help="shrink so that the longer side has at most this many pixels")

@@ -48,8 +48,10 @@ class Options(BaseModel):
     )
     strength: float = Field(1.0, ge=0, le=1, allow_inf_nan=False, description="from 0, the photo, to 1, the drawing")
     keep_colour: bool = Field(False, description="the photo's colours with the drawing's light and lines")
-    size: Annotated[int, AfterValidator(_stroke)] = Field(
-        STROKE, description="short side in pixels at which a larger picture is drawn, then enlarged; 0: at full size"
+    size: Annotated[int, AfterValidator(_stroke)] | None = Field(
+        None,
+        description="short side in pixels at which a larger picture is drawn, then enlarged; 0: at full size; unless "
+        f"told what the style asks for, or {STROKE}",
     )
     max_side: int | None = Field(None, ge=1, le=100_000, description="shrinks the longer side to so many pixels")
     format: Literal["same", "jpeg", "png", "webp", "avif", "gif", "tiff"] = Field("same", description="of the answer")

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from anime_app.studio.orders import Order
-from anime_model.runtime.enlarging import STROKE
 
 MOST = 240  # bytes of a file's name; file systems take 255, and browsers add a number
 
@@ -13,7 +12,7 @@ def result_name(photo: str, order: Order, suffix: str, more: str = "") -> str:
     """The name of a result of the file `photo`: `river-shinkai-dusk-60.jpg`."""
     parts = [order.drawn_by, order.look.palette or ""]
     parts += ["colours" * order.look.keep_colour, f"{100 * order.look.strength:.0f}" * (order.look.strength < 1)]
-    parts += [{0: "finest", STROKE: ""}.get(order.stroke, "fine"), f"{order.size}px" * (order.size is not None), more]
+    parts += [{0: "finest", None: ""}.get(order.stroke, "fine"), f"{order.size}px" * (order.size is not None), more]
     return fitting(Path(photo).stem, "-".join(["", *filter(None, parts)]) + suffix)
 
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 
 from anime_model.pictures.message import Message
-from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.models import SIZE, file_name
 from anime_model.runtime.models import SIZES as NETWORK_SIZES
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.stylizer import Look
 
-# How fine the drawn lines are: the short side in pixels at which the network sees a photo, 0 for every pixel.
-STROKES = {"bold": STROKE, "fine": 1080, "finest": 0}
+# How fine the drawn lines are: the short side in pixels at which the network sees a photo, 0 for every pixel, None for
+# what the network asks for.
+STROKES = {"bold": None, "fine": 1080, "finest": 0}
 SIZES = (0, 4000, 3000, 2000, 1200)  # pixels of the longer side of a result; 0 for the photo's own
 NO_PALETTE = "none"
 
@@ -25,7 +25,7 @@ class Order:
 
     network: str
     look: Look = field(default_factory=Look)
-    stroke: int = STROKE
+    stroke: int | None = None
     size: int | None = None
     speed: str = SIZE
 

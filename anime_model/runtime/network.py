@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from anime_model.pictures.message import Message, about
-from anime_model.runtime.session import ModelError, first_line, open_session, receptive_radius, releasing
+from anime_model.runtime.session import (
+    ModelError,
+    first_line,
+    open_session,
+    receptive_radius,
+    releasing,
+    wanted_stroke,
+)
 from anime_model.runtime.tiles import Cut, plan, stylize_tiles, stylize_whole
 
 MEMORY = 550_000_000  # bytes: what a process that makes one picture shall stay under
@@ -90,6 +97,11 @@ class Network:
     @cached_property
     def _radius(self) -> int | None:
         return receptive_radius(self.session)
+
+    @cached_property
+    def stroke(self) -> int | None:
+        """The short side at which this network wants larger pictures drawn. Raises `ModelError`."""
+        return wanted_stroke(self.session)
 
     @cached_property
     def session(self):

@@ -58,6 +58,13 @@ def receptive_radius(session: "InferenceSession") -> int | None:
     return int(said) if said.isdecimal() else None
 
 
+def wanted_stroke(session: "InferenceSession") -> int | None:
+    """The short side in pixels at which the model wants larger pictures drawn, such as faces of a size that it knows;
+    0 for every pixel of them. None where the file does not say."""
+    said = session.get_modelmeta().custom_metadata_map.get("stroke", "")
+    return int(said) if said.isdecimal() else None
+
+
 def _engine_says(error: Exception) -> str:
     """ONNX Runtime's message without its error code, the file's name and the place in its own source code:
     `[ONNXRuntimeError] : 1 : FAIL : Load model from m.onnx failed:/src/a.h:46 void f(int) Opset 99 is ...`."""

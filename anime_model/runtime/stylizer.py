@@ -67,7 +67,7 @@ class Stylizer:
 
     `stroke` is the short side in pixels at which a larger picture is drawn, its texture smoothed, to be enlarged again
     with its lines crisp: they then are as thick a share of the picture at every size. 0 draws every picture at its own
-    size and as it is.
+    size and as it is. Unless told, it is what the model's file asks for, 720 where that does not say.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Stylizer:
         threads: int = 2,
         memory: int = MEMORY,
         max_pixels: int = images.MAX_PIXELS,
-        stroke: int = STROKE,
+        stroke: int | None = None,
         size: str | None = None,
     ) -> None:
         """`model`: a style that ships ("shinkai"), an ONNX file, or an MLflow model (`models:/NAME@ALIAS`).
@@ -90,7 +90,7 @@ class Stylizer:
         self.threads = threads
         self.memory = memory
         self.max_pixels = max_pixels
-        self.stroke = _checked(stroke)
+        self.stroke = stroke if stroke is None else _checked(stroke)
         self.size = size
         self._followed = Following(str(model), self._ready) if is_alias(model) and size is None else None
         self._network = None if self._followed else Network(find_model(model, size), threads, memory)
@@ -214,7 +214,7 @@ class Stylizer:
             image.paste(Image.fromarray(np.concatenate([made, pixels[..., 3:]], axis=2)), (0, top))
 
     def _working_size(self, image: Image.Image, stroke: int | None) -> tuple[int, int] | None:
-        return working_size(image.size, self.stroke if stroke is None else _checked(stroke))
+        return working_size(image.size, self.stroke_for(stroke))
 
     def _sketch(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
         return self._network(smoothed(reduced(image, size)), held=image.width * image.height)
@@ -250,6 +250,18 @@ class Stylizer:
 
         stylize_tiles(read, write, cut, run, len(image.mode))
 
+    def stroke_for(self, stroke: int | None = None) -> int:
+        """The short side in pixels at which larger pictures are drawn, 0 for all of their pixels: as told here, as told
+        this stylizer, or as the model's file asks for. Raises `ModelError`, and `ValueError` for a stroke of a few
+        pixels."""
+        if self._followed:
+            return self.fixed().stroke_for(stroke)
+        if stroke is not None:
+            return _checked(stroke)
+        if self.stroke is not None:
+            return self.stroke
+        return STROKE if (asked := self._network.stroke) is None else _checked(asked)
+
     @property
     def style(self) -> str:
         """The name that files made with this model get."""
@@ -258,7 +270,7 @@ class Stylizer:
     def _array(self, picture: np.ndarray, look: Look, stroke: int | None) -> np.ndarray:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3 or 0 in picture.shape:
             raise ValueError(f"expected a uint8 picture [H, W, 3], got {picture.dtype} {list(picture.shape)}")
-        if not working_size(picture.shape[:2], self.stroke if stroke is None else _checked(stroke)):
+        if not working_size(picture.shape[:2], self.stroke_for(stroke)):
             return self._network(picture, look.apply)
         image = Image.fromarray(picture)
         self.draw(image, look, stroke=stroke)

@@ -1,5 +1,6 @@
 import math
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from anime_app.cli.command import main
 from anime_model.runtime import enlarging
-from anime_model.runtime.enlarging import STRETCH, Enlarged, factors, reduced, working_size
+from anime_model.runtime.enlarging import STRETCH, STROKE, Enlarged, factors, reduced, working_size
 from anime_model.runtime.models import ENLARGERS, styles
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Stylizer
@@ -123,6 +124,34 @@ def test_the_network_sees_the_photo_at_the_working_size_only(tmp_path: Path):
     seen.clear()
     assert np.array_equal(stylizer(picture, stroke=0), 255 - picture)
     assert seen[0][0] > 192
+
+
+@pytest.mark.parametrize(
+    ("noted", "told", "asked", "stroke"),
+    [
+        ({}, None, None, STROKE),
+        ({"stroke": "96"}, None, None, 96),
+        ({"stroke": "96"}, 200, None, 200),
+        ({"stroke": "96"}, 200, 0, 0),
+        ({"stroke": "96"}, 0, None, 0),
+        ({"stroke": "0"}, None, None, 0),
+        ({"stroke": "wide"}, None, None, STROKE),
+    ],
+)
+def test_a_model_says_at_which_size_it_draws_best_unless_told(tmp_path: Path, noted, told, asked, stroke):
+    model = identity_model(tmp_path / "m.onnx", **noted)
+    stylizer = Stylizer(model, stroke=told)
+    assert stylizer.stroke_for(asked) == stroke
+    assert pickle.loads(pickle.dumps(stylizer)).stroke_for(asked) == stroke
+    seen, run = [], stylizer._network.run
+    stylizer._network.run = lambda photo, **more: seen.append(min(photo.shape[:2])) or run(photo, **more)
+    stylizer(drawing(250, 300), stroke=asked)
+    assert seen == [-(-((stroke if 0 < stroke < 250 else 250) + 8) // 4) * 4]
+
+
+def test_a_model_that_asks_for_a_few_pixels_is_refused_in_one_line(tmp_path: Path):
+    with pytest.raises(ValueError, match="stroke is the short side in pixels, from 64 up"):
+        Stylizer(identity_model(tmp_path / "m.onnx", stroke="3"))(drawing(90, 90))
 
 
 def test_transparency_and_types_stay_and_a_look_sees_the_photo_itself(tmp_path: Path):

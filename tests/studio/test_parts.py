@@ -24,7 +24,6 @@ from anime_app.studio.settings import Studio
 from anime_app.studio.workshop import SIDE, Gone, Painter, Workshop
 from anime_model.pictures.arrays import PictureError
 from anime_model.runtime import models, network
-from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.palettes import PALETTES
 from anime_model.runtime.session import ModelError
 from anime_model.runtime.stylizer import Look
@@ -236,8 +235,9 @@ def test_an_odd_order_is_one_line(wrong):
         read_order(wrong)
 
 
-def test_the_default_is_the_working_size_of_the_runtime():
-    assert read_order({}).stroke == STROKE == next(iter(STROKES.values()))
+def test_by_default_a_network_is_asked_for_its_working_size():
+    assert read_order({}).stroke is None
+    assert list(STROKES.values()) == [None, 1080, 0]
 
 
 def test_a_bomb_is_refused_in_both_languages(workshop):

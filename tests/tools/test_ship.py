@@ -14,6 +14,7 @@ from anime_model.demo.scenes import render
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator
+from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.models import card as read_card
 from anime_model.runtime.models import sizes, styles
 from anime_model.runtime.onnx_layers import read_graph
@@ -221,3 +222,12 @@ def test_a_teacher_that_learned_by_the_clock_names_its_file_or_who_published_it(
     assert "learned the pictures of **AnimeGANv3, style Hayao**.\n" in card
     assert "and carries its terms" in card
     assert "net.onnx" not in card
+
+
+def test_a_style_that_draws_best_at_a_size_of_its_own_ships_with_it(workspace):
+    Path("artifacts/ink").rename("artifacts/cute")
+    ship.main(["lite", "cute"])
+    assert Stylizer(Path("anime_model/weights/cute.onnx")).stroke_for() == 400
+    Path("artifacts/cute").rename("artifacts/hayao")
+    ship.main(["lite", "hayao"])
+    assert Stylizer(Path("anime_model/weights/hayao.onnx")).stroke_for() == STROKE

@@ -24,8 +24,8 @@ export interface StylizerOptions {
   threads?: number
   /** Where ONNX Runtime finds its own files; as `ort.env.wasm.wasmPaths`. */
   wasmPaths?: string | { mjs?: string | URL; wasm?: string | URL }
-  /** The short side in pixels at which a larger picture is drawn, its texture smoothed, to be enlarged with its lines crisp (720);
-      0: its own size, as it is. */
+  /** The short side in pixels at which a larger picture is drawn, its texture smoothed, to be enlarged with its lines crisp (what
+      the style asks for, 720 where it does not); 0: its own size, as it is. */
   stroke?: number
 }
 

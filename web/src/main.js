@@ -1,7 +1,6 @@
 /* The page: what is on it, and who talks to whom. The work itself is in worker.js. */
 
 import models from 'virtual:models'
-import { strokeSize, STROKE } from '../package/src/enlarging.js'
 import { Failure } from '../package/src/failure.js'
 import { startAlbum } from './album.js'
 import { startChoices } from './choices.js'
@@ -19,6 +18,7 @@ import { startTheme } from './theme.js'
 import { duration, forgetTimes, record, runsOn, showTimes } from './timings.js'
 import { zip } from './zip.js'
 
+const OWN = 'own' // lines as the style draws them
 const at = (id) => document.getElementById(id)
 const choices = startChoices(at('styles'), at('palettes'), at('speed'), models)
 const before = at('before')
@@ -56,7 +56,7 @@ function started(data) {
 /** What the choices on the page now want. */
 function wanted() {
   const look = { palette: choices.palette, strength: at('strength').value / 100, keepColour: at('keep-colour').checked }
-  return { style: choices.style, size: choices.speed, palette: choices.palette, stroke: Number(at('stroke').value), look }
+  return { style: choices.style, size: choices.speed, palette: choices.palette, stroke: at('stroke').value === OWN ? null : Number(at('stroke').value), look }
 }
 
 /** The picture as the choices want it, on the page. Resolves to whether it is there: not where something newer came. */
@@ -210,7 +210,7 @@ function describe() {
 function sizeNote() {
   const { naturalWidth, naturalHeight, frames } = image
   const key = naturalWidth === before.width ? 'whole' : at('size').value === 'full' ? 'capped' : 'scaled'
-  const drawn = strokeSize(before, wanted().stroke)
+  const drawn = made?.drawn
   const lines = [
     frames > 1 && text('moving', name),
     text(key, naturalWidth, naturalHeight, before.width, before.height),
@@ -366,7 +366,8 @@ function listenForFiles() {
 }
 
 at('size').value = remembered('size') ?? '2048'
-at('stroke').value = remembered('stroke') ?? String(STROKE)
+at('stroke').value = remembered('stroke') ?? OWN
+if (!at('stroke').value) at('stroke').value = OWN // what an earlier page remembered and this one does not offer
 at('engine').value = remembered('engine') ?? 'auto'
 at('share').hidden = !canShare()
 offerInstall(at('install'))

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import * as ort from '../node_modules/onnxruntime-web/dist/ort.wasm.min.mjs'
 import { models, networksOf } from '../build/models.js'
+import { drawnSize } from '../package/src/drawing.js'
 import { enlarged, parts, strokeSize } from '../package/src/enlarging.js'
 import { grade, PALETTES } from '../package/src/grading.js'
 import { operators, unrounded } from '../package/src/onnx.js'
@@ -149,6 +150,15 @@ test('the working size is Python\'s: the short side, halves to even', () => {
   assert.deepEqual(strokeSize({ width: 80, height: 201 }, 40), { width: 40, height: 100 }) // 100.5
   assert.equal(strokeSize({ width: 720, height: 9000 }, 720), null)
   assert.equal(strokeSize({ width: 4000, height: 3000 }, 0), null)
+})
+
+test('a network says at which size it draws best, unless a person does', () => {
+  const photo = { width: 4000, height: 3000 }
+  assert.equal(drawnSize(photo, { stroke: null }, null).height, 720)
+  assert.equal(drawnSize(photo, { stroke: 400 }, undefined).height, 400)
+  assert.equal(drawnSize(photo, { stroke: 400 }, 1080).height, 1080)
+  assert.equal(drawnSize(photo, { stroke: 400 }, 0), null)
+  assert.equal(drawnSize(photo, { stroke: 0 }, null), null)
 })
 
 test('files that break off are told as the Python runtime tells them, and how many pictures they have', () => {

@@ -43,7 +43,8 @@ def main(models: Path, out: Path) -> None:
             save(Stylizer(path, 1, NO_TILES, stroke=0)(photo), out / f"{name}-{style}.rgba")
     for look, settings in LOOKS.items():
         save(Stylizer(found["hayao"], 1)(face, **settings), out / f"face-hayao-{look}.rgba")
-    save(Stylizer(found["hayao"], 1)(photos["large"]), out / "large-hayao-720.rgba")
+    for style in ("hayao", "cute"):
+        save(Stylizer(found[style], 1)(photos["large"]), out / f"large-{style}-own.rgba")
     save_turned(face, out / "turned.jpg")
     save_graded(out)
     save_resampled(out)

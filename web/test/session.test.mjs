@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { made, open, session, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
+import { choose, made, open, session, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
 import { difference, differences, makeReferences, PYTHON } from './references.mjs'
 import { serve } from './serve.mjs'
 
@@ -216,11 +216,15 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
   test('a large photo is drawn at the working size and enlarged, as the Python runtime does it', async (t) => {
     const page = await visit(t)
     await stylize(page, photo('large.png'))
-    const { mean, most } = differences(await shown(page), reference('large', 'hayao-720'))
-    t.diagnostic(`mean difference ${mean.toFixed(4)}, largest ${most} of 255`)
-    assert.ok(mean < 0.5 && most < 16, `${mean}, ${most}`)
-    assert.match(await page.textContent('#note'), /1500 × 1000 px, every pixel of your photo\. Drawn at 1080 × 720 px and enlarged\./)
-    assert.ok(difference(reference('large', 'hayao-720'), reference('large', 'hayao')) > 0.5) // or equality would prove nothing
+    for (const [style, size] of [['hayao', '1080 × 720'], ['cute', '600 × 400']]) { // what each style asks for
+      await choose(page, 'style', style)
+      const { mean, most } = differences(await shown(page), reference('large', `${style}-own`))
+      t.diagnostic(`${style}: mean difference ${mean.toFixed(4)}, largest ${most} of 255`)
+      assert.ok(mean < 0.5 && most < 16, `${style}: ${mean}, ${most}`)
+      const note = await page.textContent('#note')
+      assert.ok(note.includes(`1500 × 1000 px, every pixel of your photo. Drawn at ${size} px and enlarged.`), note)
+      assert.ok(difference(reference('large', `${style}-own`), reference('large', style)) > 0.5) // or equality would prove nothing
+    }
   })
 
   test('where memory ends there is one line, and the page goes on', async (t) => {

@@ -1,14 +1,17 @@
 /* Photo to drawing at the photo's own size: at a working size through the style's network, then enlarged. */
 
-import { enlarged, parts, strokeSize } from './enlarging.js'
+import { STROKE, enlarged, parts, strokeSize } from './enlarging.js'
 import { resized } from './resampling.js'
 import { smoothed } from './smoothing.js'
 import { stylize } from './tiles.js'
 
-/** RGBA bytes of the drawing of `photo` {width, height, data}. `style` is {run, radius}, and so is what `enlarger(factor)`
-    gives, which is asked for where it is needed only. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
+/** The size at which `style` draws a photo, null where that is its own. `stroke`: what a person chose; null: what the style asks for. */
+export const drawnSize = (photo, style, stroke) => strokeSize(photo, stroke ?? style.stroke ?? STROKE)
+
+/** RGBA bytes of the drawing of `photo` {width, height, data}. `style` is {run, radius, stroke}, and so is what `enlarger(factor)`
+    gives, which is asked for where it is needed only. `stroke` as in `drawnSize`. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
 export async function drawn(photo, style, { stroke, enlarger, onStep }) {
-  const size = strokeSize(photo, stroke)
+  const size = drawnSize(photo, style, stroke)
   if (!size) return stylize(photo, style.radius, style.run, onStep)
   const more = parts(photo).length
   let done = 0

@@ -2,7 +2,6 @@
 
 import { enlargers, styles as models } from 'virtual:styles'
 import { drawn } from './drawing.js'
-import { STROKE } from './enlarging.js'
 import { Failure } from './failure.js'
 import { favourite } from './favourite.js'
 import { grade, PALETTES } from './grading.js'
@@ -30,7 +29,7 @@ export class StylizerError extends Error {
   }
 }
 
-export async function createStylizer({ size, style = styleIn(size), model, ort, gpu = false, threads, wasmPaths, stroke = STROKE } = {}) {
+export async function createStylizer({ size, style = styleIn(size), model, ort, gpu = false, threads, wasmPaths, stroke } = {}) {
   if (!model && !models[style]) throw new StylizerError('badOption', '', `there is no style "${style}": there is ${styles.join(', ')}`)
   if (model && size) throw new StylizerError('badOption', '', 'a size is of a style that comes with the package, not of a model of your own')
   if (size && !sizes[style].includes(size)) throw new StylizerError('badOption', '', `there is no size "${size}" of ${style}: there is ${sizes[style].join(', ')}`)
@@ -89,7 +88,7 @@ async function stylized(source, { network, enlarger, ...defaults }, options = {}
 }
 
 function checkedStroke(stroke) {
-  if (stroke === 0 || stroke >= SMALLEST_STROKE) return
+  if (stroke == null || stroke === 0 || stroke >= SMALLEST_STROKE) return
   throw new StylizerError('badOption', '', `stroke is the short side in pixels, from ${SMALLEST_STROKE} up, or 0 for full, not ${stroke}`)
 }
 

@@ -1,4 +1,4 @@
-/* A model's bytes as {provider, runtime, threads, radius, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
+/* A model's bytes as {provider, runtime, threads, radius, stroke, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
    on the GPU, by ONNX Runtime, where that makes the same picture. Which build of it is the caller's choice: `ort()` is a promise of
    its namespace, asked for where it is needed only. */
 
@@ -21,12 +21,12 @@ export function threadsHere(wanted = MOST_THREADS) {
 /** `gpu`: "auto" (whichever is measured to be faster here), "gpu" or false. A CPU that makes a small picture within `enough` milliseconds
     is not compared. Throws `Failure`. */
 export async function openModel(bytes, { ort, gpu = false, threads = threadsHere(), enough = 0 }) {
-  const radius = radiusOf(bytes)
+  const wishes = wishesOf(bytes)
   const own = await openNetwork(bytes, threads).catch(() => null) // a browser that does not compile the kernels
-  const cpu = own ? { provider: 'wasm', runtime: 'WebAssembly', radius, ...own } : await open(await ort(), bytes, { ...CPU, radius, threads })
+  const cpu = own ? { provider: 'wasm', runtime: 'WebAssembly', ...wishes, ...own } : await open(await ort(), bytes, { ...CPU, ...wishes, threads })
   if (!gpu || (gpu === 'auto' && enough && (await time(cpu)) < enough)) return cpu
   try {
-    return await better(cpu, await open(await ort(), unrounded(bytes), { ...GPU, radius, threads }), gpu)
+    return await better(cpu, await open(await ort(), unrounded(bytes), { ...GPU, ...wishes, threads }), gpu)
   } catch {
     return cpu // a driver that cannot run this network
   }
@@ -43,16 +43,18 @@ export async function fetchModel(url) {
   }
 }
 
-/** Pixels by which tiles must overlap; null: this model cannot be tiled. */
-function radiusOf(bytes) {
+/** What a model's file says of itself: `radius`, pixels by which tiles must overlap (null: this model cannot be tiled), and `stroke`,
+    the short side in pixels at which it wants larger pictures drawn (null where it does not say). */
+function wishesOf(bytes) {
   try {
-    return Number(metadata(bytes).receptive_radius) || null
+    const said = metadata(bytes)
+    return { radius: Number(said.receptive_radius) || null, stroke: /^\d+$/.test(said.stroke) ? Number(said.stroke) : null }
   } catch (error) {
     throw new Failure('badModel', error.message)
   }
 }
 
-async function open(ort, bytes, { provider, options, radius, threads }) {
+async function open(ort, bytes, { provider, options, radius, stroke, threads }) {
   let session
   try {
     session = await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3, ...options })
@@ -64,6 +66,7 @@ async function open(ort, bytes, { provider, options, radius, threads }) {
     runtime: 'ONNX Runtime Web',
     threads,
     radius,
+    stroke,
     /** Float32 planes [3, height, width] in [-1, 1] to the same. */
     async run(planes, height, width) {
       const photo = new ort.Tensor('float32', planes, [1, 3, height, width])

@@ -227,7 +227,7 @@ def test_a_teacher_that_learned_by_the_clock_names_its_file_or_who_published_it(
 def test_a_style_that_draws_best_at_a_size_of_its_own_ships_with_it(workspace):
     Path("artifacts/ink").rename("artifacts/cute")
     ship.main(["lite", "cute"])
-    assert Stylizer(Path("anime_model/weights/cute.onnx")).stroke_for() == 400
+    assert Stylizer(Path("anime_model/weights/cute.onnx")).stroke_for() == 448
     Path("artifacts/cute").rename("artifacts/hayao")
     ship.main(["lite", "hayao"])
     assert Stylizer(Path("anime_model/weights/hayao.onnx")).stroke_for() == STROKE

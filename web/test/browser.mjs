@@ -61,6 +61,11 @@ export async function stylize(page, files) {
   await made(page)
 }
 
+export async function choose(page, group, value) {
+  await page.check(`[name=${group}][value=${value}]`)
+  await made(page)
+}
+
 export async function made(page) {
   await page.waitForSelector('body[data-state=done] #download:not(:disabled)')
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { browse, made, open, session, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
+import { browse, choose, made, open, session, shown, stylize, WITHOUT_BROWSER } from './browser.mjs'
 import { difference, differences, makeReferences } from './references.mjs'
 import { serve } from './serve.mjs'
 
@@ -23,11 +23,6 @@ before(() => {
   writeFileSync(photo('bomb.png'), bomb())
 })
 after(() => references.remove())
-
-async function choose(page, group, value) {
-  await page.check(`[name=${group}][value=${value}]`)
-  await made(page)
-}
 
 /** Fails where the picture on the page is not that of the Python runtime. */
 async function sameAsPython(t, page, name, style, close = CLOSE) {

@@ -216,7 +216,7 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
   test('a large photo is drawn at the working size and enlarged, as the Python runtime does it', async (t) => {
     const page = await visit(t)
     await stylize(page, photo('large.png'))
-    for (const [style, size] of [['hayao', '1080 × 720'], ['cute', '600 × 400']]) { // what each style asks for
+    for (const [style, size] of [['hayao', '1080 × 720'], ['cute', '672 × 448']]) { // what each style asks for
       await choose(page, 'style', style)
       const { mean, most } = differences(await shown(page), reference('large', `${style}-own`))
       t.diagnostic(`${style}: mean difference ${mean.toFixed(4)}, largest ${most} of 255`)

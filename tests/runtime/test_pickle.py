@@ -28,7 +28,8 @@ def test_a_copy_by_pickle_draws_the_same(tmp_path: Path, used):
 def test_a_copy_has_every_setting(tmp_path: Path, monkeypatch):
     """Also those that are added later: no value here is the default."""
     settings = {name: one.default for name, one in inspect.signature(Stylizer).parameters.items() if name != "model"}
-    given = {name: "nano" if name == "size" else value - 1 for name, value in settings.items()}
+    given = {name: value - 1 for name, value in settings.items() if value is not None} | {"size": "nano", "stroke": 719}
+    assert given.keys() == settings.keys()
     for name in ("ink", "ink-nano"):
         negative_model(tmp_path / f"{name}.onnx")
     monkeypatch.setattr(models, "WEIGHTS", tmp_path)

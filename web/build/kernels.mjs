@@ -1,8 +1,9 @@
-/* Compiles the kernels: `node build/kernels.mjs` writes package/src/engine/kernels.js, two builds of kernels.ts in base64. They have 5 kB each,
+/* Compiles the kernels: `node build/kernels.mjs` writes package/src/engine/kernels.js, two builds of kernels.ts, deflated, in base64. They have some 3 kB each,
    so that they travel with the code: no file to fetch, to keep for offline use, or to be missing. */
 
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { deflateRawSync } from 'node:zlib'
 import asc from 'assemblyscript/asc'
 
 const SOURCE = resolve(import.meta.dirname, '../package/src/engine/kernels.ts')
@@ -15,7 +16,7 @@ export async function buildKernels() {
   const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
   if (changed(BUILT) > Math.max(changed(SOURCE), changed(import.meta.filename))) return
   const builds = []
-  for (const [name, features] of Object.entries(FEATURES)) builds.push(`export const ${name} = '${Buffer.from(await compiled(features)).toString('base64')}'\n`)
+  for (const [name, features] of Object.entries(FEATURES)) builds.push(`export const ${name} = '${deflateRawSync(await compiled(features), { level: 9 }).toString('base64')}'\n`)
   writeFileSync(BUILT, `// made by build/kernels.mjs from kernels.ts\n${builds.join('')}`)
 }
 

@@ -91,7 +91,7 @@ function engineTimes(page, base, side) {
       }
       return found
     }
-    const found = { simd: bestBuild(), engine: await times(engine.run), plain: await times(plain.run), runtime: await times(runtime) }
+    const found = { simd: await bestBuild(), engine: await times(engine.run), plain: await times(plain.run), runtime: await times(runtime) }
     await engine.close()
     await plain.close()
     await session.release()

@@ -79,7 +79,7 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     const [weights, biases] = [constants.get(weight), constants.get(bias)]
     const [channels, inputs, ...size] = weights?.shape ?? []
     const depthwise = group > 1
-    const separate = group === channels && inputs === 1 && size.every((side) => side === 3)
+    const separate = group === channels && inputs === 1 && size[0] === size[1] && size[0] % 2 === 1 && size[0] > 1
     if (inputs * group !== input?.channels || (depthwise && !separate) || (bias && !biases) || automatic !== 'NOTSET') return null
     if (strides[0] !== strides[1] || dilations.some((step) => step > 1) || pads.some((pixels) => pixels > FRAME)) return null
     const relu = next(name, 'Relu')

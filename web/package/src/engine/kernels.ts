@@ -29,6 +29,7 @@
   dotShift: f32 // what turns the integers of the input into signed bytes
   // depthwise convolution before it
   depthwise: usize // its weights; 0: there is none
+  depthwiseSide: usize // of its kernel, pixels
   depthwiseBias: usize
   depthwiseLeast: f32
   depthwiseFactors: usize
@@ -252,18 +253,20 @@ export function dotsHere(): i32 {
   v128.store(to, f32x4.pmax(b, least), 16)
 }
 
-/** A depthwise convolution of 3 x 3 of `count` pixels, into `output` without gaps. */
+/** A depthwise convolution of `count` pixels, into `output` without gaps. */
 function depthwise(step: Step, input: usize, output: usize, count: usize): void {
   const pixel = step.taps << 2
   const across = step.inputStep, move = step.stride * across
   const together = step.stride == 1 && count >= 4
+  const side = step.depthwiseSide
   let weights = step.depthwise
-  for (let channel: usize = 0; channel < pixel; channel += 16, weights += 144) {
+  for (let channel: usize = 0; channel < pixel; channel += 16, weights += (side * side) << 4) {
     const from = input + channel, to = output + channel, bias = step.depthwiseBias + channel
     for (let i: usize = 0; i < count; ) {
       if (together) {
         if (i + 4 > count) i = count - 4
-        neighbours(step, from + i * across, to + i * pixel, pixel, weights, bias)
+        if (side == 3) neighbours(step, from + i * across, to + i * pixel, pixel, weights, bias)
+        else wideNeighbours(step, from + i * across, to + i * pixel, pixel, weights, bias)
         i += 4
       } else {
         alone(step, from + i * move, to + i * pixel, weights, bias)
@@ -295,14 +298,38 @@ function depthwise(step: Step, input: usize, output: usize, count: usize): void 
   v128.store(output + pixel, f32x4.pmax(d, least))
 }
 
+/** The same for kernels of any side: of a row, four pixels stay in registers and the next one moves in. */
+function wideNeighbours(step: Step, input: usize, output: usize, pixel: usize, weights: usize, bias: usize): void {
+  const across = step.inputStep, pitch = step.inputPitch, row = step.depthwiseSide << 4
+  let a = v128.load(bias), b = a, c = a, d = a
+  for (const end = weights + row * step.depthwiseSide; weights < end; input += pitch) {
+    let at = input
+    let x0 = v128.load(at), x1 = v128.load(at += across), x2 = v128.load(at += across)
+    for (const last = weights + row; weights < last; weights += 16) {
+      const w = v128.load(weights), x3 = v128.load(at += across)
+      a = madd(x0, w, a)
+      b = madd(x1, w, b)
+      c = madd(x2, w, c)
+      d = madd(x3, w, d)
+      x0 = x1
+      x1 = x2
+      x2 = x3
+    }
+  }
+  const least = f32x4.splat(step.depthwiseLeast)
+  v128.store(output, f32x4.pmax(a, least))
+  v128.store(output += pixel, f32x4.pmax(b, least))
+  v128.store(output += pixel, f32x4.pmax(c, least))
+  v128.store(output + pixel, f32x4.pmax(d, least))
+}
+
 /** 4 channels of one pixel: strides, and pictures that are narrower than four. */
 @inline function alone(step: Step, input: usize, output: usize, weights: usize, bias: usize): void {
-  const across = step.inputStep, pitch = step.inputPitch
+  const across = step.inputStep, pitch = step.inputPitch, row = step.depthwiseSide << 4
   let sum = v128.load(bias)
-  for (const end = weights + 144; weights < end; weights += 48, input += pitch) {
-    sum = madd(v128.load(input), v128.load(weights), sum)
-    sum = madd(v128.load(input + across), v128.load(weights, 16), sum)
-    sum = madd(v128.load(input + across + across), v128.load(weights, 32), sum)
+  for (const end = weights + row * step.depthwiseSide; weights < end; input += pitch) {
+    let at = input
+    for (const last = weights + row; weights < last; weights += 16, at += across) sum = madd(v128.load(at), v128.load(weights), sum)
   }
   v128.store(output, f32x4.pmax(sum, f32x4.splat(step.depthwiseLeast)))
 }

@@ -6,7 +6,7 @@
 const FIELDS = [ // of Step in kernels.ts, in its order
   'input', 'inputPitch', 'inputStep', 'stride', 'output', 'outputPitch', 'width', 'height', 'channels', 'frame',
   'rows', 'taps', 'weights', 'bias', 'least', 'factors', 'low', 'high', 'dots', 'dotBias', 'dotShift',
-  'depthwise', 'depthwiseBias', 'depthwiseLeast', 'depthwiseFactors', 'depthwiseLow', 'depthwiseHigh',
+  'depthwise', 'depthwiseSide', 'depthwiseBias', 'depthwiseLeast', 'depthwiseFactors', 'depthwiseLow', 'depthwiseHigh',
   'other', 'otherPitch', 'scale', 'otherScale', 'sumScale', 'sumLow', 'sumHigh',
   'gated', 'bounded', 'planePitch',
 ]
@@ -68,12 +68,13 @@ function filled(numbers) {
   return out
 }
 
-/** Weights [channel, 1, 3, 3] as groups of four channels by nine taps. */
-function spread({ weights, channels }) {
-  const out = new Float32Array(9 * padded(channels))
+/** Weights [channel, 1, side, side] as groups of four channels by their taps. */
+function spread({ weights, channels, size }) {
+  const taps = size[0] * size[1]
+  const out = new Float32Array(taps * padded(channels))
   for (let i = 0; i < weights.length; i++) {
-    const [channel, tap] = [Math.floor(i / 9), i % 9]
-    out[Math.floor(channel / 4) * 36 + tap * 4 + (channel % 4)] = weights[i]
+    const [channel, tap] = [Math.floor(i / taps), i % taps]
+    out[(Math.floor(channel / 4) * taps + tap) * 4 + (channel % 4)] = weights[i]
   }
   return out
 }
@@ -185,7 +186,7 @@ function convolution({ size, stride, least, low, high, before, sum, kind }, from
     factors: at(place.factors),
     dots: at(place.dots), dotBias: at(place.dotBias), dotShift: place.dotShift,
     ...(before && {
-      depthwise: at(place.depthwise), depthwiseBias: at(place.depthwiseBias), depthwiseFactors: at(place.depthwiseFactors),
+      depthwise: at(place.depthwise), depthwiseSide: before.size[0], depthwiseBias: at(place.depthwiseBias), depthwiseFactors: at(place.depthwiseFactors),
       depthwiseLeast: before.least, depthwiseLow: before.low, depthwiseHigh: before.high,
     }),
     ...(sum && {

@@ -16,12 +16,12 @@ const NUMBERS = SYNC + MOST_STEPS * STEP // where they begin
 const teams = new Map() // those at work, by what they are asked for: {networks, team}, `team` a promise
 
 /** {threads, dots, run, close} of an ONNX file's bytes, `run` as in ../sessions.js; null where the kernels cannot make it. `build` is "relaxed" or
-    "plain"; `dots`: whole numbers may be summed by fours, and in the result, whether they are. */
-export async function openNetwork(bytes, threads, build = bestBuild(), dots = true) {
+    "plain", the better one unless told; `dots`: whole numbers may be summed by fours, and in the result, whether they are. */
+export async function openNetwork(bytes, threads, build, dots = true) {
   const network = compiled(bytes)
   if (!network || network.layers.length >= MOST_STEPS) return null
   const own = { network, ...packed(network) }
-  const { team, leave } = await joined(threads, build, dots)
+  const { team, leave } = await joined(threads, build ?? (await bestBuild()), dots)
   await team.queued(() => checkDots(team, own))
   return { threads: team.threads, dots: team.dots, run: (planes, height, width) => team.queued(() => run(team, own, planes, height, width)), close: () => team.queued(leave) }
 }
@@ -38,11 +38,15 @@ async function checkDots(team, own) {
 }
 
 /** Relaxed SIMD has a fused multiply-add. */
-export function bestBuild() {
-  return WebAssembly.validate(decoded(builds.relaxed)) ? 'relaxed' : 'plain'
+export async function bestBuild() {
+  return WebAssembly.validate(await inflated(builds.relaxed)) ? 'relaxed' : 'plain'
 }
 
-const decoded = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+/** The bytes of a build of the kernels, which travel compressed. */
+async function inflated(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).arrayBuffer()
+}
 
 async function run(team, { network, numbers, places }, planes, height, width) {
   const { memory, threads, dots } = team
@@ -92,7 +96,7 @@ async function joined(threads, build, dots) {
 }
 
 async function startTeam(threads, build, dots) {
-  const module = await WebAssembly.compile(decoded(builds[build]))
+  const module = await WebAssembly.compile(await inflated(builds[build]))
   const memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true })
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } })
   const workers = threads > 1 ? await startWorkers(threads, { module, memory }) : []

@@ -17,14 +17,19 @@ SIDE = 512  # px, as the test photos
 
 
 def main(arguments: list[str]) -> None:
-    network, photos, out = open_reference(Path(arguments[0])), Path(arguments[1]), Path(arguments[3])
-    if not arguments[2].isdecimal():
-        raise ValueError(f"{arguments[2]}: a number of photos is expected")
-    picked = spread(photos, int(arguments[2]))
+    photos, out = Path(arguments[1]), Path(arguments[3])
+    picked, network = spread(photos, count_of(arguments[2])), open_reference(Path(arguments[0]))
     for done, photo in enumerate(picked, 1):
         draw(network, photo, out / f"{photos.name}-{photo.stem}.png")
         common.show(done, len(picked), {})
     print(f"{len(picked)} frames of {photos} in {out}")
+
+
+def count_of(text: str) -> int:
+    """A number of photos as an argument. Raises `ValueError`."""
+    if not text.isdecimal():
+        raise ValueError(f"{text}: a number of photos is expected")
+    return int(text)
 
 
 def draw(network: PublishedNetwork, photo: Path, target: Path) -> None:

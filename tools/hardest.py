@@ -9,14 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from anime_model.networks.checkpoint import load_generator
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.reference.scales import scaled
+from anime_model.training.distortions import to_batch
 from anime_model.training.imitation import changed_shapes
 from tasks.shared import common
+from tools.draw_frames import count_of
 from tools.imitate import model_of
 
 SIDE = 320  # px, of the short side at which photos are compared
@@ -24,26 +27,24 @@ MULTIPLE = 16  # sides are cut to: what published networks need
 
 
 def main(arguments: list[str]) -> None:
+    photos, count, out = picture_files(Path(arguments[2])), count_of(arguments[3]), Path(arguments[4])
     network, model = load_generator(Path(arguments[0])).float().eval(), model_of(Path(arguments[1])).eval()
-    photos, out = picture_files(Path(arguments[2])), Path(arguments[4])
-    if not arguments[3].isdecimal():
-        raise ValueError(f"{arguments[3]}: a number of photos is expected")
     found = []
     for done, file in enumerate(photos, 1):
         found.append((apart(view(file), network, model), file))
         common.show(done, len(photos), {"apart": found[-1][0]})
-    for _, file in sorted(found, reverse=True)[: int(arguments[3])]:
+    for _, file in sorted(found, reverse=True)[:count]:
         out.mkdir(parents=True, exist_ok=True)
         if not (out / file.name).exists():
             (out / file.name).symlink_to(file.resolve())
 
 
 def view(file: Path) -> Tensor:
-    """A photo, [1, 3, H, W] in [-1, 1], its short side at most `SIDE` px."""
+    """A photo, [1, 3, H, W] in [-1, 1], its short side `SIDE` px, less what is no whole multiple."""
     picture = read_picture(file)
     small = scaled(picture, SIDE / min(picture.shape[:2]))
     height, width = (side // MULTIPLE * MULTIPLE for side in small.shape[:2])
-    return torch.from_numpy(small[:height, :width].copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return to_batch([Image.fromarray(small[:height, :width])])
 
 
 @torch.no_grad()

@@ -54,14 +54,18 @@ def _check_ends(path: Path, session: "InferenceSession") -> None:
 
 def receptive_radius(session: "InferenceSession") -> int | None:
     """Pixels by which tiles must overlap to equal the whole; None where the file does not say: then no tiles."""
-    said = session.get_modelmeta().custom_metadata_map.get("receptive_radius", "")
-    return int(said) if said.isdecimal() else None
+    return _number_in(session, "receptive_radius")
 
 
 def wanted_stroke(session: "InferenceSession") -> int | None:
     """The short side in pixels at which the model wants larger pictures drawn, such as faces of a size that it knows;
     0 for every pixel of them. None where the file does not say."""
-    said = session.get_modelmeta().custom_metadata_map.get("stroke", "")
+    return _number_in(session, "stroke")
+
+
+def _number_in(session: "InferenceSession", note: str) -> int | None:
+    """What a model's file says under a name, where it is a whole number."""
+    said = session.get_modelmeta().custom_metadata_map.get(note, "")
     return int(said) if said.isdecimal() else None
 
 

@@ -254,13 +254,10 @@ class Stylizer:
         """The short side in pixels at which larger pictures are drawn, 0 for all of their pixels: as told here, as told
         this stylizer, or as the model's file asks for. Raises `ModelError`, and `ValueError` for a stroke of a few
         pixels."""
-        if self._followed:
-            return self.fixed().stroke_for(stroke)
-        if stroke is not None:
-            return _checked(stroke)
-        if self.stroke is not None:
-            return self.stroke
-        return STROKE if (asked := self._network.stroke) is None else _checked(asked)
+        told = self.stroke if stroke is None else stroke
+        if told is None:
+            told = self.fixed()._network.stroke
+        return STROKE if told is None else _checked(told)
 
     @property
     def style(self) -> str:

@@ -291,11 +291,7 @@ function depthwise(step: Step, input: usize, output: usize, count: usize): void 
     c = madd(x4, w, madd(x3, v, madd(x2, u, c)))
     d = madd(x5, w, madd(x4, v, madd(x3, u, d)))
   }
-  const least = f32x4.splat(step.depthwiseLeast)
-  v128.store(output, f32x4.pmax(a, least))
-  v128.store(output += pixel, f32x4.pmax(b, least))
-  v128.store(output += pixel, f32x4.pmax(c, least))
-  v128.store(output + pixel, f32x4.pmax(d, least))
+  storeFour(step, output, pixel, a, b, c, d)
 }
 
 /** The same for kernels of any side: of a row, four pixels stay in registers and the next one moves in. */
@@ -316,6 +312,10 @@ function wideNeighbours(step: Step, input: usize, output: usize, pixel: usize, w
       x2 = x3
     }
   }
+  storeFour(step, output, pixel, a, b, c, d)
+}
+
+@inline function storeFour(step: Step, output: usize, pixel: usize, a: v128, b: v128, c: v128, d: v128): void {
   const least = f32x4.splat(step.depthwiseLeast)
   v128.store(output, f32x4.pmax(a, least))
   v128.store(output += pixel, f32x4.pmax(b, least))

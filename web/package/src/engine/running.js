@@ -37,10 +37,10 @@ async function checkDots(team, own) {
   team.checked = team.dots = made.every((value, i) => value === floats[i])
 }
 
-/** Relaxed SIMD has a fused multiply-add. */
-export async function bestBuild() {
-  return WebAssembly.validate(await inflated(builds.relaxed)) ? 'relaxed' : 'plain'
-}
+let best // a promise of it: what a browser can does not change
+
+/** The build for this browser: relaxed SIMD has a fused multiply-add. */
+export const bestBuild = () => (best ??= inflated(builds.relaxed).then((bytes) => (WebAssembly.validate(bytes) ? 'relaxed' : 'plain')))
 
 /** The bytes of a build of the kernels, which travel compressed. */
 async function inflated(text) {

@@ -32,6 +32,7 @@ let ready // {files, threads, provider} of the engine
 let image // the opened picture, at its own size, with `frames`: how many pictures its file has
 let name = ''
 let taken = 0 // photos so far
+let opening = false // the newest of them is being opened: a drawing that ends meanwhile is of the one before
 let packing = null // {i, n} while a zip is made
 let made // facts of the picture that is shown, null while there is none
 let said // [key, ...values] of the line that is shown, so that it can change its language
@@ -70,7 +71,7 @@ async function ask(photo) {
     if (found) show(found)
     return Boolean(found)
   } catch (error) {
-    if (error.code !== 'stopped') fail(error)
+    if (error.code !== 'stopped' && !opening) fail(error)
     return false
   }
 }
@@ -80,9 +81,10 @@ function show({ picture, width, height, ...facts }) {
   after.getContext('2d').putImageData(new ImageData(picture, width, height), 0, 0)
   made = { ...facts, width, height }
   if (facts.fresh) record(made)
+  describe()
+  if (opening) return
   if (!packing) busy(null)
   state('done')
-  describe()
 }
 
 /** Photos, or a film, from wherever: the page starts on the first. */
@@ -113,16 +115,20 @@ async function choose(index) {
   const file = album.files[index]
   const turn = ++taken
   album.mark(index)
+  opening = true
   state('busy')
   try {
     const opened = await openPicture(file, file.name)
     if (turn !== taken) return close(opened), false // a newer one was faster
+    opening = false
     if (image) close(image)
     image = opened
     name = file.name
     return await work()
   } catch (error) {
-    if (turn === taken) fail(error, file.name)
+    if (turn !== taken) return false
+    opening = false
+    fail(error, file.name)
     return false
   }
 }
@@ -314,6 +320,7 @@ function startOver() {
   if (image) close(image)
   image = made = packing = null
   taken++ // whatever is still being opened is not wanted
+  opening = false
   album.put([])
   live.close()
   films.close()

@@ -204,6 +204,28 @@ describe('the page', { skip: WITHOUT_BROWSER }, () => {
     assert.match(await page.textContent('#note'), /1500 × 1000 px; the picture is made at 1024 × 682/)
   })
 
+  for (const [file, end] of [['tiny.png', 'done'], ['not.jpg', 'failed']]) {
+    test(`a drawing that ends while ${file} is being opened is not taken for its picture`, async () => {
+      await stylize(page, photo('face.png'))
+      const plain = await shown(page)
+      await page.evaluate(() => {
+        const { arrayBuffer } = Blob.prototype
+        const gate = new Promise((resolve) => { window.openNow = resolve })
+        Blob.prototype.arrayBuffer = async function () { await gate; return arrayBuffer.call(this) }
+        window.openNow.restore = () => { Blob.prototype.arrayBuffer = arrayBuffer }
+      })
+      await page.setInputFiles('#file', photo(file))
+      await page.check('[name=palette][value=dusk]')
+      for (let i = 0; i < 100 && !difference(await shown(page), plain); i++) await page.waitForTimeout(50)
+      assert.ok(difference(await shown(page), plain) > 2) // the photo before is drawn meanwhile, and stays
+      assert.equal(await page.getAttribute('body', 'data-state'), 'busy')
+      await page.evaluate(() => { window.openNow.restore(); window.openNow() })
+      await page.waitForSelector(`body[data-state=${end}]`)
+      assert.equal((await shown(page)).width, end === 'done' ? 5 : 301)
+      await choose(page, 'palette', 'none')
+    })
+  }
+
   for (const [file, line] of [['not.jpg', /“not.jpg” is not a picture/], ['cut.png', /“cut.png” is cut off/], ['empty.png', /empty/], ['bomb.png', /400 million pixels/]]) {
     test(`${file} is refused in one line, and the page goes on`, async () => {
       await page.setInputFiles('#file', photo(file))

@@ -34,13 +34,16 @@ class Order:
         self, picture: images.Picture, stylizer: Stylizer, tick: Callable[[], None] = lambda: None
     ) -> images.Picture:
         """Every frame drawn; `tick` is called before every run of the network. Raises `ModelError`."""
-        picture.frames = [self._drawn(frame, stylizer, tick) for frame in picture.frames]
+        stroke = stylizer.stroke_of(picture)
+        picture.frames = [self._drawn(frame, stylizer, tick, stroke) for frame in picture.frames]
         return picture
 
-    def _drawn(self, frame: Image.Image, stylizer: Stylizer, tick: Callable[[], None]) -> Image.Image:
+    def _drawn(
+        self, frame: Image.Image, stylizer: Stylizer, tick: Callable[[], None], stroke: int | None
+    ) -> Image.Image:
         """The frame drawn in place, or a new one with the photo on the left and the drawing on the right."""
         photo = frame.copy() if self.compare else None
-        stylizer.draw(frame, self.look, tick)
+        stylizer.draw(frame, self.look, tick, stroke)
         return frame if photo is None else beside(photo, frame)
 
 
@@ -53,9 +56,9 @@ def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
 
 
 def frames_by(stylizer: Stylizer, look: Look) -> Draw:
-    """What draws the frames of a film."""
+    """What draws the frames of a film, all at one working size."""
     how = {"palette": look.palette, "strength": look.strength, "keep_colour": look.keep_colour}
-    return lambda photo: stylizer(photo, **how)
+    return lambda photo: stylizer(photo, **how, stroke=stylizer.stroke_for())
 
 
 def about_film(source: Path | str, target: Path | str, made: FilmReport, steady: bool) -> list[str]:

@@ -118,9 +118,9 @@ def _ship_file(style: str, size: str, artifacts: Path, lite: dict, teacher: dict
 
 
 def _wishes(style: str) -> dict[str, str]:
-    """What the style's file asks of whoever draws with it: the working size at which it draws best."""
-    stroke = yaml.safe_load(SOURCES.read_text()).get(style, {}).get("stroke")
-    return {} if stroke is None else {"stroke": str(stroke)}
+    """What the style's file asks of whoever draws with it: the working sizes at which it draws best."""
+    said = yaml.safe_load(SOURCES.read_text()).get(style, {})
+    return {key: str(said[key]) for key in ("stroke", "stroke_most") if key in said}
 
 
 def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, size: str = SIZE) -> str:

@@ -46,7 +46,7 @@ class Brief:
     model: bytes
     style: str
     threads: int
-    stroke: int
+    stroke: int | None  # None: what the model asks for
     settings: str
     code: dict[str, str]
 

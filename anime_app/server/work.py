@@ -122,8 +122,9 @@ class Painter:
             picture = images.decode(data, self.max_pixels, options.max_side)
         except PictureError as error:
             raise Refused(422, _plain(str(error))) from error
+        stroke = stylizer.stroke_of(picture, options.size)
         for frame in picture.frames:
-            stylizer.draw(frame, look, tick, options.size)
+            stylizer.draw(frame, look, tick, stroke)
         kind = KINDS.get(options.format, picture.kind)
         stream = io.BytesIO()
         try:

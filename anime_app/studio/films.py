@@ -36,12 +36,12 @@ def make_film(
     film: Path, target: Path, stylizer: Stylizer, order: Order, tick: Callable[[], None], tell: Callable[[float], None]
 ) -> tuple[str, ...]:
     """The film drawn; lines for people on what it lacks. `tell` hears of the share that is done."""
-    look = order.look
+    look, stroke = order.look, stylizer.stroke_for(order.stroke)
 
     def draw(photo: np.ndarray) -> np.ndarray:
         tick()
         return stylizer(
-            photo, palette=look.palette, strength=look.strength, keep_colour=look.keep_colour, stroke=order.stroke
+            photo, palette=look.palette, strength=look.strength, keep_colour=look.keep_colour, stroke=stroke
         )
 
     def count(done: int, total: int) -> None:

@@ -130,7 +130,8 @@ class Workshop:
             photo = self._photo(place, frame)
         else:
             frame, photo = self._look_at(place)
-        sketch = stylizer.sketch(frame, tick, order.stroke)
+        film = _read_json(place)["film"]
+        sketch = stylizer.sketch(frame, tick, stylizer.stroke_for(order.stroke) if film else order.stroke)
         del frame
         drawn = sketch
         if drawn.shape[:2] != photo.shape[:2]:
@@ -214,12 +215,13 @@ class Workshop:
 
     def _finish_frames(self, place: Path, picture: images.Picture, order: Order, tick: Tick, tell: Tell) -> None:
         stylizer, kept = self.painter.stylizer(order.network, order.speed), place / f"{order.drawing}.npy"
+        stroke = stylizer.stroke_of(picture, order.stroke)
         for index, frame in enumerate(picture.frames):
             tell(index / len(picture.frames))
             if index == 0 and kept.is_file():
                 stylizer.finish(frame, np.load(kept, mmap_mode="r"), order.look, tick)
             else:
-                stylizer.draw(frame, order.look, tick, order.stroke)
+                stylizer.draw(frame, order.look, tick, stroke)
 
     def _picture(self, place: Path, about: dict, max_size: int | None) -> images.Picture:
         """What is in the file; of a film its first frame."""

@@ -14,7 +14,7 @@ from anime_model.runtime.session import (
     open_session,
     receptive_radius,
     releasing,
-    wanted_stroke,
+    wanted_strokes,
 )
 from anime_model.runtime.tiles import Cut, plan, stylize_tiles, stylize_whole
 
@@ -98,10 +98,19 @@ class Network:
     def _radius(self) -> int | None:
         return receptive_radius(self.session)
 
-    @cached_property
+    @property
     def stroke(self) -> int | None:
         """The short side at which this network wants larger pictures drawn. Raises `ModelError`."""
-        return wanted_stroke(self.session)
+        return self._strokes[0]
+
+    @property
+    def stroke_most(self) -> int | None:
+        """The largest one up to which it is worth a trial. Raises `ModelError`."""
+        return self._strokes[1]
+
+    @cached_property
+    def _strokes(self) -> tuple[int | None, int | None]:
+        return wanted_strokes(self.session)
 
     @cached_property
     def session(self):

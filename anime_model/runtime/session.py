@@ -57,10 +57,10 @@ def receptive_radius(session: "InferenceSession") -> int | None:
     return _number_in(session, "receptive_radius")
 
 
-def wanted_stroke(session: "InferenceSession") -> int | None:
-    """The short side in pixels at which the model wants larger pictures drawn, such as faces of a size that it knows;
-    0 for every pixel of them. None where the file does not say."""
-    return _number_in(session, "stroke")
+def wanted_strokes(session: "InferenceSession") -> tuple[int | None, int | None]:
+    """The short side in pixels at which the model wants larger pictures drawn, such as faces of a size that it knows,
+    0 for every pixel of them; and the largest up to which others are worth a trial. None where the file is silent."""
+    return _number_in(session, "stroke"), _number_in(session, "stroke_most")
 
 
 def _number_in(session: "InferenceSession", note: str) -> int | None:

@@ -16,6 +16,7 @@ from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
 from anime_model.runtime.network import BASE, HELD, MEMORY, Network, to_levels, turned
 from anime_model.runtime.palettes import LUMA, check_palette, grade
+from anime_model.runtime.shapes import GIVEN_UP, WORTH, changed_shapes, strokes
 from anime_model.runtime.smoothing import smoothed
 from anime_model.runtime.tiles import MULTIPLE, stylize_tiles, stylize_whole
 
@@ -67,7 +68,8 @@ class Stylizer:
 
     `stroke` is the short side in pixels at which a larger picture is drawn, its texture smoothed, to be enlarged again
     with its lines crisp: they then are as thick a share of the picture at every size. 0 draws every picture at its own
-    size and as it is. Unless told, it is what the model's file asks for, 720 where that does not say.
+    size and as it is. Unless told, it is what the model's file asks for, 720 where that does not say. It may
+    ask for the size, up to another one, at which the network changes the shapes in a picture most: a few are tried.
     """
 
     def __init__(
@@ -151,6 +153,7 @@ class Stylizer:
             self.draw(made, look, stroke=stroke)
             return made
         found = images.decode(picture, self.max_pixels)
+        stroke = self.stroke_of(found, stroke)
         for frame in found.frames:
             self.draw(frame, look, stroke=stroke)
         if isinstance(picture, str | Path):
@@ -173,11 +176,10 @@ class Stylizer:
         if self._followed:
             return self.fixed().draw(image, look, tick, stroke)
         spread_colours(image)
-        size = self._working_size(image, stroke)
-        if size:
-            tick()
-            return self._enlarge(image, self._sketch(image, size), look, tick)
-        self._draw_full(image, look, tick)
+        sketch = self._drawn_small(image, tick, stroke)
+        if sketch is None:
+            return self._draw_full(image, look, tick)
+        self._enlarge(image, sketch, look, tick)
 
     def sketch(
         self, image: Image.Image, tick: Callable[[], None] = lambda: None, stroke: int | None = None
@@ -189,9 +191,9 @@ class Stylizer:
         if self._followed:
             return self.fixed().sketch(image, tick, stroke)
         spread_colours(image)
-        if size := self._working_size(image, stroke):
-            tick()
-            return self._sketch(image, size)
+        drawn = self._drawn_small(image, tick, stroke)
+        if drawn is not None:
+            return drawn
         if self._network.plan(*image.size[::-1]) is None:
             tick()
             return self._network(np.asarray(image)[..., :3])
@@ -213,11 +215,29 @@ class Stylizer:
             made = look.apply(pixels[..., :3], np.asarray(sketch[rows]))
             image.paste(Image.fromarray(np.concatenate([made, pixels[..., 3:]], axis=2)), (0, top))
 
-    def _working_size(self, image: Image.Image, stroke: int | None) -> tuple[int, int] | None:
-        return working_size(image.size, self.stroke_for(stroke))
+    def _drawn_small(self, image: Image.Image, tick: Callable[[], None], stroke: int | None) -> np.ndarray | None:
+        """The network's picture at a working size; of several, the one with the most change. None where the image is
+        no larger than that."""
+        tried = self._strokes(min(image.size), stroke)
+        best, most = None, 0.0
+        for each in tried:
+            tick()
+            photo = smoothed(reduced(image, working_size(image.size, each)))
+            made = self._network(photo, held=image.width * image.height)
+            change = changed_shapes(photo, made) if len(tried) > 1 else 0.0
+            if best is None or change > WORTH * most:
+                best, most = made, change
+            elif change <= GIVEN_UP * most:
+                break
+        return best
 
-    def _sketch(self, image: Image.Image, size: tuple[int, int]) -> np.ndarray:
-        return self._network(smoothed(reduced(image, size)), held=image.width * image.height)
+    def _strokes(self, short: int, stroke: int | None) -> list[int]:
+        """Working sizes to try on a picture of that short side; none where it is drawn at its own."""
+        first = self.stroke_for(stroke)
+        if not first or short <= first:
+            return []
+        told = stroke is not None or self.stroke is not None
+        return strokes(first, first if told else self._network.stroke_most or first, short)
 
     def _enlarge(self, image: Image.Image, sketch: np.ndarray, look: Look, tick: Callable[[], None]) -> None:
         room = self.memory - BASE - KEPT - HELD * image.width * image.height
@@ -252,12 +272,20 @@ class Stylizer:
 
     def stroke_for(self, stroke: int | None = None) -> int:
         """The short side in pixels at which larger pictures are drawn, 0 for all of their pixels: as told here, as told
-        this stylizer, or as the model's file asks for. Raises `ModelError`, and `ValueError` for a stroke of a few
-        pixels."""
+        this stylizer, or as the model's file asks for, the smallest where that names several. Films are drawn at that.
+        Raises `ModelError`, and `ValueError` for a stroke of a few pixels."""
         told = self.stroke if stroke is None else stroke
         if told is None:
             told = self.fixed()._network.stroke
         return STROKE if told is None else _checked(told)
+
+    def stroke_of(self, picture: images.Picture, stroke: int | None = None) -> int | None:
+        """The `stroke` for every frame of a picture file: of an animation the one that suits its first frame, since all
+        shall be drawn at one; None where each page is drawn for itself. Raises `ModelError`."""
+        fixed, first = self.fixed(), picture.frames[0]
+        if not picture.durations or len(fixed._strokes(min(first.size), stroke)) < 2:
+            return stroke
+        return min(fixed.sketch(first, stroke=stroke).shape[:2])
 
     @property
     def style(self) -> str:
@@ -267,7 +295,7 @@ class Stylizer:
     def _array(self, picture: np.ndarray, look: Look, stroke: int | None) -> np.ndarray:
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[-1] != 3 or 0 in picture.shape:
             raise ValueError(f"expected a uint8 picture [H, W, 3], got {picture.dtype} {list(picture.shape)}")
-        if not working_size(picture.shape[:2], self.stroke_for(stroke)):
+        if not self._strokes(min(picture.shape[:2]), stroke):
             return self._network(picture, look.apply)
         image = Image.fromarray(picture)
         self.draw(image, look, stroke=stroke)

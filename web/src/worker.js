@@ -8,7 +8,7 @@
    {id, failure, detail}. A request for a picture that is no longer the newest is dropped without an answer. */
 
 import models, { enlargers } from 'virtual:models'
-import { drawn, drawnSize } from '../package/src/drawing.js'
+import { drawn } from '../package/src/drawing.js'
 import { Failure } from '../package/src/failure.js'
 import { grade } from '../package/src/grading.js'
 import { stylize } from '../package/src/tiles.js'
@@ -77,10 +77,10 @@ async function run(id, request) {
     network = await withoutGpu(modelOf(request))
     return drawn(photo, network, { stroke, enlarger: (factor) => withoutGpu(enlargers[factor]), onStep })
   }
-  const anime = await drawn(photo, network, { stroke, enlarger: (factor) => session(enlargers[factor]), onStep }).catch(again)
-  if (!anime) return {}
-  const facts = { style, size, drawn: drawnSize(photo, network, stroke), ms: performance.now() - start, provider: network.provider, threads: network.threads }
-  return { drawing, anime, fresh: true, facts }
+  const found = await drawn(photo, network, { stroke, enlarger: (factor) => session(enlargers[factor]), onStep }).catch(again)
+  if (!found) return {}
+  const facts = { style, size, drawn: found.size, ms: performance.now() - start, provider: network.provider, threads: network.threads }
+  return { drawing, anime: found.data, fresh: true, facts }
 }
 
 async function drawFrame({ frame, id, look, ...request }) {

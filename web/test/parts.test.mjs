@@ -8,12 +8,13 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import * as ort from '../node_modules/onnxruntime-web/dist/ort.wasm.min.mjs'
 import { models, networksOf } from '../build/models.js'
-import { drawnSize } from '../package/src/drawing.js'
+import { drawn, drawnSizes } from '../package/src/drawing.js'
 import { enlarged, parts, strokeSize } from '../package/src/enlarging.js'
 import { grade, PALETTES } from '../package/src/grading.js'
 import { operators, unrounded } from '../package/src/onnx.js'
 import { resized } from '../package/src/resampling.js'
 import { openModel } from '../package/src/sessions.js'
+import { changedShapes } from '../package/src/shapes.js'
 import { smoothed } from '../package/src/smoothing.js'
 import { reflected, stylize, tiles } from '../package/src/tiles.js'
 import { inspect } from '../src/file_check.js'
@@ -152,13 +153,46 @@ test('the working size is Python\'s: the short side, halves to even', () => {
   assert.equal(strokeSize({ width: 4000, height: 3000 }, 0), null)
 })
 
-test('a network says at which size it draws best, unless a person does', () => {
-  const photo = { width: 4000, height: 3000 }
-  assert.equal(drawnSize(photo, { stroke: null }, null).height, 720)
-  assert.equal(drawnSize(photo, { stroke: 400 }, undefined).height, 400)
-  assert.equal(drawnSize(photo, { stroke: 400 }, 1080).height, 1080)
-  assert.equal(drawnSize(photo, { stroke: 400 }, 0), null)
-  assert.equal(drawnSize(photo, { stroke: 0 }, null), null)
+test('a network says at which sizes it draws best, unless a person does', () => {
+  const heights = (style, stroke, height = 3000) => drawnSizes({ width: 4000, height }, style, stroke).map((size) => size.height)
+  assert.deepEqual(heights({ stroke: null }, null), [720])
+  assert.deepEqual(heights({ stroke: 400 }, undefined), [400])
+  assert.deepEqual(heights({ stroke: 448, strokeMost: 1280 }, null), [448, 634, 896, 1267])
+  assert.deepEqual(heights({ stroke: 448, strokeMost: 1280 }, null, 896), [448, 634])
+  assert.deepEqual(heights({ stroke: 448, strokeMost: 300 }, null), [448])
+  assert.deepEqual(heights({ stroke: 448, strokeMost: 1280 }, 1080), [1080])
+  assert.deepEqual(heights({ stroke: 448, strokeMost: 1280 }, 0), [])
+  assert.deepEqual(heights({ stroke: 0 }, null), [])
+})
+
+test('how much shapes change is what Python finds', () => {
+  const wanted = JSON.parse(readFileSync(references.photo('changed.json')))
+  const rough = rgba('rough-photo', 210, 140)
+  for (const [name, data] of [['smoothed', rgba('smoothed-photo', 210, 140).data], ['same', rough.data]]) {
+    const found = changedShapes(rough, data)
+    assert.ok(Math.abs(found - wanted[name]) <= 1e-9 * wanted[name], `${name}: ${found}, ${wanted[name]}`)
+  }
+  assert.ok(wanted.smoothed > 0)
+})
+
+test('the size at which a network changes shapes most is kept, and a larger one has to be worth its time', async () => {
+  const photo = { width: 100, height: 80, data: new Uint8ClampedArray(100 * 80 * 4).fill(90) }
+  const enlarger = async () => ({ radius: 0, run: (planes, height, width) => new Float32Array(16 * planes.length).fill(0) })
+  const tried = []
+  const chosen = async (by) => {
+    tried.length = 0
+    const run = (planes, height, width) => { // a square that is lighter
+      const side = [16, 23, 32, 45, 64].find((each) => each >= height - 11)
+      tried.push(side)
+      return planes.map((value, i) => (i % width < width / 2 && Math.floor(i / width) % height < height / 2 ? value + (by[side] ?? 0) : value))
+    }
+    return (await drawn(photo, { run, radius: 1, stroke: 16, strokeMost: 64 }, { enlarger })).size.height
+  }
+  assert.equal(await chosen({ 16: 0.5, 23: 0.2 }), 16)
+  assert.deepEqual(tried, [16, 23])
+  assert.equal(await chosen({ 16: 0.2, 23: 0.36, 32: 0.6, 45: 0.1 }), 32)
+  assert.deepEqual(tried, [16, 23, 32, 45])
+  assert.equal(await chosen({ 16: 0.2, 23: 0.4, 32: 0.6, 45: 0.8, 64: 1 }), 64)
 })
 
 test('files that break off are told as the Python runtime tells them, and how many pictures they have', () => {

@@ -21,6 +21,7 @@ from anime_model.pictures import images
 from anime_model.runtime.enlarging import Enlarged
 from anime_model.runtime.models import styles
 from anime_model.runtime.palettes import PALETTES
+from anime_model.runtime.shapes import changed_shapes
 from anime_model.runtime.smoothing import smoothed
 from anime_model.runtime.stylizer import Look, Stylizer
 
@@ -91,12 +92,15 @@ def save_resampled(out: Path) -> None:
 
 
 def save_smoothed(large: Image.Image, out: Path) -> None:
-    """Noise of every contrast and a photo, and both smoothed."""
+    """Noise of every contrast and a photo, both smoothed, and how much of the photo's shapes that changes."""
     noise = np.random.default_rng(2).integers(-60, 61, (123, 157, 3)) * np.linspace(0, 1, 157)[:, None]
     rough = {"contrast": (128 + noise).astype(np.uint8), "photo": np.asarray(large.resize((210, 140)))}
     for name, picture in rough.items():
         save(picture, out / f"rough-{name}.rgba")
         save(smoothed(picture), out / f"smoothed-{name}.rgba")
+    photo = rough["photo"]
+    found = {"smoothed": changed_shapes(photo, smoothed(photo)), "same": changed_shapes(photo, photo)}
+    (out / "changed.json").write_text(json.dumps(found))
 
 
 def save_enlarged(large: Image.Image, out: Path) -> None:

@@ -2,20 +2,39 @@
 
 import { STROKE, enlarged, parts, strokeSize } from './enlarging.js'
 import { resized } from './resampling.js'
+import { GIVEN_UP, WORTH, changedShapes, strokes } from './shapes.js'
 import { smoothed } from './smoothing.js'
 import { stylize } from './tiles.js'
 
-/** The size at which `style` draws a photo, null where that is its own. `stroke`: what a person chose; null: what the style asks for. */
-export const drawnSize = (photo, style, stroke) => strokeSize(photo, stroke ?? style.stroke ?? STROKE)
+/** The sizes at which `style` may draw a photo, none where that is its own. `stroke`: what a person chose; null: what the style asks for. */
+export function drawnSizes(photo, style, stroke) {
+  const first = stroke ?? style.stroke ?? STROKE
+  const most = (stroke == null && style.strokeMost) || first
+  return first ? strokes(first, most, Math.min(photo.width, photo.height)).map((each) => strokeSize(photo, each)) : []
+}
 
-/** RGBA bytes of the drawing of `photo` {width, height, data}. `style` is {run, radius, stroke}, and so is what `enlarger(factor)`
-    gives, which is asked for where it is needed only. `stroke` as in `drawnSize`. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
+/** The drawing of `photo` {width, height, data}: {data: RGBA bytes, size: at which it was drawn, null for the photo's own}. `style` is
+    {run, radius, stroke, strokeMost}, and so is what `enlarger(factor)` gives, which is asked for where it is needed only. `stroke` as in
+    `drawnSizes`. `onStep(done, total)` is awaited and ends the work by returning false: the result is then null. */
 export async function drawn(photo, style, { stroke, enlarger, onStep }) {
-  const size = drawnSize(photo, style, stroke)
-  if (!size) return stylize(photo, style.radius, style.run, onStep)
+  const sizes = drawnSizes(photo, style, stroke)
+  if (!sizes.length) {
+    const data = await stylize(photo, style.radius, style.run, onStep)
+    return data && { data, size: null }
+  }
   const more = parts(photo).length
   let done = 0
   let total = more + 1
-  const data = await stylize(smoothed(resized(photo, size)), style.radius, style.run, (tile, tiles) => onStep?.(done = tile, total = tiles + more))
-  return data && enlarged({ ...size, data }, photo, enlarger, () => onStep?.(++done, total))
+  let best = null
+  for (const size of sizes) {
+    const small = smoothed(resized(photo, size))
+    const before = done
+    const data = await stylize(small, style.radius, style.run, (tile, tiles) => onStep?.(done = before + tile, total = before + tiles + more))
+    if (!data) return null
+    const change = sizes.length > 1 ? changedShapes(small, data) : 0
+    if (!best || change > WORTH * best.change) best = { size, data, change }
+    else if (change <= GIVEN_UP * best.change) break
+  }
+  const data = await enlarged({ ...best.size, data: best.data }, photo, enlarger, () => onStep?.(++done, total))
+  return data && { data, size: best.size }
 }

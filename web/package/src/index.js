@@ -82,9 +82,9 @@ async function stylized(source, { network, enlarger, ...defaults }, options = {}
   signal?.throwIfAborted()
   const photo = await pixelsOf(source)
   const onStep = (done, total) => { onProgress?.(done, total); return !signal?.aborted }
-  const anime = await drawn(photo, network, { stroke, enlarger, onStep })
+  const made = await drawn(photo, network, { stroke, enlarger, onStep })
   signal?.throwIfAborted()
-  return new ImageData(grade(anime, photo.data, { palette, strength, keepColour }), photo.width, photo.height)
+  return new ImageData(grade(made.data, photo.data, { palette, strength, keepColour }), photo.width, photo.height)
 }
 
 function checkedStroke(stroke) {

@@ -1,4 +1,4 @@
-/* A model's bytes as {provider, runtime, threads, radius, stroke, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
+/* A model's bytes as {provider, runtime, threads, radius, stroke, strokeMost, run}: on the CPU by kernels of our own, or by ONNX Runtime where these cannot make a network;
    on the GPU, by ONNX Runtime, where that makes the same picture. Which build of it is the caller's choice: `ort()` is a promise of
    its namespace, asked for where it is needed only. */
 
@@ -43,18 +43,19 @@ export async function fetchModel(url) {
   }
 }
 
-/** What a model's file says of itself: `radius`, pixels by which tiles must overlap (null: this model cannot be tiled), and `stroke`,
-    the short side in pixels at which it wants larger pictures drawn (null where it does not say). */
+/** What a model's file says of itself: `radius`, pixels by which tiles must overlap (null: this model cannot be tiled), `stroke`, the
+    short side in pixels at which it wants larger pictures drawn, and `strokeMost`, the largest that is worth a trial (null where it does not say). */
 function wishesOf(bytes) {
   try {
     const said = metadata(bytes)
-    return { radius: Number(said.receptive_radius) || null, stroke: /^\d+$/.test(said.stroke) ? Number(said.stroke) : null }
+    const whole = (note) => (/^\d+$/.test(said[note]) ? Number(said[note]) : null)
+    return { radius: Number(said.receptive_radius) || null, stroke: whole('stroke'), strokeMost: whole('stroke_most') }
   } catch (error) {
     throw new Failure('badModel', error.message)
   }
 }
 
-async function open(ort, bytes, { provider, options, radius, stroke, threads }) {
+async function open(ort, bytes, { provider, options, threads, ...wishes }) {
   let session
   try {
     session = await ort.InferenceSession.create(bytes, { executionProviders: [provider], logSeverityLevel: 3, ...options })
@@ -65,8 +66,7 @@ async function open(ort, bytes, { provider, options, radius, stroke, threads }) 
     provider,
     runtime: 'ONNX Runtime Web',
     threads,
-    radius,
-    stroke,
+    ...wishes,
     /** Float32 planes [3, height, width] in [-1, 1] to the same. */
     async run(planes, height, width) {
       const photo = new ort.Tensor('float32', planes, [1, 3, height, width])

@@ -34,7 +34,7 @@ class Order:
         self, picture: images.Picture, stylizer: Stylizer, tick: Callable[[], None] = lambda: None
     ) -> images.Picture:
         """Every frame drawn; `tick` is called before every run of the network. Raises `ModelError`."""
-        stroke = stylizer.stroke_of(picture)
+        stroke = stylizer.stroke_of(picture, tick=tick)
         picture.frames = [self._drawn(frame, stylizer, tick, stroke) for frame in picture.frames]
         return picture
 

@@ -265,8 +265,9 @@ def other_code(wanted: dict[str, str], own: dict[str, str]) -> str:
     return ""
 
 
-def settings_of(order: Order, style: str, model: bytes, stroke: int) -> dict:
-    """What decides a result beside its source, as the manifest has it."""
+def settings_of(order: Order, style: str, model: bytes, strokes: tuple[int, int]) -> dict:
+    """What decides a result beside its source, as the manifest has it. `strokes`: of `Stylizer.strokes_for`."""
+    stroke = strokes[0] if strokes[0] == strokes[1] else "{} to {}".format(*strokes)
     look = {"palette": order.look.palette, "strength": order.look.strength, "keep_colour": order.look.keep_colour}
     rest = {"stroke": stroke, "max_size": order.max_size, "compare": order.compare}
     return {"style": style, "model": hashlib.sha256(model).hexdigest(), **look, **rest}

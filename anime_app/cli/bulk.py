@@ -248,7 +248,7 @@ def _brief(options: argparse.Namespace) -> tuple[worker.Brief, dict, Stylizer]:
     stylizer = stylizer_of(options, threads)
     stylizer(np.zeros((8, 8, 3), np.uint8))  # a model that is none is said here, once
     model = stylizer.path.read_bytes()
-    settings = worker.settings_of(order, style, model, stylizer.stroke_for())
+    settings = worker.settings_of(order, style, model, stylizer.strokes_for())
     text = worker.settings_text(settings)
     return worker.Brief(order, model, style, threads, options.stroke, text, worker.own_code()), settings, stylizer
 

@@ -122,7 +122,7 @@ class Painter:
             picture = images.decode(data, self.max_pixels, options.max_side)
         except PictureError as error:
             raise Refused(422, _plain(str(error))) from error
-        stroke = stylizer.stroke_of(picture, options.size)
+        stroke = stylizer.stroke_of(picture, options.size, tick)
         for frame in picture.frames:
             stylizer.draw(frame, look, tick, stroke)
         kind = KINDS.get(options.format, picture.kind)

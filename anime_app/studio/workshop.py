@@ -215,11 +215,12 @@ class Workshop:
 
     def _finish_frames(self, place: Path, picture: images.Picture, order: Order, tick: Tick, tell: Tell) -> None:
         stylizer, kept = self.painter.stylizer(order.network, order.speed), place / f"{order.drawing}.npy"
-        stroke = stylizer.stroke_of(picture, order.stroke)
+        sketch = np.load(kept, mmap_mode="r") if kept.is_file() else None
+        stroke = stylizer.stroke_of(picture, order.stroke, tick, sketch)
         for index, frame in enumerate(picture.frames):
             tell(index / len(picture.frames))
-            if index == 0 and kept.is_file():
-                stylizer.finish(frame, np.load(kept, mmap_mode="r"), order.look, tick)
+            if index == 0 and sketch is not None:
+                stylizer.finish(frame, sketch, order.look, tick)
             else:
                 stylizer.draw(frame, order.look, tick, stroke)
 

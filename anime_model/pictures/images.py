@@ -58,6 +58,11 @@ class Picture:
     loop: int | None = None
     default_image: bool = False  # the first frame is what viewers without animation show, and not part of it
 
+    @property
+    def animated(self) -> bool:
+        """Whether the frames follow each other in time; those of a TIFF are pages."""
+        return len(self.frames) > 1 and self.kind != "TIFF"
+
 
 def decode(
     source: Path | str | bytes | BinaryIO,

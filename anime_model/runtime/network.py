@@ -34,15 +34,21 @@ class Network:
         self._opening = threading.Lock()
 
     def __call__(
-        self, photo: np.ndarray, finish: Finish = lambda photo, anime: anime, held: int | None = None
+        self,
+        photo: np.ndarray,
+        finish: Finish = lambda photo, anime: anime,
+        held: int | None = None,
+        tick: Callable[[], None] = lambda: None,
     ) -> np.ndarray:
         """uint8 RGB [H, W, 3], any H and W from 1, to the picture of it, of the same size.
 
         `finish(photo, anime)` is done to every pixel of what the network makes. `held`: pixels of the picture that is
-        in memory meanwhile, where that is not the photo. Raises `ModelError`.
+        in memory meanwhile, where that is not the photo. `tick` is called before every run; what it raises ends the
+        work. Raises `ModelError`.
         """
         cut = self.plan(*photo.shape[:2], held)
         if cut is None:
+            tick()
             enlarged = held is not None and held > MANY * photo.shape[0] * photo.shape[1]
             return finish(photo, stylize_whole(photo, partial(self.run, release=True) if enlarged else self.run))
         wide = photo.shape[1] > photo.shape[0]
@@ -55,7 +61,11 @@ class Network:
         def read(start: int, into: np.ndarray) -> None:
             into[:] = source[start : start + len(into)]
 
-        stylize_tiles(read, write, cut, lambda tile: self.tile(tile, finish, wide))
+        def run(tile: np.ndarray) -> np.ndarray:
+            tick()
+            return self.tile(tile, finish, wide)
+
+        stylize_tiles(read, write, cut, run)
         if held is not None:  # its enlargement needs the memory; once for all tiles, since each would ask for it again
             self.run(np.zeros((8, 8, 3), np.uint8), release=True)
         return made

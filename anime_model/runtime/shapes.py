@@ -11,7 +11,7 @@ import numpy as np
 
 STEP = math.sqrt(2)  # between two working sizes
 WORTH = 1.1  # times the change of a smaller drawing, which takes half the time, that a larger one has to reach
-GIVEN_UP = 0.8  # of the largest change so far: below it, larger drawings are not tried
+GIVEN_UP = 0.8  # of the kept drawing's change: below it, larger ones are not tried
 CELL = 8  # pixels of the sides of what counts as a shape at least
 AROUND = 7  # cells to each side in which a tint is no shape
 LEVELS = 3 * 127.5 * CELL**2  # of a cell's sum of channels, for each unit of a network's range
@@ -31,9 +31,11 @@ def changed_shapes(photo: np.ndarray, made: np.ndarray) -> float:
     `anime_model.training.imitation.changed_shapes` is where they are.
     """
     height, width = (side // (2 * CELL) * 2 for side in photo.shape[:2])
-    added = made[: height * CELL, : width * CELL].astype(np.int16).sum(2, dtype=np.int64)
-    added -= photo[: height * CELL, : width * CELL].sum(2, dtype=np.int64)
-    cells = added.reshape(height, CELL, width, CELL).sum((1, 3))
+    cells = np.empty((height, width), np.int64)
+    for row in range(height):  # at once, it would be 16 bytes a pixel
+        lines = np.s_[row * CELL : (row + 1) * CELL, : width * CELL]
+        added = made[lines].sum(2, dtype=np.int64) - photo[lines].sum(2, dtype=np.int64)
+        cells[row] = added.reshape(CELL, width, CELL).sum((0, 2))
     sums, counts = _sums_around(cells), _sums_around(np.ones_like(cells))
     moved = ((cells - sums / counts) / LEVELS) ** 2
     return float((moved.reshape(height // 2, 2, width // 2, 2).mean((1, 3)) ** 2).mean())

@@ -195,8 +195,7 @@ class Stylizer:
         if drawn is not None:
             return drawn
         if self._network.plan(*image.size[::-1]) is None:
-            tick()
-            return self._network(np.asarray(image)[..., :3])
+            return self._network(np.asarray(image)[..., :3], tick=tick)
         made = image.copy()
         self._draw_full(made, Look(), tick)
         return np.asarray(made)[..., :3]
@@ -221,9 +220,8 @@ class Stylizer:
         tried = self._strokes(min(image.size), stroke)
         best, most = None, 0.0
         for each in tried:
-            tick()
             photo = smoothed(reduced(image, working_size(image.size, each)))
-            made = self._network(photo, held=image.width * image.height)
+            made = self._network(photo, held=image.width * image.height, tick=tick)
             change = changed_shapes(photo, made) if len(tried) > 1 else 0.0
             if best is None or change > WORTH * most:
                 best, most = made, change
@@ -233,11 +231,8 @@ class Stylizer:
 
     def _strokes(self, short: int, stroke: int | None) -> list[int]:
         """Working sizes to try on a picture of that short side; none where it is drawn at its own."""
-        first = self.stroke_for(stroke)
-        if not first or short <= first:
-            return []
-        told = stroke is not None or self.stroke is not None
-        return strokes(first, first if told else self._network.stroke_most or first, short)
+        first, most = self.strokes_for(stroke)
+        return strokes(first, most, short) if first else []
 
     def _enlarge(self, image: Image.Image, sketch: np.ndarray, look: Look, tick: Callable[[], None]) -> None:
         room = self.memory - BASE - KEPT - HELD * image.width * image.height
@@ -270,22 +265,34 @@ class Stylizer:
 
         stylize_tiles(read, write, cut, run, len(image.mode))
 
-    def stroke_for(self, stroke: int | None = None) -> int:
-        """The short side in pixels at which larger pictures are drawn, 0 for all of their pixels: as told here, as told
-        this stylizer, or as the model's file asks for, the smallest where that names several. Films are drawn at that.
-        Raises `ModelError`, and `ValueError` for a stroke of a few pixels."""
-        told = self.stroke if stroke is None else stroke
-        if told is None:
-            told = self.fixed()._network.stroke
-        return STROKE if told is None else _checked(told)
+    def strokes_for(self, stroke: int | None = None) -> tuple[int, int]:
+        """The smallest and the largest short side in pixels at which larger pictures are drawn, 0 for all of their
+        pixels: as told here, as told this stylizer, or as the model's file asks for. Raises `ModelError`, and
+        `ValueError` for a stroke of a few pixels."""
+        first = most = self.stroke if stroke is None else stroke
+        if first is None:
+            network = self.fixed()._network
+            first, most = STROKE if network.stroke is None else network.stroke, network.stroke_most
+        return _checked(first), max(first, most or 0)
 
-    def stroke_of(self, picture: images.Picture, stroke: int | None = None) -> int | None:
-        """The `stroke` for every frame of a picture file: of an animation the one that suits its first frame, since all
-        shall be drawn at one; None where each page is drawn for itself. Raises `ModelError`."""
+    def stroke_for(self, stroke: int | None = None) -> int:
+        """The smallest of `strokes_for`: at this films are drawn."""
+        return self.strokes_for(stroke)[0]
+
+    def stroke_of(
+        self,
+        picture: images.Picture,
+        stroke: int | None = None,
+        tick: Callable[[], None] = lambda: None,
+        sketch: np.ndarray | None = None,
+    ) -> int | None:
+        """The `stroke` to draw every frame of a picture file with: of an animation the one that suits its first frame,
+        since all shall be drawn at one. `sketch`: that frame's, where it is made already. Raises `ModelError`."""
         fixed, first = self.fixed(), picture.frames[0]
-        if not picture.durations or len(fixed._strokes(min(first.size), stroke)) < 2:
+        if not picture.animated or (sketch is None and len(fixed._strokes(min(first.size), stroke)) < 2):
             return stroke
-        return min(fixed.sketch(first, stroke=stroke).shape[:2])
+        found = min((fixed.sketch(first, tick, stroke) if sketch is None else sketch).shape[:2])
+        return found if found >= SMALLEST_STROKE else stroke
 
     @property
     def style(self) -> str:

@@ -1,4 +1,6 @@
+import io
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -100,20 +102,57 @@ def test_films_are_drawn_at_one_size(tmp_path: Path):
     assert seen == [64, 64]
 
 
-@pytest.mark.parametrize("animated", [True, False])
-def test_an_animation_keeps_the_size_of_its_first_frame_and_pages_have_their_own(tmp_path: Path, animated: bool):
+def decoded(kind: str, count: int) -> images.Picture:
+    frames, stream = [Image.new("RGB", (300, 270), (90 + n, 90, 90)) for n in range(count)], io.BytesIO()
+    frames[0].save(stream, kind, save_all=count > 1, append_images=frames[1:])
+    return images.decode(stream.getvalue())
+
+
+SEARCH = [64, 91, 128, 181]
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "tried"),
+    [
+        ("JPEG", 1, SEARCH),
+        ("TIFF", 2, SEARCH * 2),
+        ("GIF", 2, [*SEARCH, 128, 128]),
+        ("PNG", 3, [*SEARCH, 128, 128, 128]),
+    ],
+    ids=["a photo", "pages", "an animation", "a longer one"],
+)
+def test_an_animation_keeps_the_size_of_its_first_frame_and_pages_have_their_own(tmp_path: Path, kind, count, tried):
     stylizer, seen = stylizer_that_changes(tmp_path, {64: 20, 91: 20, 128: 90})
-    frames = [grey(), grey()]
-    picture = images.Picture(frames, "GIF" if animated else "TIFF", durations=[50, 50] if animated else [])
-    made = Order(Look()).draw(picture, stylizer)
-    assert all(np.asarray(frame).mean() == pytest.approx(135, abs=5) for frame in made.frames)
-    search = [64, 91, 128, 181]
-    assert seen == ([*search, 128, 128] if animated else search * 2)
+    picture, ticks = decoded(kind, count), []
+    made = Order(Look()).draw(picture, stylizer, lambda: ticks.append(len(seen)))
+    assert all(np.asarray(frame).mean() == pytest.approx(135, abs=6) for frame in made.frames)
+    assert seen == tried
+    assert set(range(len(tried))) <= set(ticks), "whoever gives up is heard before every run of the network"
 
 
-def test_workers_of_a_pool_search_as_this_process_does(tmp_path: Path):
+def test_where_the_first_frame_is_drawn_already_nothing_is_looked_for(tmp_path: Path):
+    stylizer, seen = stylizer_that_changes(tmp_path, {})
+    sketch = np.zeros((128, 142, 3), np.uint8)
+    assert stylizer.stroke_of(decoded("GIF", 2), sketch=sketch) == 128
+    assert stylizer.stroke_of(decoded("GIF", 2), 91) == 91
+    assert stylizer.stroke_of(decoded("GIF", 2), sketch=sketch[:20]) is None, "smaller than any working size: its own"
+    assert seen == []
+
+
+def test_cells_of_a_large_picture_take_little_memory():
+    photo = np.random.default_rng(0).integers(0, 256, (1200, 2000, 3), np.uint8)
+    made = 255 - photo
+    tracemalloc.start()
+    changed_shapes(photo, made)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 0.5 * photo.nbytes
+
+
+def test_workers_of_a_pool_search_as_this_process_does_and_a_manifest_tells_a_search_from_a_size(tmp_path: Path):
     model = identity_model(tmp_path / "m.onnx", stroke="64", stroke_most="256")
     again = pickle.loads(pickle.dumps(Stylizer(model)))
     assert again._strokes(1000, None) == SIZES
-    settings = settings_of(Order(Look()), "m", model.read_bytes(), again.stroke_for())
-    assert settings["stroke"] == 64
+    for stylizer, stroke in ((again, "64 to 256"), (Stylizer(model, stroke=64), 64), (Stylizer(model, stroke=0), 0)):
+        settings = settings_of(Order(Look()), "m", model.read_bytes(), stylizer.strokes_for())
+        assert settings["stroke"] == stroke

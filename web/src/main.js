@@ -147,6 +147,7 @@ async function work() {
     describe()
     return await ask({ width: size.width, height: size.height, data: photo.data })
   } catch (error) {
+    drawer.cancel() // the photo before would be shown as this one
     fail(error instanceof Failure ? error : new Failure('noMemory'))
     return false
   }

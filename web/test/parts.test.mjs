@@ -186,7 +186,11 @@ test('the size at which a network changes shapes most is kept, and a larger one 
       tried.push(side)
       return planes.map((value, i) => (i % width < width / 2 && Math.floor(i / width) % height < height / 2 ? value + (by[side] ?? 0) : value))
     }
-    return (await drawn(photo, { run, radius: 1, stroke: 16, strokeMost: 64 }, { enlarger })).size.height
+    const shares = []
+    const found = await drawn(photo, { run, radius: 1, stroke: 16, strokeMost: 64 }, { enlarger, onStep: (done, total) => { shares.push(done / total) } })
+    assert.deepEqual(shares, [...shares].sort((a, b) => a - b), 'it never goes back')
+    assert.equal(shares.at(-1), 1)
+    return found.size.height
   }
   assert.equal(await chosen({ 16: 0.5, 23: 0.2 }), 16)
   assert.deepEqual(tried, [16, 23])

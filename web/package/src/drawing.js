@@ -4,7 +4,9 @@ import { STROKE, enlarged, parts, strokeSize } from './enlarging.js'
 import { resized } from './resampling.js'
 import { GIVEN_UP, WORTH, changedShapes, strokes } from './shapes.js'
 import { smoothed } from './smoothing.js'
-import { stylize } from './tiles.js'
+import { stylize, tilesOf } from './tiles.js'
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
 
 /** The sizes at which `style` may draw a photo, none where that is its own. `stroke`: what a person chose; null: what the style asks for. */
 export function drawnSizes(photo, style, stroke) {
@@ -22,19 +24,18 @@ export async function drawn(photo, style, { stroke, enlarger, onStep }) {
     const data = await stylize(photo, style.radius, style.run, onStep)
     return data && { data, size: null }
   }
-  const more = parts(photo).length
-  let done = 0
-  let total = more + 1
+  const steps = sizes.map((size) => tilesOf(size, style.radius).length)
+  const total = sum(steps) + parts(photo).length
   let best = null
-  for (const size of sizes) {
+  for (const [i, size] of sizes.entries()) {
     const small = smoothed(resized(photo, size))
-    const before = done
-    const data = await stylize(small, style.radius, style.run, (tile, tiles) => onStep?.(done = before + tile, total = before + tiles + more))
+    const data = await stylize(small, style.radius, style.run, (tile) => onStep?.(sum(steps.slice(0, i)) + tile, total))
     if (!data) return null
     const change = sizes.length > 1 ? changedShapes(small, data) : 0
     if (!best || change > WORTH * best.change) best = { size, data, change }
     else if (change <= GIVEN_UP * best.change) break
   }
+  let done = sum(steps)
   const data = await enlarged({ ...best.size, data: best.data }, photo, enlarger, () => onStep?.(++done, total))
   return data && { data, size: best.size }
 }

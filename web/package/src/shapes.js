@@ -3,7 +3,7 @@
 
 const STEP = Math.SQRT2 // between two working sizes
 export const WORTH = 1.1 // times the change of a smaller drawing, which takes half the time, that a larger one has to reach
-export const GIVEN_UP = 0.8 // of the largest change so far: below it, larger drawings are not tried
+export const GIVEN_UP = 0.8 // of the kept drawing's change: below it, larger ones are not tried
 const CELL = 8 // pixels of the sides of what counts as a shape at least
 const AROUND = 7 // cells to each side in which a tint is no shape
 const LEVELS = 3 * 127.5 * CELL ** 2 // of a cell's sum of channels, for each unit of a network's range

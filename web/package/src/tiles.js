@@ -13,7 +13,7 @@ export async function stylize(photo, radius, run, onTile) {
   const rows = reflected(photo.height)
   const columns = reflected(photo.width)
   const anime = new Uint8ClampedArray(photo.width * photo.height * 4).fill(255)
-  const all = tiles(rows.length, columns.length, radius)
+  const all = tilesOf(photo, radius)
   for (const [i, tile] of all.entries()) {
     const [top, left, bottom, right] = tile.input
     const made = await run(planes(photo, rows.subarray(top, bottom), columns.subarray(left, right)), bottom - top, right - left)
@@ -22,6 +22,9 @@ export async function stylize(photo, radius, run, onTile) {
   }
   return anime
 }
+
+/** Those in which a picture of a size is made. */
+export const tilesOf = ({ width, height }, radius) => tiles(reflected(height).length, reflected(width).length, radius)
 
 /** Which pixel of a line of `size` stands at each place of the padded line (numpy's "reflect": the edge is not doubled). */
 export function reflected(size) {

@@ -53,6 +53,7 @@ def test_what_is_built_holds_all_that_is_needed_and_nothing_else(built):
             files
         )
         assert not [file for file in files if "__pycache__" in file]
+        assert not [file for file in files if "perceptual.safetensors" in file], "only the pipeline looks at it"
     licences = {file.rpartition("/")[2] for file in wheel if "/licenses/" in file}
     assert licences == {"LICENSE", "NOTICE"} <= set(source)
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from anime_model.figures.search import SPEEDUPS
 from anime_model.figures.text import megabytes, text
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.baselines import BASELINES, FILTER, PHOTO, REFERENCE
@@ -169,7 +170,7 @@ def _line(row: Metrics, teacher: Metrics) -> str:
     name = row["variant"]
     cells = [
         row["style"],
-        "**lite**" if name == "int8" else _name(row),
+        "**lite**" if name == LITE else _name(row),
         *_weight(row),
         _times(row, teacher),
         _fid(row),
@@ -334,7 +335,8 @@ def _targets(found: Sequence[Metrics]) -> Iterator[str]:
     yield "| what | target | reached | |"
     yield "| --- | --: | --: | --- |"
     yield from _targets_of_pictures(stages)
-    yield from _targets_of_cost(stages["teacher"], stages["int8"])
+    yield from _targets_of_cost(stages["teacher"], stages[LITE])
+    yield from _targets_of_sizes(stages)
     if not {"separable", "pruned"} <= stages.keys():
         return
     for key, name in (("psnr", "PSNR"), ("ssim", "SSIM")):
@@ -344,7 +346,7 @@ def _targets(found: Sequence[Metrics]) -> Iterator[str]:
 
 
 def _targets_of_pictures(stages: Mapping[str, Metrics]) -> Iterator[str]:
-    teacher, lite, reference = stages["teacher"], stages["int8"], stages.get(REFERENCE, {})
+    teacher, lite, reference = stages["teacher"], stages[LITE], stages.get(REFERENCE, {})
     sets = [f"_{key.removeprefix('ssim_')}" for key in teacher if key.startswith("ssim_")]
     net = lite["lpips_net"]
     yield _target(f"teacher: LPIPS ({net}) to the published network", teacher.get("lpips_reference"), 0.06, ".3f")
@@ -373,6 +375,16 @@ def _targets_of_cost(teacher: Metrics, lite: Metrics) -> Iterator[str]:
     faster = lite.get("latency_reference_ratio")
     yield _target("lite: times faster than the published network", faster, 15, ".1f", least=True)
     yield _target("lite: peak memory for one 512x512 picture (MB)", lite["peak_memory_mb"], 150, ".0f")
+
+
+def _targets_of_sizes(stages: Mapping[str, Metrics]) -> Iterator[str]:
+    """Of the sizes beside lite, each as fast as `flows.search` asks of it."""
+    for size in SIZES:
+        if size in stages:
+            found = stages[size]["faster"]
+            yield _target(f"{size}: times faster than the teacher", found, SPEEDUPS[size], ".1f", least=True)
+    if plus := stages.get(SIZES[-1]):
+        yield _target(f"{SIZES[-1]}: LPIPS ({plus['lpips_net']}) to the teacher", plus["lpips"], 0.03, ".3f")
 
 
 def _over(row: Metrics, other: Metrics, key: str) -> float | None:

@@ -55,10 +55,10 @@ def beside(photo: Image.Image, drawing: Image.Image) -> Image.Image:
     return both
 
 
-def frames_by(stylizer: Stylizer, look: Look) -> Draw:
-    """What draws the frames of a film, all at one working size."""
+def frames_by(stylizer: Stylizer, look: Look, stroke: int | None = None) -> Draw:
+    """What draws the frames of a film, all at one working size: `stroke`, or the smallest that the model asks for."""
     how = {"palette": look.palette, "strength": look.strength, "keep_colour": look.keep_colour}
-    return lambda photo: stylizer(photo, **how, stroke=stylizer.stroke_for())
+    return lambda photo: stylizer(photo, **how, stroke=stylizer.stroke_for(stroke))
 
 
 def about_film(source: Path | str, target: Path | str, made: FilmReport, steady: bool) -> list[str]:

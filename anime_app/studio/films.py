@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anime_app.drawing import frames_by
 from anime_app.studio.orders import Order
 from anime_model.pictures.message import about
 from anime_model.runtime.stylizer import Stylizer
@@ -36,13 +37,11 @@ def make_film(
     film: Path, target: Path, stylizer: Stylizer, order: Order, tick: Callable[[], None], tell: Callable[[float], None]
 ) -> tuple[str, ...]:
     """The film drawn; lines for people on what it lacks. `tell` hears of the share that is done."""
-    look, stroke = order.look, stylizer.stroke_for(order.stroke)
+    drawn = frames_by(stylizer, order.look, order.stroke)
 
     def draw(photo: np.ndarray) -> np.ndarray:
         tick()
-        return stylizer(
-            photo, palette=look.palette, strength=look.strength, keep_colour=look.keep_colour, stroke=stroke
-        )
+        return drawn(photo)
 
     def count(done: int, total: int) -> None:
         tick()

@@ -108,18 +108,10 @@ class Network:
     def _radius(self) -> int | None:
         return receptive_radius(self.session)
 
-    @property
-    def stroke(self) -> int | None:
-        """The short side at which this network wants larger pictures drawn. Raises `ModelError`."""
-        return self._strokes[0]
-
-    @property
-    def stroke_most(self) -> int | None:
-        """The largest one up to which it is worth a trial. Raises `ModelError`."""
-        return self._strokes[1]
-
     @cached_property
-    def _strokes(self) -> tuple[int | None, int | None]:
+    def strokes(self) -> tuple[int | None, int | None]:
+        """The short side at which this network wants larger pictures drawn, and the largest up to which others are
+        worth a trial; None where its file does not say. Raises `ModelError`."""
         return wanted_strokes(self.session)
 
     @cached_property

@@ -271,8 +271,8 @@ class Stylizer:
         `ValueError` for a stroke of a few pixels."""
         first = most = self.stroke if stroke is None else stroke
         if first is None:
-            network = self.fixed()._network
-            first, most = STROKE if network.stroke is None else network.stroke, network.stroke_most
+            first, most = self.fixed()._network.strokes
+            first = STROKE if first is None else first
         return _checked(first), max(first, most or 0)
 
     def stroke_for(self, stroke: int | None = None) -> int:

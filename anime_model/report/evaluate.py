@@ -55,10 +55,13 @@ def evaluate(
     pictures/. Raises `ValueError` in one line where a file or the weights of a metric are missing.
     """
     files = _exports(exports)
+    photos = photos_of(data)
     weighed = files | ({REFERENCE: reference.file} if reference else {})
-    tick = _ticker(on_step, settings.latency_repeats + len(weighed) + len(files) + (3 if reference else 2))
-    costs = _costs(weighed, settings, tick)
-    rows = _measured(style, files, data, settings, reference, costs, tick, out / "pictures")
+    drawings = len(weighed) + 1  # the filter's too
+    judged = drawings + 1  # and the photos themselves
+    steps = _Steps(on_step, settings.latency_repeats + len(weighed) + (drawings + judged) * _count(photos))
+    costs = _costs(weighed, settings, steps)
+    rows = _measured(style, files, data, photos, settings, reference, costs, steps, out / "pictures")
     metrics, baselines = ([row for name, row in rows.items() if (name in files) == own] for own in (True, False))
     for row in metrics:
         _write_json(out / f"{row['variant']}.json", row)
@@ -71,39 +74,39 @@ def _measured(
     style: str,
     files: Mapping[str, Path],
     data: Path,
+    photos: Sets,
     settings: EvaluateSettings,
     reference: Reference | None,
     costs: Mapping[str, Metrics],
-    tick: Callable[..., None],
+    steps: "_Steps",
     shown: Path,
 ) -> dict[str, Metrics]:
     """The figures of every row of the table, by name; some of its pictures are written into `shown`."""
-    photos = photos_of(data)
     judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    known = {PHOTO: photos, TEACHER: drawn(photos, Network(files[TEACHER], settings.latency_threads))}
+    known = {PHOTO: photos, TEACHER: drawn(photos, Network(files[TEACHER], settings.latency_threads), steps.add)}
     if reference:
-        known[REFERENCE] = drawn(photos, reference.draw)
+        known[REFERENCE] = drawn(photos, reference.draw, steps.add)
     plain = judge.nearness(photos)
     common = {"style": style, "pictures_md5": pictures_md5(data)}
     found = {}
-    for name, made in _rows(known, filter_of(data), files, settings.latency_threads):
+    for name, made in _rows(known, filter_of(data), files, settings.latency_threads, steps):
         quality = judge.figures(made, known, plain)
         found[name] = _finite({**common, "variant": name, **costs.get(name, {}), **quality})
         _write_pictures(shown, name, made, settings.pictures)
-        tick()
+        steps.add(_count(photos))
     return found
 
 
 def _rows(
-    known: Mapping[str, Sets], plain_filter: Draw, files: Mapping[str, Path], threads: int
+    known: Mapping[str, Sets], plain_filter: Draw, files: Mapping[str, Path], threads: int, steps: "_Steps"
 ) -> Iterator[tuple[str, Sets]]:
     """What each row of the table drew, those first that networks are compared with; one at a time, for the memory."""
     yield PHOTO, known[PHOTO]
-    yield FILTER, drawn(known[PHOTO], plain_filter)
+    yield FILTER, drawn(known[PHOTO], plain_filter, steps.add)
     if REFERENCE in known:
         yield REFERENCE, known[REFERENCE]
     for name, path in files.items():
-        yield name, known[name] if name in known else drawn(known[PHOTO], Network(path, threads))
+        yield name, known[name] if name in known else drawn(known[PHOTO], Network(path, threads), steps.add)
 
 
 def compare(
@@ -119,22 +122,34 @@ def compare(
     `evaluate`. Raises `ValueError` in one line where a file or the weights of a metric are missing.
     """
     photos = photos_of(data)
-    tick = _ticker(on_step, settings.latency_repeats + len(files) + 2)
-    times = measure_onnx(files, settings.latency_size, settings.latency_threads, settings.latency_repeats, tick)
+    steps = _Steps(on_step, settings.latency_repeats + (2 * len(files) + 2) * _count(photos))
+    size, threads, repeats = settings.latency_size, settings.latency_threads, settings.latency_repeats
+    times = measure_onnx(files, size, threads, repeats, lambda _: steps.add())
     if {"challenger", "champion"} <= files.keys():
-        size, threads = settings.latency_size, settings.latency_threads
         times["challenger"] |= latency_ratio(files["challenger"], files["champion"], size, threads)
-    tick()
     judge = Judge(settings.features, settings.lpips, usual_side(photos), data / "frames")
-    known = {PHOTO: photos, TEACHER: drawn(photos, Network(teacher, settings.latency_threads))}
+    known = {PHOTO: photos, TEACHER: drawn(photos, Network(teacher, threads), steps.add)}
     plain = judge.nearness(photos)
-    tick()
+    steps.add(_count(photos))
     found = {}
     for name, path in files.items():
-        quality = judge.figures(drawn(photos, Network(path, settings.latency_threads)), known, plain)
+        quality = judge.figures(drawn(photos, Network(path, threads), steps.add), known, plain)
         found[name] = _finite({"bytes": path.stat().st_size, **times[name], **quality})
-        tick()
+        steps.add(_count(photos))
     return found
+
+
+@dataclass
+class _Steps:
+    """Counts what is done: a round of timing, a network weighed, a picture drawn or compared."""
+
+    on_step: OnStep
+    total: int
+    done: int = 0
+
+    def add(self, steps: int = 1) -> None:
+        self.done += steps
+        self.on_step(self.done, self.total, {})
 
 
 @dataclass(frozen=True)
@@ -225,17 +240,11 @@ def _exports(folder: Path) -> dict[str, Path]:
     return {variant: path for variant, path in files.items() if path.is_file()}
 
 
-def _ticker(on_step: OnStep, total: int) -> Callable[..., None]:
-    """Counts its own calls, whatever they are given, and passes the count on."""
-    done = iter(range(1, total + 1))
-    return lambda *_: on_step(next(done), total, {})
-
-
-def _costs(files: Mapping[str, Path], settings: EvaluateSettings, tick: Callable[..., None]) -> dict[str, Metrics]:
+def _costs(files: Mapping[str, Path], settings: EvaluateSettings, steps: "_Steps") -> dict[str, Metrics]:
     """First of all: the machine is quiet, and the memory free. A reference that cannot be timed has no times."""
     size, threads = settings.latency_size, settings.latency_threads
     timed = {name: file for name, file in files.items() if name != REFERENCE or runs_at(file, size, threads)}
-    times = measure_onnx(timed, size, threads, settings.latency_repeats, tick)
+    times = measure_onnx(timed, size, threads, settings.latency_repeats, lambda _: steps.add())
     found = {}
 
     def weigh(variant: str) -> Metrics:
@@ -247,7 +256,7 @@ def _costs(files: Mapping[str, Path], settings: EvaluateSettings, tick: Callable
             if REFERENCE in times:
                 reference = float(times[REFERENCE]["latency_p50_ms"])
                 found[variant]["latency_reference_ratio"] = reference / float(times[variant]["latency_p50_ms"])
-            tick()
+            steps.add()
     return found
 
 
@@ -274,9 +283,18 @@ def pictures_md5(data: Path) -> str:
     return found.hexdigest()
 
 
-def drawn(photos: Sets, draw: Draw) -> Sets:
-    """What `draw` makes of each photo, by the same names."""
-    return {name: {stem: draw(photo) for stem, photo in found.items()} for name, found in photos.items()}
+def _count(pictures: Sets) -> int:
+    return sum(map(len, pictures.values()))
+
+
+def drawn(photos: Sets, draw: Draw, tick: Callable[[], None] = lambda: None) -> Sets:
+    """What `draw` makes of each photo, by the same names; `tick` is called after each."""
+    made: Sets = {name: {} for name in photos}
+    for name, found in photos.items():
+        for stem, photo in found.items():
+            made[name][stem] = draw(photo)
+            tick()
+    return made
 
 
 def _finite(metrics: Metrics) -> Metrics:

@@ -60,7 +60,12 @@ def test_all_that_is_written(prepared: Path, exports: Path, tmp_path: Path, simp
     out = tmp_path / "evaluation"
     found = evaluate("cel", exports, prepared, out, SETTINGS, lambda step, total, _: steps.append((step, total)))
     assert [row["variant"] for row in found] == ["teacher", "separable", "int8"]
-    assert steps == [(step, 11) for step in range(1, 12)]
+    rounds, photos, rows = SETTINGS.latency_repeats, 7, 3  # and the rows of the filter and the photo
+    assert {total for _, total in steps} == {rounds + rows + photos * (2 * (rows + 1) + 1)}
+    counted = [step for step, _ in steps]
+    assert counted[-1] == steps[-1][1]
+    assert counted == sorted(counted)
+    assert max(np.diff(counted)) == photos
     for row in found:
         assert json.loads((out / f"{row['variant']}.json").read_text()) == row
     assert [row["variant"] for row in json.loads((out / "baselines.json").read_text())] == ["photo", "filter"]

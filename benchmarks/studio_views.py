@@ -27,7 +27,7 @@ from flows.registry.versions import register
 
 DOCS = Path("docs")
 TOKEN = "for these pictures"
-STYLES, STYLE = ("hayao", "shinkai"), "shinkai"
+STYLES, STYLE = ("hayao", "shinkai", "cute"), "shinkai"
 SHIPPED = {"teacher": "models/teachers/{}.safetensors", "distilled": "models/lite/{}.safetensors"}
 INT8 = "anime_model/weights/{}.onnx"
 JUDGED = ("v1 · teacher", "v2 · distilled", "v3 · int8")

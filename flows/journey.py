@@ -35,11 +35,13 @@ from anime_model.reference.names import LAYOUTS, ORDERS, RANGES
 from anime_model.reference.network import PublishedNetwork
 from anime_model.reference.opening import NetworkError, file_md5
 from anime_model.reference.probe import open_reference
+from anime_model.training.preparation import LEAST as FEWEST_PICTURES
 from flows.machine import hashes
-from flows.runs.console import Passing, guarded
+from flows.runs.console import Passing, guarded, minutes
 from flows.starting import Start, nearest, starts
 
-FEWEST = 8  # photos
+FEWEST, FEWEST_FRAMES = 8, FEWEST_PICTURES["frames"]
+MOST_MULTIPLE = 1024  # pixels
 STAND_INS = 40  # of the network's own pictures, where there are no frames
 SCALES = ((0.8, 1.15, 1.6), (0.9, 1.4), (1.0,))  # at which the network draws: as many as its share of the time allows
 DRAWING = 0.2  # that share, which comes on top
@@ -141,8 +143,11 @@ def place(file: Path, target: Path) -> None:
 def place_frames(source: Path | None, reference: PublishedNetwork, photos: Path, target: Path) -> None:
     """The style's frames; without any, the network's own pictures of some photos stand in for them."""
     if source:
+        files = picture_files(source)
+        if len(files) < FEWEST_FRAMES:
+            raise JourneyError(f"--frames {source}: {len(files)} pictures, at least {FEWEST_FRAMES} are needed")
         shutil.rmtree(target, ignore_errors=True)
-        for file in picture_files(source):
+        for file in files:
             place(file, target / file.relative_to(source))
         return
     files = picture_files(photos)
@@ -290,13 +295,19 @@ def _parser() -> argparse.ArgumentParser:
     add("--photos", type=Path, required=True, help="folder of photos to learn from and to measure with")
     add("--frames", type=Path, help="folder of the style's frames, for FID (default: the network's own pictures)")
     add("--name", help="the style's name (default: the file's)")
-    add("--minutes", type=float, default=120, help="about how long training may take (default: %(default)g)")
+    add("--minutes", type=minutes, default=120, help="about how long training may take (default: %(default)g)")
     add("--layout", choices=LAYOUTS, default="", help="where a probe cannot tell")
     add("--values", choices=tuple(RANGES), default="", help="levels that the network takes, likewise")
     add("--channels", choices=ORDERS, default="", help="likewise (default: rgb)")
-    add("--multiple", type=int, default=0, help="of height and width, likewise")
+    add("--multiple", type=_multiple, default=0, help="of height and width, likewise")
     add("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+def _multiple(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= MOST_MULTIPLE:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {MOST_MULTIPLE}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from anime_app.cli.compress import add_options as add_compress
 from anime_app.cli.export import add_options as add_export
+from anime_app.cli.numbers import port, positive, stroke, threads
 from anime_app.cli.serve import add_options as add_serve
 from anime_app.cli.streams import open_streams
 from anime_app.cli.stylize import stylize
@@ -20,7 +21,7 @@ from anime_app.cli.tables import bench, info, list_styles
 from anime_app.terminal import say
 from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import MAX_PIXELS
-from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE
+from anime_model.runtime.enlarging import STROKE
 from anime_model.runtime.models import SIZE, SIZES, default_style
 from anime_model.runtime.palettes import PALETTES
 
@@ -30,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     open_streams()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # Pillow's remarks on damage that it could read past
-    options = parser().parse_args(arguments)
     try:
+        options = parser().parse_args(arguments)
         return options.run(options)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     about = "a quick latency table for this machine"
     timed = _command(commands, "bench", about, _bench)
     timed.add_argument("model", nargs="?", help=f"as for info (default: {default_style()})")
-    timed.add_argument("--threads", type=_positive, default=cores_here(), help="default: all cores (%(default)s)")
+    timed.add_argument("--threads", type=threads, default=cores_here(), help="default: all cores (%(default)s)")
     _add_size(timed.add_argument)
     add_compress(commands.add_parser("compress", help="a published network (ONNX) made small, from a folder of photos"))
     add_export(
@@ -79,11 +80,11 @@ def _add_stylize(command: argparse.ArgumentParser) -> None:
     add("--strength", type=float, default=1.0, help="from 0, the photo, to 1, the drawing (default)")
     add("--keep-colour", action="store_true", help="the photo's colours with the drawing's light and lines")
     about = "short side in pixels at which larger pictures are drawn, then enlarged; 0 or full: no such"
-    add("--stroke", type=_stroke, metavar="PIXELS", help=f"{about} (default: the style's own, or {STROKE})")
-    add("--threads", type=_positive, help="cores for one picture (default: chosen from the number of pictures)")
-    add("--workers", type=_positive, help="pictures in the network at once (default: likewise)")
-    add("--max-size", type=_positive, help="shrink so that the longer side has at most this many pixels")
-    add("--max-pixels", type=_positive, default=MAX_PIXELS, help="refuse pictures with more (default: %(default)s)")
+    add("--stroke", type=stroke, metavar="PIXELS", help=f"{about} (default: the style's own, or {STROKE})")
+    add("--threads", type=threads, help="cores for one picture (default: chosen from the number of pictures)")
+    add("--workers", type=threads, help="pictures in the network at once (default: likewise)")
+    add("--max-size", type=positive, help="shrink so that the longer side has at most this many pixels")
+    add("--max-pixels", type=positive, default=MAX_PIXELS, help="refuse pictures with more (default: %(default)s)")
     add("--compare", action="store_true", help="write before | after")
     add("--no-steady", action="store_true", help="videos: do not hold still what does not move")
     add("--force", action="store_true", help="make results again that are already there")
@@ -120,13 +121,13 @@ def _add_studio(commands) -> None:
     command = _command(commands, "studio", "a page to make, compare and judge pictures, on this computer", _studio)
     add = command.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on (default: this computer only)")
-    add("--port", type=int, default=7860, help="0 takes a free one (default: %(default)s)")
+    add("--port", type=port, default=7860, help="0 takes a free one (default: %(default)s)")
     add("--open", action="store_true", help="open the page in the browser")
-    add("--threads", type=_positive, default=1, help="cores of one picture (default: %(default)s)")
-    add("--concurrency", type=_positive, default=cores_here(), help="pictures drawn at once (default: all cores)")
-    add("--queue", type=_positive, default=32, help="requests that may wait; more are told to come back (%(default)s)")
-    add("--max-pixels", type=_positive, default=50_000_000, help="refuse pictures with more (default: %(default)s)")
-    add("--max-upload", type=_positive, default=40, metavar="MB", help="refuse files with more (default: %(default)s)")
+    add("--threads", type=threads, default=1, help="cores of one picture (default: %(default)s)")
+    add("--concurrency", type=threads, default=cores_here(), help="pictures drawn at once (default: all cores)")
+    add("--queue", type=positive, default=32, help="requests that may wait; more are told to come back (%(default)s)")
+    add("--max-pixels", type=positive, default=50_000_000, help="refuse pictures with more (default: %(default)s)")
+    add("--max-upload", type=positive, default=40, metavar="MB", help="refuse files with more (default: %(default)s)")
     add("--project", type=Path, help="root of a pipeline project to compare (default: none)")
     add("--tracking-uri", help="MLflow's, for the versions of its registry (default: none)")
     token = os.environ.get("ANIME_STUDIO_TOKEN")  # a command line can be read by everyone on the machine
@@ -149,20 +150,6 @@ def _command(commands, name: str, about: str, run) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=about, description=about)
     command.set_defaults(run=run)
     return command
-
-
-def _positive(text: str) -> int:
-    value = int(text.replace("_", ""))
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
-    return value
-
-
-def _stroke(text: str) -> int:
-    value = 0 if text == "full" else int(text)
-    if value and value < SMALLEST_STROKE:
-        raise argparse.ArgumentTypeError(f"{value} is less than {SMALLEST_STROKE}; 0 or full draws at full size")
-    return value
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from anime_model.pictures.arrays import SUFFIXES
-from anime_model.pictures.images import kind_of
-from anime_model.pictures.opening import Unreadable, check_file, why_not_read
+from anime_model.pictures.images import kind_of, same_file
+from anime_model.pictures.opening import NOT_READ, Unreadable, check_file, why_not_read
 from anime_model.runtime.models import file_names
 from anime_model.runtime.video import FORMATS as VIDEO_FORMATS
 from anime_model.runtime.video import SUFFIXES as VIDEO_SUFFIXES
@@ -60,6 +60,8 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
             found.jobs += [
                 Job(file, root / named_for(file.relative_to(path))) for file in _without_earlier(files, suffixes, found)
             ]
+        elif where and len(wanted) == 1 and (why := _not_written(where)):
+            found.failures.append(f"{where}: {why}")
         elif _is_file(path, found):
             found.jobs.append(Job(path, file_for(path, where, len(wanted) > 1, style)))
     drop_collisions(found)
@@ -76,7 +78,7 @@ def _expanded(text: str, out: Path | None, suffixes: set[str], found: Found) -> 
         matching = list(_below(base, pattern, suffixes, found))
     else:
         matching = [Path(path) for path in sorted(glob.glob(os.path.join(glob.escape(str(base)), *pattern)))]
-    inside = Path(os.path.realpath(out)) if out and not _same(out, base) else None  # results of an earlier run
+    inside = Path(os.path.realpath(out)) if out and not same_file(out, base) else None  # results of an earlier run
     matching = [path for path in matching if not path.is_dir() and not (inside and _place(path).is_relative_to(inside))]
     files = [path for path in matching if _wanted(path, found)]
     if not files:
@@ -196,10 +198,6 @@ def _name(path: Path) -> str:
     return os.path.normcase(os.path.join(os.path.realpath(path.parent), path.name))
 
 
-def _same(one: Path, other: Path) -> bool:
-    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
-
-
 def _folder_for(path: Path, out: Path | None, several: bool, style: str) -> Path:
     whole = path.resolve()
     if out is None:
@@ -220,6 +218,13 @@ def file_for(path: Path, out: Path | None, several: bool, style: str) -> Path:
     return out if is_file else out / named_for(Path(path.name))
 
 
+def _not_written(out: Path) -> str | None:
+    """Why a result cannot have that name, which is a picture's but of a format that is not written."""
+    if kind_of(out) or out.suffix.lower() not in (*SUFFIXES, *NOT_READ) or out.is_dir():
+        return None
+    return f"pictures are not written as {out.suffix}; .png loses nothing"
+
+
 def named_for(path: Path) -> Path:
     """The same name where its format is written here, `.png` or `.mp4` after it where not (`a` and `a.jpf` differ)."""
     if kind_of(path) or path.suffix.lower() in VIDEO_FORMATS:
@@ -234,12 +239,14 @@ def drop_collisions(found: Found) -> None:
     kept = []
     for job in found.jobs:
         target = _name(job.target)
-        if target == _name(job.source) or _same(target, job.source):
+        if target == _name(job.source) or same_file(Path(target), job.source):
             found.failures.append(f"{job.source}: the result would overwrite the photo itself")
         elif targets.get(target, job.source) != job.source:
             found.failures.append(f"{job.source}: its result would overwrite that of {targets[target]}")
         elif target in sources:
             found.failures.append(f"{job.source}: its result would overwrite the photo {job.target}")
+        elif os.path.isdir(target):
+            found.failures.append(f"{job.target}: is a folder, where the result would be; -o names another place")
         elif target not in targets:
             targets[target] = job.source
             kept.append(job)

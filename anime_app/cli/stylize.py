@@ -163,23 +163,43 @@ def _stream(options: argparse.Namespace, order: Order) -> int:
     for name, stream, used in (("input", sys.stdin, source), ("output", sys.stdout, options.out or STANDARD)):
         if used == STANDARD and stream is None:
             raise ValueError(f"standard {name} is closed")
+    target = Path(options.out) if options.out and options.out != STANDARD else None
+    if target and _is_there(target, source, options.force):
+        say(f"{target}: already there (--force makes it again)")
+        return 0
     data = sys.stdin.buffer.read() if source == STANDARD else Path(source)
     stylizer = stylizer_of(options, options.threads or cores_here())
     if source == STANDARD:
         data = io.BytesIO(data)
         data.name = "standard input"
     picture = order.draw(order.read(data), stylizer)
-    if options.out and options.out != STANDARD:
-        if Path(options.out).exists() and not options.force:
-            say(f"{options.out}: already there (--force makes it again)")
-            return 0
-        images.write(picture, Path(options.out))
+    if target:
+        try:
+            images.write(picture, target)
+        except OSError as error:
+            raise ValueError(reason("standard input", target, error)) from error
         return 0
     buffer = io.BytesIO()
-    images.encode(picture, buffer, picture.kind)
+    images.encode(picture, buffer, picture.kind_written)
     sys.stdout.buffer.write(buffer.getbuffer())
     sys.stdout.buffer.flush()
     return 0
+
+
+def _is_there(target: Path, source: str, force: bool) -> bool:
+    """Whether a result of standard input is there already. Raises `ValueError` where it may not be written."""
+    if target.is_dir():
+        raise ValueError(f"{target}: is a folder; name a file")
+    if source == STANDARD and _is_standard_input(target):
+        raise ValueError(f"{target}: the result would overwrite the photo itself")
+    return target.exists() and not force
+
+
+def _is_standard_input(path: Path) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(sys.stdin.fileno()))
+    except (OSError, ValueError):  # not there, or no file behind it
+        return False
 
 
 def style_name(style: str, size: str | None = None) -> str:

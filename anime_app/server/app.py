@@ -6,9 +6,10 @@ import json
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from itertools import chain, count
+from pathlib import Path, PurePosixPath
 from typing import Annotated, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
@@ -23,7 +24,7 @@ from anime_app.line import Line
 from anime_app.server.door import BATCH, STYLIZE, Door, refused
 from anime_app.server.metrics import Metrics
 from anime_app.server.settings import Service
-from anime_app.server.uploads import BLOCK, Upload, error_text, is_zip, read, unpacked
+from anime_app.server.uploads import BLOCK, Member, Upload, error_text, is_zip, read, unpacked
 from anime_app.server.work import Drawing, Options, Painter
 from anime_model.runtime.models import card
 from anime_model.runtime.onnx_layers import read_graph
@@ -76,10 +77,13 @@ class Gone(Exception):
     """The client went away."""
 
 
-def application(service: Service, host: str = "127.0.0.1", log: bool = True) -> FastAPI:
+def application(
+    service: Service, host: str = "127.0.0.1", log: bool = True, on_broken: Callable[[], None] = lambda: None
+) -> FastAPI:
     """The service as an ASGI application; its `state.line` is to be stopped at the end. Raises `ModelError`.
 
-    Bound to loopback, requests that name another host are refused, as by the studio.
+    Bound to loopback, requests that name another host are refused, as by the studio. `on_broken` is called where a
+    model cannot be opened; `state.ready`, a task, has the exception.
     """
     line, painter = Line(service.workers, service.queue), Painter(service)
     metrics = Metrics(line)
@@ -87,6 +91,7 @@ def application(service: Service, host: str = "127.0.0.1", log: bool = True) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ready = asyncio.create_task(asyncio.to_thread(painter.open))
+        app.state.ready.add_done_callback(lambda opening: on_broken() if opening.exception() else None)
         yield
         line.stop()
         line.close()
@@ -218,30 +223,44 @@ async def _batch(files: Sequence[Upload], options: Options, service: Service, dr
     return packed
 
 
-async def _fill(archive: zipfile.ZipFile, files: Iterator[Upload], options: Options, draw) -> None:
+async def _fill(archive: zipfile.ZipFile, files: Iterator[Member], options: Options, draw) -> None:
     taken, errors, first = set(), {}, None
     for number, (name, data) in enumerate(files):
         try:
+            if isinstance(data, Refused):
+                raise data
             made = await draw(data, options, queued=bool(taken))
         except Refused as refusal:
             if refusal.status in (429, 503):
                 raise
             first = first or refusal
-            errors[name or str(number)] = str(refusal)
+            errors[_unused(name or str(number), errors)] = str(refusal)
             continue
-        archive.writestr(_free(Path(name).stem or f"{number}", made.suffix, taken), made.data)
+        stem = PurePosixPath(name.replace("\\", "/")).stem or f"{number}"
+        archive.writestr(_free(stem, made.suffix, taken), made.data)
     if not taken:
         raise first or Refused(422, "the zip holds no files")
     if errors:
         archive.writestr("errors.json", json.dumps(errors, indent=1, ensure_ascii=False))
 
 
-def _all(files: Sequence[Upload], service: Service) -> Iterator[Upload]:
+def _unused(name: str, taken: Container[str]) -> str:
+    """The name, with a number where it stands there already: two files of a form may have one."""
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(each for each in names if each not in taken)
+
+
+def _all(files: Sequence[Upload], service: Service) -> Iterator[Member]:
     for name, data in files:
-        if is_zip(data):
-            yield from unpacked(data, service)
-        else:
+        if not is_zip(data):
             yield name, data
+            continue
+        try:
+            yield from unpacked(data, service)
+        except Refused as refusal:
+            if refusal.status != 422:  # past the bounds of the whole request
+                raise
+            yield name, refusal
 
 
 def _free(stem: str, suffix: str, taken: set[str]) -> str:

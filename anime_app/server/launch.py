@@ -5,6 +5,7 @@ import asyncio
 import socket
 
 import uvicorn
+from starlette.datastructures import State
 
 from anime_app.bounds import LOOPBACK
 from anime_app.listening import end_cleanly, listening, share_memory, url_of
@@ -19,7 +20,7 @@ CONNECTIONS = 1000
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serves until Ctrl-C or SIGTERM. Raises `OSError`, `ValueError` with one line for people."""
+    """Serves until Ctrl-C or SIGTERM, or a model cannot be opened. Raises `OSError`, `ValueError` with one line."""
     service = settings_of(options)
     share_memory()
     with listening(options.host, options.port) as place:
@@ -53,11 +54,13 @@ def run(service: Service, place: socket.socket, log: bool = True) -> None:
         say("everyone who can reach this address can use the service; --token asks for a bearer token")
     end_cleanly()
     server.run(sockets=[place])
+    if server.broken:
+        raise server.broken
 
 
 def server_of(service: Service, host: str, log: bool = True) -> "Server":
     """Raises `FileNotFoundError`, `ModelError`."""
-    app = application(service, host, log)
+    app = application(service, host, log, lambda: server.end())
     config = uvicorn.Config(
         app,
         http=protocol(service),
@@ -69,15 +72,21 @@ def server_of(service: Service, host: str, log: bool = True) -> "Server":
         timeout_graceful_shutdown=int(service.timeout) + 1,
         limit_concurrency=CONNECTIONS,
     )
-    return Server(config, app.state.line)
+    server = Server(config, app.state)
+    return server
 
 
 class Server(uvicorn.Server):
     """At a signal those who wait are told at once; uvicorn then waits for those whose pictures are being drawn."""
 
-    def __init__(self, config: uvicorn.Config, line) -> None:
+    def __init__(self, config: uvicorn.Config, state: State) -> None:
         super().__init__(config)
-        self.line = line
+        self.state, self.line = state, state.line
+        self.broken: BaseException | None = None  # why a model could not be opened
+
+    def end(self) -> None:
+        """Ends a service that has a model which cannot be opened."""
+        self.broken, self.should_exit = self.state.ready.exception(), True
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self.loop = asyncio.get_running_loop()

@@ -5,7 +5,6 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,12 +19,13 @@ from anime_app.server.work import Options
 FIELDS = 16  # of a form, beside its files
 BLOCK = 1 << 16
 Upload = tuple[str, bytes]
+Member = tuple[str, bytes | Refused]  # what cannot be unpacked is its reason
 
 
 async def read(request: Request, service: Service, most: int) -> tuple[list[Upload], Options]:
     """Names and bytes of at most `most` files, and the options of the query and the form. Raises `Refused`."""
     given: dict[str, Any] = dict(request.query_params)
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         files = []
         try:
             async with request.form(max_files=most, max_fields=FIELDS, max_part_size=BLOCK) as form:
@@ -66,8 +66,11 @@ def is_zip(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
-def unpacked(data: bytes, service: Service) -> Iterator[Upload]:
-    """The files of a zip, by their last names. Raises `Refused` past the bounds, whatever the zip says of itself."""
+def unpacked(data: bytes, service: Service) -> Iterator[Member]:
+    """The files of a zip by their names, or why one cannot be unpacked.
+
+    Raises `Refused` for what is no zip, and past the bounds of all files together, whatever the zip says of itself.
+    """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         inside = [item for item in archive.infolist() if not item.is_dir()]
@@ -77,22 +80,35 @@ def unpacked(data: bytes, service: Service) -> Iterator[Upload]:
         raise Refused(413, f"{len(inside)} files, more than {service.batch}")
     left = service.max_batch
     for item in inside:
-        found = _file(archive, item, min(left, service.max_upload))
-        left -= len(found)
-        yield PurePosixPath(item.filename.replace("\\", "/")).name, found
+        found = bytearray()
+        try:
+            for block in _blocks(archive, item):
+                found += block
+                left -= len(block)
+                if left < 0:
+                    raise Refused(413, f"all files unpack to more than {service.max_batch / MB:g} MB")
+                if len(found) > service.max_upload:
+                    break
+        except Unpackable as error:
+            yield item.filename, Refused(422, str(error))
+            continue
+        if len(found) > service.max_upload:
+            yield item.filename, Refused(413, f"unpacks to more than {service.max_upload / MB:g} MB")
+        else:
+            yield item.filename, bytes(found)
 
 
-def _file(archive: zipfile.ZipFile, item: zipfile.ZipInfo, most: int) -> bytes:
-    parts, size = [], 0
+class Unpackable(ValueError):
+    """A file of a zip that is damaged, locked, or packed in a way that is not read."""
+
+
+def _blocks(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Raises `Unpackable`."""
     try:
         with archive.open(item) as file:
             while block := file.read(BLOCK):
-                size += len(block)
-                if size > most:
-                    raise Refused(413, f"{item.filename[:100]}: unpacks to more than {most / MB:g} MB")
-                parts.append(block)
+                yield block
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, ValueError) as error:
-        raise Refused(422, f"{item.filename[:100]}: cannot be unpacked ({str(error)[:100]})") from error
+        raise Unpackable(f"cannot be unpacked ({str(error)[:100]})") from error
     except (zlib.error, lzma.LZMAError) as error:
-        raise Refused(422, f"{item.filename[:100]}: cannot be unpacked") from error
-    return b"".join(parts)
+        raise Unpackable("cannot be unpacked") from error

@@ -125,7 +125,7 @@ class Painter:
         stroke = stylizer.stroke_of(picture, options.size, tick)
         for frame in picture.frames:
             stylizer.draw(frame, look, tick, stroke)
-        kind = KINDS.get(options.format, picture.kind)
+        kind = KINDS.get(options.format, picture.kind_written)
         stream = io.BytesIO()
         try:
             images.encode(picture, stream, kind)

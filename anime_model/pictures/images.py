@@ -5,6 +5,7 @@ Pillow's own memory, 4 bytes each, where they are replaced tile by tile: a big p
 """
 
 import io
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from anime_model.pictures.deep import gamma_levels, is_deep, to_eight_bits
 from anime_model.pictures.gif import COLOURS, on_one_palette
 from anime_model.pictures.message import Message, about, hinted, message_of
 from anime_model.pictures.opening import check_file, load, open_picture, why_not_read
+from anime_model.pictures.tiff import ICC
 
 LARGE = 16_000_000  # pixels from which a turned copy in memory is avoided
 BAND = 128  # rows or columns of such a picture that are turned at once
@@ -30,6 +32,7 @@ WRITTEN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM", "JPEG2000
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # written with every frame; of others the first is written
 READ_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # further pictures of an MPO are previews and depth maps
 NO_PROFILE = ("GIF", "BMP", "PPM", "JPEG2000")  # cannot carry a colour profile: colours are made sRGB instead
+BARE = (".j2k", ".j2c", ".jpc")
 NO_ALPHA = ("JPEG", "BMP", "PPM")
 # what a TIFF says about the photo; its other tags say how the old file stored it, down to the kind of its numbers
 TIFF_ABOUT = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x8769, 0x8825, *range(0x9C9B, 0x9CA0)}
@@ -37,6 +40,7 @@ STRUCTURAL = range(0x00FE, 0x0215)
 # profile, Photoshop's own data and layers, and what makes a digital negative of a TIFF
 OLD_FILE = {0x8773, 0x83BB, 0x8649, 0x935C, *range(0xC612, 0xC7FF)}
 MAKER_NOTE = 0x927C
+LONGEST_JPEG = 65_500  # pixels of a side
 MOST_EXIF = 65_533  # bytes that JPEG holds in one segment
 EXIF_BLOCK, GPS_BLOCK, EXIF_WIDTH, EXIF_HEIGHT = 0x8769, 0x8825, 0xA002, 0xA003
 Size = tuple[int, int]
@@ -62,6 +66,11 @@ class Picture:
     def animated(self) -> bool:
         """Whether the frames follow each other in time; those of a TIFF are pages."""
         return len(self.frames) > 1 and self.kind != "TIFF"
+
+    @property
+    def kind_written(self) -> str:
+        """Pillow's name of its own format, of PNG where that is not written here."""
+        return self.kind if self.kind in WRITTEN else "PNG"
 
 
 def decode(
@@ -103,19 +112,23 @@ def normalise(image: Image.Image) -> Image.Image:
     return made
 
 
-def encode(picture: Picture, stream: BinaryIO, kind: str) -> None:
+def encode(picture: Picture, stream: BinaryIO, kind: str, bare: bool = False) -> None:
     """Writes `picture` to a stream that can seek, in the format `kind`, one of `WRITTEN`.
 
     Frames, durations, profile and camera data are written where the format holds them. JPEG is written at quality 95
     without halving its chroma, which would make the colour edges of a drawing bleed. Raises `ValueError` with one line
     where the format cannot hold the picture (WebP ends at 16,383 pixels a side), `OSError` where the disk refuses.
+    `bare`: JPEG 2000 without the boxes around it, as in files named .j2k.
     """
     frames = [_fitting(frame, picture.icc, kind) for frame in _frames_for(picture, kind)]
+    if kind == "JPEG" and max(frames[0].size) > LONGEST_JPEG:  # libjpeg would call the picture damaged
+        raise ValueError(_not_written(kind, ValueError(f"at most {LONGEST_JPEG} pixels a side")))
     clear = any(frame.mode == "RGBA" for frame in frames)
-    if kind == "GIF" and len(frames) > 1:
+    if kind == "GIF" and (clear or len(frames) > 1):  # Pillow alone would make soft edges opaque, and clear parts too
         frames = on_one_palette(frames)
     try:
-        frames[0].save(stream, format=kind, **_options(picture, kind, frames, clear))
+        options = _options(picture, kind, frames, clear) | ({"no_jp2": True} if bare else {})
+        frames[0].save(stream, format=kind, **options)
     except OSError as error:
         if error.errno:
             raise
@@ -135,9 +148,17 @@ def write(picture: Picture, path: Path) -> None:
         raise ValueError(f"{path}: cannot write pictures as {Path(path).suffix or 'a file with no suffix'}")
     try:
         with whole_file(path) as stream:
-            encode(picture, _WithoutDescriptor(stream), kind)
+            encode(picture, _WithoutDescriptor(stream), kind, Path(path).suffix.lower() in BARE)
     except ValueError as error:
         raise ValueError(about(path, message_of(error))) from error
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether both names lead to one file that is there."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def kind_of(path: Path) -> str | None:
@@ -200,19 +221,39 @@ def _picture(image: Image.Image, frames: int, max_size: int | None) -> Picture:
     else:
         image.load()
     exif = exif or _exif(image)  # a PNG may have it behind them
-    icc, turn = image.info.get("icc_profile"), exif.get(ORIENTATION) if exif else None
+    turn = exif.get(ORIENTATION) if exif else None
     loop, default_image = image.info.get("loop"), bool(image.info.get("default_image"))
     made = Picture([], "JPEG" if image.format == "MPO" else image.format, loop=loop, default_image=default_image)
+    profiles: list[bytes | None] = []
     for frame in ImageSequence.Iterator(image) if frames > 1 else (image,):
         frame.load()
         made.durations.append(round(frame.info.get("duration", 0)))
-        still, made.icc = _to_colour(frame if frames == 1 else frame.copy(), icc)
+        still, icc = _to_colour(frame if frames == 1 else frame.copy(), _profile(frame))
         made.frames.append(_shrunk(_upright(still, turn), max_size))
+        profiles.append(icc)
+    made.icc = _one_profile(made.frames, profiles)
     made.exif, made.dpi = _without_turn(exif, made.frames[0].size), _dpi(image)
     for frame in made.frames:  # Pillow's writers would take up again what was dropped here on purpose
         frame.info = {}
         vars(frame).pop("tag_v2", None)
     return made
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    """The profile of the current frame: of a TIFF's pages Pillow keeps the last one that it saw."""
+    tags = getattr(image, "tag_v2", None)
+    return image.info.get("icc_profile") if tags is None else tags.get(ICC)
+
+
+def _one_profile(frames: list[Image.Image], profiles: list[bytes | None]) -> bytes | None:
+    """The profile of all frames. Where pages have several they become sRGB, in place, and none is left."""
+    if len(set(profiles)) == 1:
+        return profiles[0]
+    for index, icc in enumerate(profiles):
+        if icc:
+            with suppress(ImageCms.PyCMSError):
+                frames[index] = _to_srgb(frames[index], icc)
+    return None
 
 
 def _to_colour(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
@@ -393,7 +434,7 @@ def _short_exif(exif: bytes) -> bytes | None:
 
 def _animation(picture: Picture, kind: str, frames: list[Image.Image], clear: bool) -> dict:
     if len(frames) == 1:
-        return {}
+        return {"transparency": COLOURS - 1} if kind == "GIF" and clear else {}
     options = {"save_all": True, "append_images": frames[1:]}
     if kind == "TIFF":
         return options

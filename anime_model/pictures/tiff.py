@@ -21,7 +21,9 @@ OFFSETS, ORIENTATION, SAMPLES, ROWS, COUNTS, PLANAR, PREDICTOR = 273, 274, 277, 
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SUB_IFDS, FORMAT = 322, 323, 324, 325, 330, 339
 DNG_VERSION, ICC = 50706, 34675
 CFA, LINEAR_RAW = 32803, 34892  # what the sensor saw
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+EXTRA_SAMPLES, ASSOCIATED, STRAIGHT = 338, 1, 2
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, LAB = 0, 1, 2, 5, 8
+COLOURS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4, LAB: 3}
 NUMBERS = {1: "u", 2: "i", 3: "f"}  # by SampleFormat
 DEPTHS = {"u": (8, 16, 32), "i": (8, 16, 32), "f": (16, 32, 64)}
 
@@ -108,11 +110,13 @@ def _all(value: object) -> tuple:
 
 
 def _readable(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
-    """Grey or RGB, with or without transparency, all of one kind of number that numpy has."""
+    """Grey, RGB, CMYK or 8-bit Lab, with or without further channels, all of one kind of number that numpy has."""
     bits, kinds = set(_all(tags.get(BITS, (1,)))), set(_all(tags.get(FORMAT, (1,))))
     kind = NUMBERS.get(next(iter(kinds))) if len(kinds) == 1 else None
     known = kind is not None and len(bits) == 1 and next(iter(bits)) in DEPTHS[kind]
-    colours = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3}.get(tags.get(PHOTOMETRIC))
+    colours = COLOURS.get(tags.get(PHOTOMETRIC))
+    if tags.get(PHOTOMETRIC) == LAB and (kind, *bits) != ("u", 8):
+        return False
     return known and colours is not None and tags.get(SAMPLES, 1) >= colours and {WIDTH, HEIGHT} <= set(tags)
 
 
@@ -120,7 +124,22 @@ def _misread(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
     """What Pillow opens and shows as something else."""
     bits, kind = _all(tags.get(BITS, (1,)))[0], _all(tags.get(FORMAT, (1,)))[0]
     apart = tags.get(PLANAR, 1) == 2 and tags.get(SAMPLES, 1) > 1
+    if apart and tags[PHOTOMETRIC] == LAB:
+        return True
     return kind == 2 or (bits > 8 and (apart or (kind == 1 and bits == 32) or tags[PHOTOMETRIC] == WHITE_IS_ZERO))
+
+
+def _alpha(tags: TiffImagePlugin.ImageFileDirectory_v2, colours: int) -> tuple[int | None, str]:
+    """The plane of the transparency, and what Pillow calls it: A, or a where the colours are multiplied by it.
+
+    Further planes may be anything, such as near infrared.
+    """
+    kinds = _all(tags.get(EXTRA_SAMPLES, ()))[: tags.get(SAMPLES, 1) - colours]
+    if tags[PHOTOMETRIC] not in (CMYK, LAB):
+        for place, kind in enumerate(kinds, colours):
+            if kind in (ASSOCIATED, STRAIGHT):
+                return place, "a" if kind == ASSOCIATED else "A"
+    return None, ""
 
 
 class _Strips:
@@ -130,9 +149,10 @@ class _Strips:
         self.tags, self.file = tags, file
         self.size = width, height = tags[WIDTH], tags[HEIGHT]
         self.samples, self.apart = tags.get(SAMPLES, 1), tags.get(PLANAR, 1) == 2
-        colours = 3 if tags[PHOTOMETRIC] == RGB else 1
-        self.used = colours + (self.samples > colours)
-        self.mode = ("L", "LA", "RGB", "RGBA")[self.used - 1]
+        self.colours = COLOURS[tags[PHOTOMETRIC]]
+        self.alpha, more = _alpha(tags, self.colours)
+        self.planes = [*range(self.colours), *([self.alpha] if self.alpha else [])]
+        self.mode = {CMYK: "CMYK", LAB: "LAB", RGB: "RGB"}.get(tags[PHOTOMETRIC], "L") + more
         kind = NUMBERS[_all(tags.get(FORMAT, (1,)))[0]]
         self.dtype = np.dtype(f"{tags._endian}{kind}{_all(tags[BITS])[0] // 8}")
         tiled = TILE_OFFSETS in tags
@@ -143,32 +163,38 @@ class _Strips:
 
     def picture(self) -> Image.Image:
         """The picture in 8 bits. Raises `OSError` where the file ends before its pixels."""
-        white = white_level(lambda: (values[..., : self._colours] for _, _, values in self._parts() if values.size))
-        bands = [Image.new("L", self.size) for _ in range(self.used)]
-        for place, plane, values in self._parts():
+        white = white_level(self._coloured)
+        bands = [Image.new("L", self.size) for _ in self.planes]
+        for place, first, values in self._parts():
             grey = levels(values, white)
-            if self.tags[PHOTOMETRIC] == WHITE_IS_ZERO and plane == 0:
-                grey[..., 0] = 255 - grey[..., 0]
             for index in range(grey.shape[2]):
-                bands[plane + index].paste(Image.fromarray(np.ascontiguousarray(grey[..., index])), place)
-        return bands[0] if self.used == 1 else Image.merge(self.mode, bands)
+                band = np.ascontiguousarray(grey[..., index])
+                bands[first + index].paste(Image.fromarray(self._as_pillow(first + index, band)), place)
+        return bands[0] if len(bands) == 1 else Image.merge(self.mode, bands)
 
-    @property
-    def _colours(self) -> int:
-        return 3 if self.tags[PHOTOMETRIC] == RGB else 1
+    def _coloured(self) -> Iterator[np.ndarray]:
+        for _, band, values in self._parts():
+            if values.size and band < self.colours:
+                yield values[..., : self.colours]
+
+    def _as_pillow(self, band: int, values: np.ndarray) -> np.ndarray:
+        """White is 255 there, and grey is 128 in the colours of Lab, which a TIFF has as signed numbers."""
+        if self.tags[PHOTOMETRIC] == WHITE_IS_ZERO and band == 0:
+            return 255 - values
+        return values ^ 128 if self.tags[PHOTOMETRIC] == LAB and band > 0 else values
 
     def _parts(self) -> Iterator[tuple[tuple[int, int], int, np.ndarray]]:
-        """Places, the first plane of each, and its numbers [rows, columns, planes]."""
+        """Places, the first band of each, and its numbers [rows, columns, bands]."""
         (across, down), (width, height) = self.step, self.size
         places = [(left, top) for top in range(0, height, down) for left in range(0, width, across)]
         depth = 1 if self.apart else self.samples
-        for plane in range(self.used if self.apart else 1):
+        for band, plane in enumerate(self.planes if self.apart else self.planes[:1]):
             for index, (left, top) in enumerate(places):
                 rows = down if self.tiled else min(down, height - top)
                 read = partial(self._bytes, plane * len(places) + index, across * depth * self.dtype.itemsize)
                 for first, values in self._pieces(read, rows, across, depth):
-                    inside = values[: max(0, height - top - first), : width - left, : self.used]
-                    yield (left, top + first), plane, inside
+                    inside = values[: max(0, height - top - first), : width - left]
+                    yield (left, top + first), band, inside if self.apart else inside[..., self.planes]
 
     def _pieces(self, read, rows: int, across: int, depth: int) -> Iterator[tuple[int, np.ndarray]]:
         """A strip in bands of rows where it is stored as it is, else whole."""

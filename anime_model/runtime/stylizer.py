@@ -134,8 +134,9 @@ class Stylizer:
 
         - uint8 RGB [H, W, 3], any H and W from 1 up: an array like it.
         - a Pillow image (its current frame): a new RGB or RGBA image, upright, with its profile and camera data.
-        - the bytes of a picture file: the bytes of a file of the same format, every frame.
-        - the path of a picture file: the path of a new file, `out` or `<stem>-<style><suffix>` beside it.
+        - the bytes of a picture file: the bytes of a file of the same format (PNG for HEIC), every frame.
+        - the path of a picture file: the path of a new file, `out` or `<stem>-<style><suffix>` beside it; never the
+          picture's own.
 
         `stroke`: for this picture, instead of the stylizer's own.
 
@@ -146,12 +147,16 @@ class Stylizer:
             options = {"palette": palette, "strength": strength, "keep_colour": keep_colour}
             return self.fixed()(picture, **options, out=out, stroke=stroke)
         look = Look(palette, strength, keep_colour)
+        if out is not None and not isinstance(picture, str | Path):
+            raise ValueError("out is for the path of a picture; of anything else the drawing is returned")
         if isinstance(picture, np.ndarray):
             return self._array(picture, look, stroke)
         if isinstance(picture, Image.Image):
             made = images.normalise(picture)
             self.draw(made, look, stroke=stroke)
             return made
+        if isinstance(picture, str | Path) and out is not None and images.same_file(Path(picture), Path(out)):
+            raise ValueError(f"{out}: would overwrite the picture itself; name another file")
         found = images.decode(picture, self.max_pixels)
         stroke = self.stroke_of(found, stroke)
         for frame in found.frames:
@@ -159,7 +164,7 @@ class Stylizer:
         if isinstance(picture, str | Path):
             return self._to_file(found, Path(picture), out)
         stream = io.BytesIO()
-        images.encode(found, stream, found.kind)
+        images.encode(found, stream, found.kind_written)
         return stream.getvalue()
 
     def draw(

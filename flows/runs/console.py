@@ -76,12 +76,21 @@ def guarded(work: Callable[[], int], known: tuple[type[Exception], ...], debug: 
 
 def hours(text: str) -> float:
     """A number of hours that a step can take. Raises `ArgumentTypeError`."""
+    return _time(text, "hours", MOST_HOURS)
+
+
+def minutes(text: str) -> float:
+    """Likewise of minutes."""
+    return _time(text, "minutes", 60 * MOST_HOURS)
+
+
+def _time(text: str, unit: str, most: float) -> float:
     try:
-        if 0 < (found := float(text)) <= MOST_HOURS:
+        if 0 < (found := float(text)) <= most:
             return found
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of hours above 0 and up to {MOST_HOURS}")
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} above 0 and up to {most}")
 
 
 def why(error: Exception) -> str:

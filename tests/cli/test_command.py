@@ -150,6 +150,44 @@ def test_a_photo_is_never_overwritten(capsys):
     assert np.array_equal(pixels("out/a.png"), 255 - before)
 
 
+@pytest.mark.parametrize("result", ["own.png", "link.png", "hard.png"])
+def test_a_photo_that_comes_in_by_a_stream_is_not_overwritten_either(result, weights):
+    before = photo("own.png")
+    os.symlink("own.png", "link.png")
+    os.link("own.png", "hard.png")
+    line = command("stylize", "-", "-o", result, "--force", weights=weights)
+    with open("own.png", "rb") as stream:
+        done = subprocess.run(line, stdin=stream, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"anime: {result}: the result would overwrite the photo itself\n")
+    assert np.array_equal(pixels("own.png"), before)
+
+
+def test_a_folder_where_a_result_would_be_is_named(monkeypatch, capsys):
+    photo("a.png")
+    photo("b.png")
+    Path("a-ink.png").mkdir()
+    assert main(["stylize", "a.png", "b.png"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["a-ink.png: is a folder, where the result would be; -o names another place", "1 made, 1 failed"]
+    Path("out").mkdir()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("a.png").read_bytes())))
+    assert main(["stylize", "-", "-o", "out"]) == 1
+    assert capsys.readouterr().err == "anime: out: is a folder; name a file\n"
+    assert files("out") == []
+
+
+@pytest.mark.parametrize("result", ["x.heic", "x.psd", "x.DNG", "x.tga"])
+def test_a_picture_in_a_format_that_is_not_written_is_no_folder_of_that_name(result, capsys):
+    photo("a.png")
+    assert main(["stylize", "a.png", "-o", result]) == 1
+    wanted = f"{result}: pictures are not written as {Path(result).suffix}; .png loses nothing"
+    assert capsys.readouterr().err.splitlines() == [wanted, "1 failed"]
+    assert not Path(result).exists()
+    Path(result).mkdir()
+    assert main(["stylize", "a.png", "-o", result]) == 0
+    assert files(result) == ["a.png"]
+
+
 def test_links_in_a_circle_end(capsys):
     photo("in/x/a.png")
     os.symlink("..", "in/x/up")
@@ -219,11 +257,27 @@ def test_looks_and_sizes(capsys):
     assert not Path("x.png").exists()
 
 
-@pytest.mark.parametrize("wrong", [["--palette", "none"], ["--threads", "0"], ["--workers", "x"], ["--max-size", "-1"]])
-def test_a_wrong_command_is_status_2(wrong, capsys):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["stylize", "a.png", "--palette", "none"], "argument --palette: invalid choice: 'none'"),
+        (["stylize", "a.png", "--threads", "0"], "argument --threads: 0 is less than 1"),
+        (["stylize", "a.png", "--threads", "3000000000"], "argument --threads: 3000000000 is more than 1024"),
+        (["stylize", "a.png", "--workers", "x"], "argument --workers: 'x' is no whole number"),
+        (["stylize", "a.png", "--max-size", "-1"], "argument --max-size: -1 is less than 1"),
+        (["stylize", "a.png", "--stroke", "abc"], "argument --stroke: 'abc' is no whole number; 0 or full"),
+        (["stylize", "a.png", "--stroke", "3"], "argument --stroke: 3 is less than 64; 0 or full"),
+        (["serve", "--port", "99999"], "argument --port: 99999 is more than 65535"),
+        (["serve", "--port", "-1"], "argument --port: -1 is less than 0"),
+        (["studio", "--port", "99999"], "argument --port: 99999 is more than 65535"),
+        (["studio", "--concurrency", "3_000_000"], "argument --concurrency: 3000000 is more than 1024"),
+    ],
+)
+def test_a_wrong_command_is_status_2_and_names_the_option(wrong, said, capsys):
     with pytest.raises(SystemExit) as caught:
-        main(["stylize", "a.png", *wrong])
+        main(wrong)
     assert caught.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_bad_model_is_one_line_once(capsys):
@@ -317,11 +371,29 @@ def test_a_film_is_drawn_beside_itself_and_a_broken_one_is_named(capsys):
     assert frame[:, 68:].mean() == pytest.approx(55, abs=4)
 
 
+def test_ctrl_c_shows_no_module_that_was_being_read(weights):
+    """While Python imports the command, and while its options are read."""
+    late = "import argparse; argparse.ArgumentParser.parse_args = interrupted"
+    for before in ("sys.modules['anime_app.cli.stylize'] = Interrupted('x')", late):
+        program = f"""
+import sys, types
+def interrupted(*rest):
+    raise KeyboardInterrupt
+class Interrupted(types.ModuleType):
+    __getattr__ = interrupted
+{before}
+from anime_app.cli.start import main
+sys.exit(main())
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_the_package_installs_the_command():
     import tomllib
 
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"] == {
-        "anime": "anime_app.cli.command:main"
+        "anime": "anime_app.cli.start:main"
     }
 
 
@@ -335,6 +407,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(weights):
     assert process.returncode == 1
     assert process.stderr == "out/a.bmp: file too large\n1 made, 1 failed\n"
     assert files("out") == ["b.bmp"]
+    line = command("stylize", "-", "-o", "c.bmp", weights=weights, before=limit)
+    with open("in/a.bmp", "rb") as stream:
+        process = subprocess.run(line, stdin=stream, capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (1, "anime: c.bmp: file too large\n")
+    assert not Path("c.bmp").exists()
 
 
 def test_the_command_starts_without_heavy_packages(weights):

@@ -117,6 +117,25 @@ def test_wrong_networks_and_folders_are_one_line(tmp_path, photos):
     assert "'up/x' cannot be a style's name" in refused(ROOT, path, "--photos", photos, "--name", "up/x")
 
 
+@pytest.mark.parametrize("wrong", ["--minutes=nan", "--minutes=-5", "--minutes=inf", "--multiple=-2", "--multiple=x"])
+def test_numbers_that_no_training_can_have_are_refused_at_once(wrong, capsys):
+    with pytest.raises(SystemExit) as caught:
+        journey._parser().parse_args(["x.onnx", "--photos=p", wrong])
+    assert caught.value.code == 2
+    option, value = wrong.split("=")
+    assert f"argument {option}: '{value}' is no " in capsys.readouterr().err
+
+
+def test_frames_that_are_not_there_cost_none_that_are(photos, tmp_path):
+    network = open_reference(foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])]))
+    journey.place_frames(photos, network, photos, tmp_path / "frames")
+    (tmp_path / "empty").mkdir()
+    for few in (tmp_path / "absent", tmp_path / "empty"):
+        with pytest.raises(journey.JourneyError, match=rf"--frames {few}: 0 pictures, at least 4 are needed"):
+            journey.place_frames(few, network, photos, tmp_path / "frames")
+        assert len(list((tmp_path / "frames").rglob("*.png"))) == 20
+
+
 def test_the_command_needs_a_clone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert anime(["compress", "net.onnx", "--photos", "x"]) == 1

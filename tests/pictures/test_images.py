@@ -98,6 +98,42 @@ def test_transparency_is_carried_through(identity, tmp_path, suffix):
     assert np.abs(found[..., 3].astype(int) - smooth(4)[..., 3]).max() <= (0 if suffix in (".png", ".tif") else 6)
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_cut_out_stays_one_as_a_gif(identity, tmp_path, soft):
+    """Soft edges become hard there, and what was clear stays clear."""
+    rows, columns = np.mgrid[0:48, 0:48]
+    away = np.hypot(rows - 24, columns - 24)
+    alpha = (20 - away).clip(0, 4) / 4 * 255 if soft else (away < 20) * 255
+    Image.fromarray(np.dstack([smooth().repeat(2, 0)[:48, :24].repeat(2, 1), alpha]).astype(np.uint8)).save(
+        tmp_path / "a.png"
+    )
+    with Image.open(identity(tmp_path / "a.png", out=tmp_path / "b.gif")) as made:
+        kept = np.asarray(made.convert("RGBA"))
+    assert np.array_equal(kept[..., 3] > 0, alpha >= 128)
+    inside = away < 15
+    assert np.abs(kept[inside, :3].astype(int) - np.asarray(Image.open(tmp_path / "a.png"))[inside, :3]).mean() < 6
+
+
+def test_a_library_call_never_overwrites_the_picture(identity, tmp_path):
+    Image.fromarray(smooth()).save(tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    for out in ("a.png", "link.png"):
+        with pytest.raises(ValueError, match=rf"{out}: would overwrite the picture itself"):
+            identity(tmp_path / "a.png", out=tmp_path / out)
+    for given in (smooth(), Image.fromarray(smooth()), (tmp_path / "a.png").read_bytes()):
+        with pytest.raises(ValueError, match="out is for the path of a picture"):
+            identity(given, out=tmp_path / "b.png")
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(("suffix", "begin"), [(".j2k", b"\xff\x4f"), (".jp2", b"\0\0\0\x0c"), (".jpc", b"\xff\x4f")])
+def test_jpeg_2000_has_the_boxes_that_its_name_says(identity, tmp_path, suffix, begin):
+    Image.fromarray(smooth()).save(tmp_path / "a.png")
+    made = identity(tmp_path / "a.png", out=tmp_path / f"b{suffix}")
+    assert made.read_bytes().startswith(begin)
+    assert np.abs(pixels(made).astype(int) - smooth()).max() < 30
+
+
 def test_transparency_lies_on_white_where_the_format_has_none(identity, tmp_path):
     Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(tmp_path / "a.png")
     assert pixels(identity(tmp_path / "a.png", out=tmp_path / "b.jpg")).min() == 255

@@ -99,6 +99,85 @@ def test_colour_of_any_number_and_order(tmp_path, dtype, apart, channels, packin
     assert error_of(tmp_path / "a.tif", scene(channels)) <= 1
 
 
+@pytest.mark.parametrize("kind", ["cmyk", "cmyk16", "lab"])
+@pytest.mark.parametrize("packing", [{}, {"compression": "zlib"}, {"tile": (16, 32)}])
+def test_planes_apart_are_the_picture_of_planes_together(tmp_path, kind, packing):
+    values, photometric = scene(4), "separated"
+    if kind == "lab":
+        values, photometric = np.asarray(Image.fromarray(scene()).convert("LAB")), "cielab"
+    elif kind == "cmyk16":
+        values = values.astype(np.uint16) * 257
+    for name, planes, order in (("a", values, "contig"), ("b", np.moveaxis(values, 2, 0), "separate")):
+        how = {"photometric": photometric, "planarconfig": order, "metadata": None}
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.ascontiguousarray(planes), **how, **packing)
+    together, apart = shown(tmp_path / "a.tif"), shown(tmp_path / "b.tif")
+    assert together.std() > 10
+    assert np.abs(together - apart).max() <= 1
+    if kind == "lab":
+        assert np.abs(apart - scene()).mean() < 20  # some of its colours are beyond what Lab's file has
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+@pytest.mark.parametrize("kind", ["unspecified", "assocalpha", "unassalpha"])
+def test_a_further_channel_is_transparency_where_the_file_says_so(tmp_path, apart, dtype, kind):
+    values = np.dstack([scene(), np.full(SIZE, 128, np.uint8)]) / 255
+    if kind == "assocalpha":
+        values[..., :3] *= values[..., 3:]
+    values = (values * (1 if dtype == "f4" else 65535)).astype(dtype)
+    values = np.ascontiguousarray(np.moveaxis(values, 2, 0)) if apart else values
+    how = {"photometric": "rgb", "planarconfig": "separate" if apart else "contig", "extrasamples": [kind]}
+    tifffile.imwrite(tmp_path / "a.tif", values, **how)
+    (frame,) = decode(tmp_path / "a.tif").frames
+    assert frame.mode == ("RGB" if kind == "unspecified" else "RGBA")
+    assert np.abs(np.asarray(frame)[..., :3] - scene().astype(int)).max() <= (2 if kind == "assocalpha" else 1)
+    if frame.mode == "RGBA":
+        assert np.unique(np.asarray(frame)[..., 3]).tolist() == [128]
+
+
+def test_grey_with_four_channels_more_is_grey(tmp_path):
+    values = np.dstack([WANTED, *([np.zeros(SIZE)] * 4)]).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig")
+    assert decode(tmp_path / "a.tif").frames[0].mode == "RGB"
+    assert error_of(tmp_path / "a.tif", WANTED) <= 1
+
+
+@pytest.mark.parametrize("profiles", [(True, False), (False, True), (True, True), (False, False)])
+def test_a_profile_is_of_its_own_page(tmp_path, profiles):
+    """One whose colours are exchanged: a page that took another page's would be seen at once."""
+    red_as_green = exchanged_profile()
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for own in profiles:
+            tags = [(tiff.ICC, 7, len(red_as_green), red_as_green, True)] if own else []
+            file.write(scene(), photometric="rgb", extratags=tags, metadata=None)
+    write(decode(tmp_path / "a.tif"), tmp_path / "b.tif")
+    for before, after in zip(in_srgb(tmp_path / "a.tif"), in_srgb(tmp_path / "b.tif"), strict=True):
+        assert np.abs(before - after).max() <= 1
+    plain, changed = np.abs(in_srgb(tmp_path / "b.tif") - scene().astype(int)).mean((1, 2, 3)) > 10
+    assert (plain, changed) == profiles
+
+
+def exchanged_profile() -> bytes:
+    """sRGB with its first two primaries exchanged."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = data.index(b"rXYZ"), data.index(b"gXYZ")
+    data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(data)
+
+
+def in_srgb(path: Path) -> np.ndarray:
+    """Every page as a viewer shows it that reads each page's own profile: [pages, H, W, 3]."""
+    pages = []
+    with tifffile.TiffFile(path) as file:
+        for page in file.pages:
+            image = Image.fromarray(page.asarray())
+            if tiff.ICC in page.tags:
+                profile = io.BytesIO(page.tags[tiff.ICC].value)
+                image = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
+            pages.append(np.asarray(image).astype(int))
+    return np.stack(pages)
+
+
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits"])
 def test_packed_signed_numbers(tmp_path, compression):
     """Pillow writes no signed 16 bits: its unsigned ones with another tag are the same bytes below the middle."""
@@ -366,6 +445,9 @@ def test_heic_is_read_by_pillow_heif_or_named(tmp_path, monkeypatch):
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.from_pillow(Image.fromarray(scene())).save(tmp_path / "a.HEIC", quality=90)
     assert np.abs(shown(tmp_path / "a.HEIC") - scene()).mean() < 6
+    drawn = Stylizer(identity_model(tmp_path / "same.onnx"))((tmp_path / "a.HEIC").read_bytes())
+    with Image.open(io.BytesIO(drawn)) as made:  # it is not written
+        assert (made.format, made.size) == ("PNG", (96, 64))
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(PictureError, match=r"a\.HEIC: HEIC pictures need pillow-heif; pip install"):
         decode(tmp_path / "a.HEIC")

@@ -120,6 +120,16 @@ def test_a_cut_off_film_is_made_as_far_as_it_goes_and_it_is_said(tmp_path, name)
     assert any("cut off: it ends at" in note or "damaged" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("name", ["12:30.mp4", "file:x.mp4", "http:x.mp4", "concat:a|b.mp4"])
+def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    film(tmp_path / "x.mp4", picture=lambda index: 255 - scene(index))
+    film(tmp_path / "other.mp4").rename(name)
+    made(Path(name), tmp_path / "b.mp4")
+    wanted = np.stack([scene(index) for index in range(FRAMES)])
+    assert np.abs(np.stack([frame for _, frame in frames_of(tmp_path / "b.mp4")]) - wanted.astype(int)).mean() < 8
+
+
 def test_what_is_damaged_from_the_start_is_one_line(tmp_path):
     source = film(tmp_path / "a.mp4", options={"g": "1"})
     with av.open(str(source)) as opened:

@@ -162,11 +162,57 @@ def test_a_batch_may_come_as_a_zip(client):
     assert np.array_equal(pixels(made.read("a.png")), 255 - array)
 
 
+def test_what_is_wrong_with_one_of_many_costs_no_other(client):
+    data, array = picture()
+    stored = bytearray(packed({"a.png": data, "x/bad.jpg": b"none", "b/flipped.png": data}, zipfile.ZIP_STORED))
+    stored[stored.rindex(b"IDAT", 0, stored.index(b"PK\x01\x02")) + 9] ^= 1  # of the last file's pixels
+    big = packed({"y/bad.jpg": b"nor this", "big.png": b"\0" * 2 * MB, "b.png": data})
+    for content, names, wrong in (
+        (bytes(stored), ["a.png"], {"x/bad.jpg": "not a picture", "b/flipped.png": "cannot be unpacked"}),
+        (big, ["b.png"], {"y/bad.jpg": "not a picture", "big.png": "unpacks to more than 1 MB"}),
+    ):
+        made = zipfile.ZipFile(io.BytesIO(client.post(BATCH, content=content).content))
+        assert made.namelist() == [*names, "errors.json"]
+        assert np.array_equal(pixels(made.read(names[0])), 255 - array)
+        said = json.loads(made.read("errors.json"))
+        assert said.keys() == wrong.keys()
+        assert all(wrong[name] in said[name] for name in wrong)
+
+
+def test_files_of_one_name_have_a_reason_each(client):
+    cut_off = b"PK\x03\x04 and no more"
+    sent = [("a.png", picture()[0]), ("broken.zip", cut_off), ("bad.jpg", b"one"), ("bad.jpg", b"two")]
+    answer = client.post(BATCH, files=[("files", each) for each in sent])
+    made = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert made.namelist() == ["a.png", "errors.json"]
+    said = json.loads(made.read("errors.json"))
+    assert list(said) == ["broken.zip", "bad.jpg", "bad.jpg (2)"]
+    assert "not a zip" in said["broken.zip"]
+
+
+def test_the_kind_of_a_body_is_read_in_any_case(client):
+    data, array = picture()
+    head = b'--X\r\ncontent-disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    sent = {"content-type": "Multipart/Form-Data; boundary=X"}
+    answer = client.post(STYLIZE, content=head + data + b"\r\n--X--\r\n", headers=sent)
+    assert np.array_equal(pixels(answer.content), 255 - array)
+
+
+@pytest.mark.parametrize("wanted", [None, "png"])
+def test_a_heic_comes_back_as_png(client, wanted):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 30, 60))).save(stream)
+    answer = client.post(STYLIZE, content=stream.getvalue(), params={"format": wanted} if wanted else {})
+    assert answer.headers["content-type"] == "image/png"
+    assert abs(int(pixels(answer.content)[20, 20, 0]) - 55) < 6
+
+
 def test_a_zip_that_unpacks_to_too_much_is_refused_whatever_it_says(client):
     said = error(client.post(BATCH, content=packed({"a.png": b"\0" * 3 * MB})), 413)
     assert "unpacks to more than 1 MB" in said
     several = packed({f"{number}.png": b"\0" * (MB - 1000) for number in range(5)})
-    assert "unpacks to more than" in error(client.post(BATCH, content=several), 413)
+    assert "all files unpack to more than 4 MB" in error(client.post(BATCH, content=several), 413)
     assert error(client.post(BATCH, content=packed({f"{number}.png": b"x" for number in range(6)})), 413)
 
 

@@ -8,8 +8,9 @@ from PIL import Image, UnidentifiedImageError
 
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.deep import is_deep, to_eight_bits
+from anime_model.pictures.hdr import brought_to_sdr
 from anime_model.pictures.message import Message, about
-from anime_model.pictures.opening import SUFFIXES, Unreadable, check_file, load, open_picture
+from anime_model.pictures.opening import HDR, SUFFIXES, Unreadable, check_file, load, open_picture
 
 MAX_PIXELS = 200_000_000  # of all frames together; a picture of 100 million must pass, a bomb must not
 ORIENTATION = 0x0112
@@ -83,8 +84,11 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    transfer = image.info.get(HDR)
     if is_deep(image):
         image = to_eight_bits(image)
+    if transfer:
+        image = brought_to_sdr(image.convert("RGBA" if image.has_transparency_data else "RGB"), transfer)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

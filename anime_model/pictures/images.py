@@ -21,8 +21,9 @@ from anime_model.pictures.arrays import MAX_PIXELS, ORIENTATION, TURNS, PictureE
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.deep import gamma_levels, is_deep, to_eight_bits
 from anime_model.pictures.gif import COLOURS, on_one_palette
+from anime_model.pictures.hdr import brought_to_sdr
 from anime_model.pictures.message import Message, about, hinted, message_of
-from anime_model.pictures.opening import check_file, load, open_picture, why_not_read
+from anime_model.pictures.opening import HDR, check_file, load, open_picture, why_not_read
 from anime_model.pictures.tiff import ICC
 
 LARGE = 16_000_000  # pixels from which a turned copy in memory is avoided
@@ -122,7 +123,7 @@ def encode(picture: Picture, stream: BinaryIO, kind: str, bare: bool = False) ->
     """
     frames = [_fitting(frame, picture.icc, kind) for frame in _frames_for(picture, kind)]
     if kind == "JPEG" and max(frames[0].size) > LONGEST_JPEG:  # libjpeg would call the picture damaged
-        raise ValueError(_not_written(kind, ValueError(f"at most {LONGEST_JPEG} pixels a side")))
+        raise ValueError(_not_written(kind, f"at most {LONGEST_JPEG} pixels a side"))
     clear = any(frame.mode == "RGBA" for frame in frames)
     if kind == "GIF" and (clear or len(frames) > 1):  # Pillow alone would make soft edges opaque, and clear parts too
         frames = on_one_palette(frames)
@@ -132,13 +133,13 @@ def encode(picture: Picture, stream: BinaryIO, kind: str, bare: bool = False) ->
     except OSError as error:
         if error.errno:
             raise
-        raise ValueError(_not_written(kind, error)) from error
+        raise ValueError(_not_written(kind, _reason(error))) from error
     except (ValueError, RuntimeError, OverflowError, SystemError) as error:
-        raise ValueError(_not_written(kind, error)) from error
+        raise ValueError(_not_written(kind, _reason(error))) from error
 
 
-def _not_written(kind: str, error: Exception) -> Message:
-    return Message("cannot be written as {kind} ({reason})", kind=kind, reason=_reason(error))
+def _not_written(kind: str, reason: str) -> Message:
+    return Message("cannot be written as {kind} ({reason})", kind=kind, reason=reason)
 
 
 def write(picture: Picture, path: Path) -> None:
@@ -257,7 +258,10 @@ def _one_profile(frames: list[Image.Image], profiles: list[bytes | None]) -> byt
 
 
 def _to_colour(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
-    """RGB or RGBA of the same picture, and the profile that still describes it; never a copy of what is RGB(A)."""
+    """RGB or RGBA of the same picture in SDR, and the profile that still describes it; no copy of what is that."""
+    if transfer := image.info.pop(HDR, None):
+        made, _ = _to_colour(image, None)
+        return brought_to_sdr(made, transfer), None
     shown = None if icc or "srgb" in image.info else gamma_levels(image.info.get("gamma") or 0)
     if is_deep(image):
         return to_eight_bits(image, _grey_curve(icc) if _space(icc) == "GRAY" else shown), None

@@ -9,6 +9,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from anime_model.pictures.hdr import BOXES, HDR_NAMES, transfer_in_boxes
 from anime_model.pictures.tiff import RawPhoto, Tiff, is_canon_raw, is_tiff
 
 # nothing else is opened: for EPS Pillow would run Ghostscript
@@ -36,6 +38,7 @@ NOT_READ = (
     *(".psd", ".psb", ".xcf", ".kra", ".ora", ".svg", ".svgz", ".eps", ".ai", ".jxl", ".jxr", ".wdp", ".exr", ".hdr"),
     *(".tga", ".ico", ".icns", ".cur", ".pcx", ".dds", ".qoi", ".sgi", ".pfm", ".insp", ".bpg", ".flif", ".wmf"),
 )
+HDR = "hdr"
 PNG = b"\x89PNG\r\n\x1a\n"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 TEXT = 500_000  # bytes of one text in a PNG, unpacked, that are read; camera data may hide there
@@ -54,12 +57,20 @@ class Unreadable(ValueError):
 def open_picture(stream: BinaryIO) -> ImageFile:
     """The picture in a stream that can seek: its header is read, its pixels are not yet.
 
-    There is no bound on pixels here (Pillow's own is for the whole program); a caller has one. Raises `Unreadable` for
-    a kind that is known and not read, else what Pillow raises.
+    There is no bound on pixels here (Pillow's own is for the whole program); a caller has one. `info["hdr"]` is the
+    transfer characteristic of an HDR picture. Raises `Unreadable` for a kind that is known and not read, else what
+    Pillow raises.
     """
     stream.seek(0)
     head = stream.read(16)
     stream.seek(0)
+    image = _opened(stream, head)
+    if (transfer := _transfer(stream, head)) in HDR_NAMES:
+        image.info[HDR] = transfer
+    return image
+
+
+def _opened(stream: BinaryIO, head: bytes) -> ImageFile:
     if is_tiff(head):
         return _tiff(stream, head)
     if head[4:8] == b"ftyp" and head[8:12] in HEIF and b"avif" not in _brands(stream):
@@ -141,6 +152,22 @@ def _heif(stream: BinaryIO) -> ImageFile:
     return pillow_heif.HeifImageFile(stream)
 
 
+def _transfer(stream: BinaryIO, head: bytes) -> int | None:
+    """The transfer characteristic (ITU-T H.273) that a PNG, HEIC or AVIF names; the stream stays where it is."""
+    place = stream.tell()
+    try:
+        if head.startswith(PNG):
+            at = next((at for at, _, kind in _header_chunks(stream) if kind == b"cICP"), None)
+            stream.seek((at or 0) + 9)
+            return stream.read(1)[0] if at else None
+        if head[4:8] == b"ftyp":
+            stream.seek(0)
+            return transfer_in_boxes(stream.read(BOXES))
+        return None
+    finally:
+        stream.seek(place)
+
+
 def _brands(stream: BinaryIO) -> bytes:
     """The names of formats that a file in boxes says it is of: HEIC and AVIF may both begin as `mif1`."""
     (length,) = struct.unpack(">I", stream.read(4))
@@ -165,6 +192,11 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         length, kind = struct.unpack(">I4s", head)
         yield at, length + 12, kind
         at = stream.seek(at + length + 12)
+
+
+def _header_chunks(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """Those before the pixels."""
+    return takewhile(lambda chunk: chunk[2] != b"IDAT", _chunks(stream))
 
 
 def _too_long(stream: BinaryIO) -> tuple[list[tuple[int, int]], bytes | None]:

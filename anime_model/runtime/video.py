@@ -21,8 +21,9 @@ from PIL import Image
 
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.cutouts import spread_colours
+from anime_model.pictures.hdr import HDR_NAMES
 from anime_model.pictures.message import Message, about
-from anime_model.runtime.film_filters import BT709, HDR_NAMES, MATRICES, Filters, Wanted
+from anime_model.runtime.film_filters import BT709, MATRICES, Filters, Wanted
 from anime_model.runtime.film_streams import MICRO, Notes, Others, about_stream
 from anime_model.runtime.session import first_line
 

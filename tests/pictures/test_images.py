@@ -302,6 +302,9 @@ def test_what_a_format_cannot_hold_is_one_line_and_nothing_is_written(tmp_path):
     wide = images.Picture([Image.new("RGB", (16_500, 1))], "PNG")
     with pytest.raises(ValueError, match=r"a\.webp: cannot be written as WEBP"):
         write(wide, tmp_path / "a.webp")
+    long = images.Picture([Image.new("RGB", (65_501, 1))], "PNG")
+    with pytest.raises(ValueError, match=r"a\.jpg: cannot be written as JPEG \(at most 65500 pixels a side\)"):
+        write(long, tmp_path / "a.jpg")
     with pytest.raises(ValueError, match=r"cannot write pictures as \.xyz"):
         write(wide, tmp_path / "a.xyz")
     assert list(tmp_path.iterdir()) == []

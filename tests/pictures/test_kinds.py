@@ -17,6 +17,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from anime_model.pictures import deep, tiff
 from anime_model.pictures.arrays import PictureError, picture_files, read_picture
 from anime_model.pictures.cutouts import spread_colours
+from anime_model.pictures.hdr import HLG, PQ, to_sdr
 from anime_model.pictures.images import decode, encode, write
 from anime_model.pictures.opening import NO_HEIF, SUFFIXES, why_not_read
 from anime_model.runtime.stylizer import Stylizer
@@ -452,6 +453,61 @@ def test_heic_is_read_by_pillow_heif_or_named(tmp_path, monkeypatch):
     with pytest.raises(PictureError, match=r"a\.HEIC: HEIC pictures need pillow-heif; pip install"):
         decode(tmp_path / "a.HEIC")
     assert "animegan-lite[heic]" in NO_HEIF
+
+
+def with_chunk(path: Path, kind: bytes, data: bytes) -> None:
+    """Puts one more part into a PNG, after its first."""
+    png = path.read_bytes()
+    part = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(png[:33] + part + png[33:])
+
+
+@pytest.mark.parametrize("transfer", [PQ, HLG])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "16 bits", "16 bits of grey"])
+def test_an_hdr_png_is_brought_to_sdr_as_films_are(tmp_path, transfer, mode):
+    """Grey is what the curve says, and what is white on the screen stays white."""
+    levels = np.linspace(0, 255, 96).round().repeat(64).reshape(96, 64).astype(np.uint8)
+    if mode.startswith("16"):
+        deep_levels = levels.astype(np.uint16) * 257
+        planes = deep_levels if mode.endswith("grey") else np.dstack([deep_levels] * 3)
+        write_deep_png(tmp_path / "a.png", planes)
+    else:
+        Image.fromarray(levels).convert("RGBA" if mode == "RGBA" else mode).save(tmp_path / "a.png")
+    plain = shown(tmp_path / "a.png")
+    with_chunk(tmp_path / "a.png", b"cICP", bytes([9, transfer, 0, 1]))
+    wanted = 255 * to_sdr(np.dstack([levels] * 3) / 255, transfer)
+    made = shown(tmp_path / "a.png")
+    assert np.abs(plain[..., :3] - levels[..., None]).max() <= 1
+    assert np.abs(made[..., :3] - wanted).max() <= 1
+    assert made[-1].min() == 255
+
+
+def write_deep_png(path: Path, planes: np.ndarray) -> None:
+    """uint16 [H, W] or [H, W, 3]: Pillow writes no colour of 16 bits."""
+    height, width = planes.shape[:2]
+    rows = planes.astype(">u2").reshape(height, -1).view(np.uint8)
+    data = zlib.compress(np.insert(rows, 0, 0, axis=1).tobytes())
+    head = struct.pack(">IIBBBBB", width, height, 16, 2 if planes.ndim == 3 else 0, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", data), (b"IEND", b"")]
+    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+
+
+@pytest.mark.parametrize("suffix", [".heic", ".avif"])
+def test_an_hdr_picture_in_boxes_is_brought_to_sdr(tmp_path, suffix):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    grey = Image.new("RGB", (96, 64), (128, 128, 128))
+    for name, transfer in (("sdr", 13), ("hdr", PQ)):
+        file = tmp_path / f"{name}{suffix}"
+        if suffix == ".heic":
+            pillow_heif.from_pillow(grey).save(file, quality=95)
+        else:
+            grey.save(file, quality=95)
+        data = file.read_bytes()
+        at = data.index(b"colrnclx") + 10
+        file.write_bytes(data[:at] + transfer.to_bytes(2, "big") + data[at + 2 :])
+    assert np.abs(shown(tmp_path / f"sdr{suffix}") - 128).max() < 6
+    assert np.abs(shown(tmp_path / f"hdr{suffix}") - 255 * to_sdr(np.full((1, 3), 128 / 255), PQ)).max() < 12
 
 
 def test_kinds_that_are_not_read_have_words():

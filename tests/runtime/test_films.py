@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anime_model.runtime import film_filters
-from anime_model.runtime.film_filters import HLG, PQ, to_sdr
+from anime_model.pictures import hdr
+from anime_model.pictures.hdr import HLG, PQ, to_sdr
 from anime_model.runtime.video import FORMATS, SUFFIXES, VideoError, stylize_video
 
 av = pytest.importorskip("av")
@@ -362,11 +362,11 @@ def test_hdr_is_mapped_to_sdr_and_said(tmp_path, transfer, word):
 def test_the_curve_of_hdr():
     """BT.2408: reference white of 203 nits is 58.1 % of PQ's signal and 75 % of HLG's; BT.2100: 1000 nits at 75.2 %."""
     for transfer, signal in ((PQ, 0.581), (HLG, 0.75)):
-        light = (film_filters._light_of_pq if transfer == PQ else film_filters._light_of_hlg)(np.full((1, 3), signal))
+        light = (hdr._light_of_pq if transfer == PQ else hdr._light_of_hlg)(np.full((1, 3), signal))
         assert light == pytest.approx(203, rel=0.02)
-    assert film_filters._light_of_pq(np.array(0.7518)) == pytest.approx(1000, rel=0.01)
+    assert hdr._light_of_pq(np.array(0.7518)) == pytest.approx(1000, rel=0.01)
     nits = np.linspace(0, 1000, 500)
-    mapped = film_filters._rolled_off(nits)
+    mapped = hdr._rolled_off(nits)
     assert (np.diff(mapped) > 0).all()
     assert mapped[-1] == pytest.approx(203, rel=0.01)
     assert np.abs(mapped - nits)[nits < 80].max() < 0.5, "dark parts keep their light"

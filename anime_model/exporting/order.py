@@ -57,6 +57,11 @@ def hushed(what: str) -> Iterator[None]:
             yield
         except (FormatError, MemoryError):
             raise
+        except OSError as error:
+            if not error.strerror:
+                raise FormatError(f"{what}: the converter failed ({first_line(error)})") from error
+            where = f" ({error.filename})" if error.filename else ""
+            raise FormatError(f"{what}: {error.strerror.lower()}{where}") from error
         except Exception as error:  # every converter has classes of its own
             raise FormatError(f"{what}: the converter failed ({first_line(error)})") from error
         finally:

@@ -126,6 +126,14 @@ def test_the_model_itself_is_never_overwritten(tmp_path, few):
     assert made.files == (tmp_path / "new/mine.onnx",)
 
 
+def test_a_disk_that_is_full_is_no_fault_of_the_converter():
+    for error, said in ((OSError(28, "No space left on device"), "no space left on device"),
+                        (PermissionError(13, "Permission denied", "x/y"), r"permission denied \(x/y\)"),
+                        (OSError("odd"), r"the converter failed \(odd\)")):  # fmt: skip
+        with pytest.raises(FormatError, match=rf"^tiny to ncnn: {said}$"), hushed("tiny to ncnn"):
+            raise error
+
+
 def test_converters_are_quiet_and_fail_in_one_line(capfd):
     def work() -> None:
         with hushed("tiny to ncnn"):

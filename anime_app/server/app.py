@@ -88,10 +88,14 @@ def application(
     line, painter = Line(service.workers, service.queue), Painter(service)
     metrics = Metrics(line)
 
+    def opened(opening: asyncio.Task) -> None:
+        if not opening.cancelled() and opening.exception():
+            on_broken()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.ready = asyncio.create_task(asyncio.to_thread(painter.open))
-        app.state.ready.add_done_callback(lambda opening: on_broken() if opening.exception() else None)
+        app.state.ready.add_done_callback(opened)
         yield
         line.stop()
         line.close()

@@ -39,7 +39,7 @@ prefect: .venv/installed
 mlflow: .venv/installed
 	@python -m flows.registry.page
 
-web:  ## the page, as files for any static host: web/dist (needs node 20 and npm)
+web:  ## the page, as files for any static host: web/dist (needs node 20.19 or 22.12 and npm)
 	@cd web && npm ci && npm run build
 
 .venv/installed: pyproject.toml constraints.txt

@@ -83,14 +83,16 @@ def summary(rows: Sequence[Metrics]) -> str:
     slowest = max(lite, key=lambda row: row["latency_p50_ms"])
     faster = min(styles[str(row["style"])][0]["latency_p50_ms"] / row["latency_p50_ms"] for row in lite)
     lines = [
-        f"A lite network is a file of at most **{megabytes(max(row['bytes'] for row in lite))}** and draws a "
-        f"{slowest['latency_size']}x{slowest['latency_size']} picture in at most **{slowest['latency_p50_ms']:.0f} "
-        f"ms** on {slowest['latency_threads']} threads of a CPU ({slowest['instruction_set']}), at least "
-        f"{faster:.1f} times as fast as the AnimeGANv2 network that it learned from"
+        f"A network of **{megabytes(max(row['bytes'] for row in lite))}** or less draws a "
+        f"{slowest['latency_size']}x{slowest['latency_size']} picture in **{slowest['latency_p50_ms']:.0f} ms** or "
+        f"less on {slowest['latency_threads']} threads of a CPU, at least {faster:.0f} times as fast as the large "
+        "network that it was made from"
     ]
     if over := [row["latency_reference_ratio"] for row in lite if "latency_reference_ratio" in row]:
-        lines.append(f" and {min(over):.1f} to {max(over):.1f} times as fast as the published one whose style it draws")
-    return "".join(lines) + ".\n"
+        lines.append(
+            f" and {min(over):.1f} to {max(over):.1f} times as fast as the published network whose style it draws"
+        )
+    return "".join(lines) + f". For non-commercial use. (The CPU has {slowest['instruction_set']}.)\n"
 
 
 def by_style(rows: Sequence[Metrics]) -> dict[str, list[Metrics]]:

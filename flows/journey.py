@@ -27,6 +27,7 @@ from PIL import Image
 from anime_model.pictures.arrays import picture_files, read_picture, write_picture
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.cores import cores_here
+from anime_model.pictures.images import same_file
 from anime_model.recipes.fields import NAME
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import parse_recipe
@@ -82,11 +83,14 @@ def main() -> int:
 
 def compress(options: argparse.Namespace) -> int:
     """The whole journey; the exit status."""
-    if not (WORKSPACE / ".dvc").is_dir():
-        raise JourneyError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
     network, name = Path(options.network).absolute(), options.name or name_of(options.network)
     if not re.fullmatch(NAME, name):
         raise JourneyError(f"{name!r} cannot be a style's name; give --name: a letter, then letters, digits, '-', '_'")
+    target = Path(f"{name}.onnx")
+    if same_file(target, network):
+        raise JourneyError(f"{target}: the result would replace the published network itself; give another --name")
+    if not (WORKSPACE / ".dvc").is_dir():
+        raise JourneyError(f"{WORKSPACE} is no DVC project (no .dvc folder): run this in a clone of the project")
     hints = ReferenceHints(options.layout, options.values, "", options.channels, options.multiple)
     reference = open_reference(network, threads=cores_here(), hints=hints)
     print(f"{network.name}: {', '.join(f'{key} {value}' for key, value in asdict(reference.format).items())}")
@@ -97,7 +101,7 @@ def compress(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "flows.compress", "--recipe", str(recipe)]
     if status := subprocess.run(command, cwd=WORKSPACE, check=False).returncode:
         return status
-    made, target = WORKSPACE / "artifacts" / name / "exports/int8.onnx", Path(f"{name}.onnx")
+    made = WORKSPACE / "artifacts" / name / "exports/int8.onnx"
     with whole_file(target) as file:
         file.write(made.read_bytes())
     if not options.frames:

@@ -114,6 +114,9 @@ def refused(folder: Path, *arguments: object) -> str:
 def test_wrong_networks_and_folders_are_one_line(tmp_path, photos):
     path = foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])])
     assert "absent.onnx: no such file" in refused(ROOT, tmp_path / "absent.onnx", "--photos", photos)
+    assert "net.onnx: the result would replace the published network itself; give another --name" in refused(
+        tmp_path, path.name, "--photos", photos
+    )
     assert "'up/x' cannot be a style's name" in refused(ROOT, path, "--photos", photos, "--name", "up/x")
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from anime_model.pictures import images
 from anime_model.pictures.cutouts import spread_colours
-from anime_model.pictures.message import Message
+from anime_model.pictures.message import Message, about
 from anime_model.runtime.enlarging import SMALLEST_STROKE, STROKE, enlarge, reduced, working_size
 from anime_model.runtime.following import Following, is_alias
 from anime_model.runtime.models import find_model
@@ -156,7 +156,7 @@ class Stylizer:
             self.draw(made, look, stroke=stroke)
             return made
         if isinstance(picture, str | Path) and out is not None and images.same_file(Path(picture), Path(out)):
-            raise ValueError(f"{out}: would overwrite the picture itself; name another file")
+            raise ValueError(about(Path(out), "would overwrite the picture itself; name another file"))
         found = images.decode(picture, self.max_pixels)
         stroke = self.stroke_of(found, stroke)
         for frame in found.frames:

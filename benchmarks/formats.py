@@ -29,6 +29,7 @@ from anime_model.runtime.models import find_model
 from anime_model.runtime.network import Network
 from anime_model.runtime.session import ModelError, open_session
 from benchmarks.format_examples import AFTER, BEFORE, KOTLIN, PYTHON, SWIFT
+from benchmarks.former import FORMER
 
 RESULTS, PAGE = Path("results/formats.json"), Path("docs/formats.md")
 PACKAGES = {
@@ -159,6 +160,7 @@ def _protocol(found: dict) -> str:
         f"file that ships; ExecuTorch chooses its threads itself. dB: the worst of 8 {found['pictures']}, for files of "
         "any size as they are and at 61 x 83, 100 x 52 and 225 x 129 besides, to the pictures of the file that ships, "
         f"in 8 bits a channel. Under {LEAST['float']:g} dB (float, fp16) or {LEAST['int8']:g} dB (int8) none is kept."
+        + (f" {FORMER}" if found["bytes"] != find_model(found["style"]).stat().st_size else "")
     )
 
 
@@ -186,6 +188,7 @@ extra of its own.
 pip install '.[ncnn]'
 anime export shinkai --format ncnn                                  # shinkai.param and shinkai.bin
 anime export shinkai --format litert --size 640x480                 # width x height, multiples of 4
+anime export hayao --format ncnn --network nano                     # another size of the style's network
 anime export shinkai --format onnx --precision int8 --photos DIR    # ranges from your own photos
 ```
 

@@ -27,6 +27,7 @@ from anime_model.metrics.latency import cpu_name, instruction_set, measure, onnx
 from anime_model.networks.checkpoint import load_generator
 from anime_model.networks.cost import count_macs, count_traffic
 from anime_model.networks.generator import Generator
+from benchmarks.former import FORMER
 from flows.machine.hashes import file_md5
 
 SIZES = {"256x256": (256, 256), "512x512": (512, 512), "1024x1024": (1024, 1024), "1080p": (1080, 1920)}
@@ -36,7 +37,6 @@ SHIPPED = Path("anime_model/weights")
 REPEATS = {"256x256": 10, "512x512": 7, "1024x1024": 3, "1080p": 3}
 SETTLED = ("256x256", "512x512")  # where one engine's spinning threads would show in the next one's milliseconds
 RESULTS, PAGE = Path("results/latency.json"), Path("docs/latency.md")
-FORMER = "These are figures of a former release; those of the present one, in one engine: [results.md](results.md)."
 Row = dict[str, float | int | str]
 Run = Callable[[], object]
 

@@ -24,6 +24,8 @@ from anime_model.runtime.models import find_model
 from anime_model.runtime.session import open_session
 from anime_model.runtime.stylizer import Stylizer
 from anime_model.runtime.tiles import border
+from benchmarks.former import FORMER
+from flows.machine.hashes import file_md5
 
 RESULTS, PAGE = Path("results/runtime.json"), Path("docs/runtime-figures.md")
 SIDE, PICTURES, FRAMES, CORES = 512, 128, 300, 2
@@ -38,6 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = {
             "model": model.name,
+            "md5": file_md5(model),
             "cpu": f"{cpu_name()}, {instruction_set()}, {CORES} threads",
             "start": start_up(model, Path(folder)),
             "latency": latency(model, checkpoint),
@@ -194,7 +197,8 @@ def page(found: dict) -> str:
     head = (
         f"# What the runtime costs\n\n`python -m benchmarks.runtime`, {found['model']}, pictures of {SIDE} x {SIDE}, "
     )
-    return f"{head}{found['cpu']}.\n\n```\n{table(rows)}\n```\n\n```\n{table(memory)}\n```\n"
+    former = f" {FORMER}" if found.get("md5") != file_md5(find_model(Path(found["model"]).stem)) else ""
+    return f"{head}{found['cpu']}.{former}\n\n```\n{table(rows)}\n```\n\n```\n{table(memory)}\n```\n"
 
 
 if __name__ == "__main__":

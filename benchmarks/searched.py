@@ -35,7 +35,7 @@ from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.evaluate import compare
 from flows.searching.study import POPULATION, run
-from flows.searching.workshop import squares
+from flows.searching.workshop import drawing, squares
 from tasks.shared import common
 
 RESULTS = Path("results/searched.json")
@@ -82,14 +82,6 @@ def block_times(file: Path, space: Space) -> list[BlockTime]:
     if not file.exists():
         common.write_json(file, [asdict(row) for row in time_blocks(space, SIZE, THREADS, MEMBERS)])
     return [BlockTime(**row) for row in common.read_json(file)]
-
-
-def drawing(teacher: Generator) -> Callable[[Tensor], Tensor]:
-    @torch.no_grad()
-    def draw(photo: Tensor) -> Tensor:
-        return teacher(photo.contiguous()).clamp(-1, 1)
-
-    return draw
 
 
 def searched(options: argparse.Namespace, judge: Judge, target: float) -> None:

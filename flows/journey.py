@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ from anime_model.reference.opening import NetworkError, file_md5
 from anime_model.reference.probe import open_reference
 from anime_model.training.preparation import LEAST as FEWEST_PICTURES
 from flows.machine import hashes
-from flows.runs.console import Passing, guarded, minutes
+from flows.runs.console import Passing, guarded, minutes, whole
 from flows.starting import Start, nearest, starts
 
 FEWEST, FEWEST_FRAMES = 8, FEWEST_PICTURES["frames"]
@@ -303,15 +304,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--layout", choices=LAYOUTS, default="", help="where a probe cannot tell")
     add("--values", choices=tuple(RANGES), default="", help="levels that the network takes, likewise")
     add("--channels", choices=ORDERS, default="", help="likewise (default: rgb)")
-    add("--multiple", type=_multiple, default=0, help="of height and width, likewise")
+    add("--multiple", type=partial(whole, most=MOST_MULTIPLE), default=0, help="of height and width, likewise")
     add("--debug", action="store_true", help="show tracebacks")
     return parser
-
-
-def _multiple(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) <= MOST_MULTIPLE:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {MOST_MULTIPLE}")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,11 @@ from anime_model.metrics.downloads import EvaluationError
 from anime_model.networks.checkpoint import CheckpointError
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
-from flows.runs.console import guarded, hours
+from flows.runs.console import guarded, hours, whole
 from flows.searching.errors import SearchError
 from flows.searching.place import Place
 
+MOST_TRIALS = 10**6
 KNOWN = (CheckpointError, EvaluationError, RecipeError, SearchError, OSError)
 
 
@@ -55,12 +56,6 @@ def search(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _count(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) <= 10**6:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 1,000,000")
-
-
 def _width(text: str) -> float:
     try:
         if 0.05 <= (found := float(text)) <= 1:
@@ -75,7 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m flows.search", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("style")
-    parser.add_argument("--trials", type=_count, default=1000, help="members in the study, all workers together (1000)")
+    parser.add_argument(
+        "--trials",
+        type=partial(whole, most=MOST_TRIALS),
+        default=1000,
+        help="members in the study, all workers together (1000)",
+    )
     parser.add_argument("--hours", type=hours, help="end after so long, the trials done or not")
     parser.add_argument(
         "--train-hours", type=hours, default=1.0, help="how long the family trains where there is none (1)"

@@ -84,6 +84,13 @@ def minutes(text: str) -> float:
     return _time(text, "minutes", 60 * MOST_HOURS)
 
 
+def whole(text: str, most: int) -> int:
+    """A whole number from 1 to `most`. Raises `ArgumentTypeError`."""
+    if text.isdecimal() and 0 < int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {most:,}")
+
+
 def _time(text: str, unit: str, most: float) -> float:
     try:
         if 0 < (found := float(text)) <= most:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anime_model.compression.block_times import BlockTime, LatencyTable, time_blocks
 from anime_model.compression.export import export_onnx
@@ -89,6 +89,11 @@ def _wanted(place: Place, reference: Path | None) -> Callable[[Tensor], Tensor]:
         network = OnnxNetwork(reference).eval()
     else:
         raise SearchError(f"--reference {reference}: is not there")
+    return drawing(network)
+
+
+def drawing(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """What the network draws of photos [N, 3, H, W] in [-1, 1]; nothing learns from it."""
 
     @torch.no_grad()
     def draw(photo: Tensor) -> Tensor:

@@ -265,30 +265,24 @@ def test_bodies_in_memory_are_bounded(serve):
     until(lambda: httpx.post(running.url + STYLIZE, content=picture()[0]).status_code == 200)
 
 
+SERVE = [sys.executable, "-m", "anime_app.cli.command", "serve", "--port", "0"]
+
+
 @pytest.mark.slow
 def test_a_service_whose_model_cannot_be_opened_ends_and_names_it(tmp_path):
-    (tmp_path / "bad.onnx").write_bytes(b"no model")
-    line = [
-        sys.executable,
-        "-m",
-        "anime_app.cli.command",
-        "serve",
-        "--port",
-        "0",
-        "--style",
-        str(tmp_path / "bad.onnx"),
-    ]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no model")
+    done = subprocess.run([*SERVE, "--style", str(bad)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     address, reason = done.stderr.splitlines()
     assert address.startswith("anime serve: http://127.0.0.1:")
-    assert reason.startswith(f"anime: {tmp_path / 'bad.onnx'}: ONNX Runtime cannot open it as a model")
+    assert reason.startswith(f"anime: {bad}: ONNX Runtime cannot open it as a model")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_command_starts_and_ends_cleanly(number, status):
-    line = [sys.executable, "-m", "anime_app.cli.command", "serve", "--port", "0", "--quiet", "--style", "shinkai"]
+    line = [*SERVE, "--quiet", "--style", "shinkai"]
     heard = lambda: signal.signal(number, signal.SIG_DFL)  # noqa: E731 - a background shell lets its children ignore it
     started = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     url = started.stderr.readline().split()[2]

@@ -34,7 +34,8 @@ from anime_model.pictures.arrays import picture_files
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.recipe import load_recipe
 from anime_model.report.evaluate import compare
-from flows.searching.study import POPULATION, run
+from flows.searching.errors import SearchError
+from flows.searching.study import finished, run
 from flows.searching.workshop import drawing, squares
 from tasks.shared import common
 
@@ -88,17 +89,15 @@ def searched(options: argparse.Namespace, judge: Judge, target: float) -> None:
     """The member nearest to the teacher's pictures of those that are fast enough, trained alone."""
     made, start = options.out / "searched.safetensors", options.out / "searched-start.safetensors"
     if not start.exists():
-        sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=0)
-        study = optuna.create_study(directions=["minimize"] * 3, sampler=sampler)
-        run(study, judge, options.trials, None)
-        fast = [trial for trial in study.trials if trial.values[1] <= target]
-        if not fast:
-            raise SystemExit(f"no member takes at most {target:.1f} ms: more --trials, or a smaller --faster")
-        best = min(fast, key=lambda trial: trial.values[0])
+        study = optuna.create_study(directions=["minimize"] * 3)
+        try:
+            run(study, judge, options.trials, None, target, seed=0)
+        except SearchError as error:
+            raise SystemExit(f"--faster {options.faster:g}: {error}") from None
+        trials = finished(study)
+        best = min(trials, key=lambda trial: trial.values[0])
         save_generator(start, judge.network(best.params), trial=best.number, lpips=best.values[0], ms=best.values[1])
-        print(
-            f"searched: trial {best.number} of {len(study.trials)}, {len(fast)} fast enough, LPIPS {best.values[0]:.4f}"
-        )
+        print(f"searched: trial {best.number}, {len(trials)} of {len(study.trials)} fast enough, {best.values}")
     if not made.exists():
         trained(options, start, made, options.seconds)
 

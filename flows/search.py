@@ -12,6 +12,7 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
+import math
 import sys
 import time
 from functools import partial
@@ -51,7 +52,8 @@ def search(arguments: argparse.Namespace) -> int:
     measured = partial(workshop.timed, place, recipe, bench.family.space)
     found = study.joined(place, arguments.storage, arguments.study, shared, measured)
     judge = bench.judge(recipe.evaluate.lpips, study.blocks(found))
-    study.run(found, judge, arguments.trials, None if arguments.hours is None else begin + 3600 * arguments.hours)
+    until = None if arguments.hours is None else begin + 3600 * arguments.hours
+    study.run(found, judge, arguments.trials, until, study.slowest(found, arguments.faster))
     print(front.written(place, found))
     return 0
 
@@ -65,6 +67,15 @@ def _width(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no share from 0.05 to 1")
 
 
+def _times(text: str) -> float:
+    try:
+        if 0 < (found := float(text)) < math.inf:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flows.search", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -75,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
         type=partial(whole, most=MOST_TRIALS),
         default=1000,
         help="members in the study, all workers together (1000)",
+    )
+    parser.add_argument(
+        "--faster", type=_times, metavar="TIMES", help="judge only members so many times faster than the teacher (all)"
     )
     parser.add_argument("--hours", type=hours, help="end after so long, the trials done or not")
     parser.add_argument(

@@ -1,12 +1,17 @@
 """The study that workers share: its database, what all its trials have in common, and the trials."""
 
 import json
+import math
+import random
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import NSGAIISampler
 from optuna.storages import RDBStorage
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
@@ -23,6 +28,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 HEARTBEAT, GRACE, RETRIES = 20, 90, 3  # seconds; a killed worker's trial is taken up again so often
 POPULATION = 40
 LEVELS = 6  # members that are equally wide everywhere begin a study
+DRAWS = 20_000  # random members among which a fast one is looked for
 IDENTITY, BLOCKS, TEACHER = "identity", "blocks", "teacher_ms"  # attributes of a study
 Shared = dict[str, object]
 
@@ -60,10 +66,7 @@ def joined(
     `measured` gives what only the first worker measures, so that all go by the same times.
     """
     name, storage = name or place.style, _storage(place, url)
-    sampler = optuna.samplers.NSGAIISampler(population_size=POPULATION)
-    study = optuna.create_study(
-        study_name=name, storage=storage, directions=["minimize"] * 3, sampler=sampler, load_if_exists=True
-    )
+    study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * 3, load_if_exists=True)
     known = study.user_attrs.get(IDENTITY)
     if known is None:
         for key, value in measured().items():
@@ -83,14 +86,24 @@ def packed(rows: list[BlockTime]) -> str:
     return json.dumps([list(asdict(row).values()) for row in rows])
 
 
-def suggested(trial: optuna.Trial, space: Space) -> Choice:
-    """A member: widths and depth as whole numbers, which a sampler may cross; kernels as choices."""
-    choice = {}
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """What a member chooses from: widths and depth as whole numbers, which a sampler may cross; kernels as choices."""
+    found: dict[str, BaseDistribution] = {}
     for key, offered in space.choices.items():
         if key.endswith(".kernel") or len(offered) == 1:
-            choice[key] = trial.suggest_categorical(key, offered)
+            found[key] = CategoricalDistribution(offered)
         else:
-            choice[key] = trial.suggest_int(key, offered[0], offered[-1], step=offered[1] - offered[0])
+            found[key] = IntDistribution(offered[0], offered[-1], step=offered[1] - offered[0])
+    return found
+
+
+def suggested(trial: optuna.Trial, space: Space) -> Choice:
+    choice = {}
+    for key, found in distributions(space).items():
+        if isinstance(found, IntDistribution):
+            choice[key] = trial.suggest_int(key, found.low, found.high, step=found.step)
+        else:
+            choice[key] = trial.suggest_categorical(key, space.choices[key])
     return choice
 
 
@@ -101,23 +114,68 @@ def level(space: Space, share: float) -> Choice:
     return found | ({DEPTH: space.choices[DEPTH][-1]} if DEPTH in space.choices else {})
 
 
+def slowest(study: optuna.Study, faster: float | None) -> float:
+    """Milliseconds of a member `faster` times as fast as the teacher."""
+    return math.inf if faster is None else float(study.user_attrs[TEACHER]) / faster
+
+
 def finished(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
-def run(study: optuna.Study, judge: Judge, trials: int, until: float | None) -> None:
-    """Trials until the study has `trials` that are done, or `time.monotonic()` reaches `until`."""
-    if not study.trials:
-        for place in range(LEVELS):
-            study.enqueue_trial(dict(level(judge.space, place / (LEVELS - 1))))
+class MemberSampler(NSGAIISampler):
+    """NSGA-II whose first members are those that are equally wide everywhere, then random ones: all fast enough.
+
+    Members that were put into the queue would be no parents of others: Optuna gives them no generation.
+    """
+
+    def __init__(self, space: Space, fast: Callable[[Choice], bool], seed: int | None = None) -> None:
+        super().__init__(population_size=POPULATION, seed=seed)
+        self.space, self.fast, self._source = space, fast, random.Random(seed)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {key: found for key, found in distributions(self.space).items() if not found.single()}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return super().sample_relative(study, trial, search_space) or dict(self._first(trial.number))
+
+    def _first(self, number: int) -> Choice:
+        if number < LEVELS and self.fast(equal := level(self.space, number / (LEVELS - 1))):
+            return equal
+        drawn = (self.space.random(self._source) for _ in range(DRAWS))
+        return next(filter(self.fast, drawn), self.space.end(0))
+
+
+def run(
+    study: optuna.Study,
+    judge: Judge,
+    trials: int,
+    until: float | None,
+    slowest: float = math.inf,
+    seed: int | None = None,
+) -> None:
+    """Trials until the study has `trials` that are done, or `time.monotonic()` reaches `until`.
+
+    Members that take more than `slowest` milliseconds are passed over: they are no trials that are done. Raises
+    `SearchError` where all of the family's take more.
+    """
+    least = judge.ms(judge.space.end(0))
+    if least > slowest:
+        raise SearchError(f"no member is fast enough: the smallest takes {least:.1f} ms, of {slowest:.1f} at most")
+    study.sampler = MemberSampler(judge.space, lambda choice: judge.ms(choice) <= slowest, seed)
 
     def objective(trial: optuna.Trial) -> tuple[float, float, int]:
-        worth: Worth = judge(suggested(trial, judge.space))
+        choice = suggested(trial, judge.space)
+        if judge.ms(choice) > slowest:
+            raise optuna.TrialPruned
+        worth: Worth = judge(choice)
         return worth.lpips, worth.ms, worth.bytes
 
     def tell(study: optuna.Study, trial: FrozenTrial) -> None:
         done = len(finished(study))
-        if done % 25 == 0:
+        if done % 25 == 0 and trial.state == TrialState.COMPLETE:
             lpips, ms, size = trial.values
             print(
                 f"{done} of {trials} members; the last: LPIPS {lpips:.4f}, {ms:.1f} ms, {size / 1e6:.2f} MB", flush=True

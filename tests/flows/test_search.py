@@ -1,6 +1,7 @@
 """A search from a style's distilled network to a found member in the pipeline's place of pruning."""
 
 import argparse
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ import yaml
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from anime_model.compression.family import Choice, Space
+from anime_model.compression.family_judge import Worth
 from anime_model.compression.norms import gather_statistics
 from anime_model.compression.separable import replace_convs
 from anime_model.figures.search import chosen, read_members
@@ -227,6 +230,69 @@ def test_a_size_that_nothing_reaches_is_said(tmp_path: Path):
         picking._point(found, "nano")
     with pytest.raises(SearchError, match="--pick 77: is neither nano, lite, plus nor the number"):
         picking._point(found, "77")
+
+
+class ByWidth:
+    """Judges a member by its channels: fewer are faster and farther from the teacher."""
+
+    def __init__(self) -> None:
+        layers = ("a2", "b0", "b1", "c0", "c5", "d0", "d1", "e0", "e1", "e2")
+        torch.manual_seed(0)
+        lite = replace_convs(Generator(animeganv2(0.25)), ReplaceSettings(layers=layers), torch.rand(2, 3, 64, 64))
+        self.space, self.judged = Space.around(lite.arch, 0.25, 1.75), 0
+
+    def ms(self, choice: Choice) -> float:
+        return float(sum(choice.values()))
+
+    def __call__(self, choice: Choice) -> Worth:
+        self.judged += 1
+        return Worth(1 / self.ms(choice), self.ms(choice), int(self.ms(choice)))
+
+
+def test_only_members_that_are_fast_enough_are_judged():
+    judge = ByWidth()
+    smallest, largest = judge.ms(judge.space.end(0)), judge.ms(judge.space.end(-1))
+    limit = smallest + 0.2 * (largest - smallest)
+    found = optuna.create_study(directions=["minimize"] * 3)
+    study.run(found, judge, 60, None, limit, seed=0)
+    done = study.finished(found)
+    assert len(done) == judge.judged == 60
+    assert all(trial.values[1] <= limit for trial in done)
+    assert max(trial.values[1] for trial in done) > limit * 0.9, "as slow as they may be, too"
+    assert len({trial.values[1] for trial in done}) > 20
+    assert len(found.trials) < 120, "few are tried in vain"
+
+
+def test_members_that_are_equally_wide_everywhere_begin_and_have_children():
+    judge = ByWidth()
+    found = optuna.create_study(directions=["minimize"] * 3)
+    study.run(found, judge, study.POPULATION + 1, None, seed=0)
+    first = [trial.params for trial in found.trials[: study.LEVELS]]
+    assert first == [study.level(judge.space, place / (study.LEVELS - 1)) for place in range(study.LEVELS)]
+    parents = found.sampler.get_parent_population(found, 1)
+    assert {0, study.LEVELS - 1} <= {trial.number for trial in parents}
+
+
+def test_a_speed_that_no_member_has_is_one_line():
+    judge = ByWidth()
+    found = optuna.create_study(directions=["minimize"] * 3)
+    with pytest.raises(SearchError, match=r"^no member is fast enough: the smallest takes \d+.\d ms, of 1.0 at most$"):
+        study.run(found, judge, 6, None, 1.0)
+    assert not found.trials
+    assert judge.judged == 0
+
+
+def test_a_speed_is_that_of_the_teacher():
+    found = judged((0.1, 50.0, 9))
+    assert study.slowest(found, 25) == 40.0
+    assert study.slowest(found, None) == math.inf
+
+
+@pytest.mark.parametrize("faster", ["0", "nan", "-3", "inf", "fast"])
+def test_a_speed_that_is_none_is_a_wrong_command(faster: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        search._parser().parse_args(["cel", "--faster", faster])
+    assert f"{faster!r} is no number above 0" in capsys.readouterr().err
 
 
 WORKER = """

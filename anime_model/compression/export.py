@@ -20,6 +20,7 @@ from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
 from anime_model.networks.onnx_shuffle import use_transposed_convolutions
+from anime_model.networks.onnx_slices import join_slices
 from anime_model.pictures.atomic import whole_path
 from anime_model.recipes.int8 import INT8_PSNR
 
@@ -55,6 +56,7 @@ def _speed_up(path: Path) -> None:
     """Spells a graph as ONNX Runtime is fast at."""
     model = onnx.load(path)
     use_transposed_convolutions(model)
+    join_slices(model)
     onnx.save(model, path)
 
 

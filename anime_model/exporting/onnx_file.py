@@ -18,12 +18,14 @@ def write(source: Source, folder: Path, order: Order, *, for_onnx_runtime: bool 
     import onnx
 
     from anime_model.networks.onnx_shuffle import use_transposed_convolutions
+    from anime_model.networks.onnx_slices import join_slices
 
     target, model = folder / f"{source.name}.onnx", _copied(source.model)
     if order.size:
         _fix(model, order.size)
     if for_onnx_runtime and order.precision != INT8:
         use_transposed_convolutions(model)
+        join_slices(model)
     if order.precision == FP16:
         from onnxruntime.transformers.float16 import convert_float_to_float16
 

@@ -15,7 +15,7 @@ from anime_model.runtime.session import first_line, open_session
 class Source:
     """`model` is an `onnx.ModelProto` whose 8-bit weights are unfolded: what the file at `path` computes, but for the
     rounding of its INT8 layers' maps. Each format rounds in its own way, or not at all. A pixel shuffle is a
-    DepthToSpace, whichever way the file spells it."""
+    DepthToSpace and a slice has one axis, whichever way the file spells them."""
 
     path: Path
     model: object
@@ -37,12 +37,14 @@ def read_source(model: str | Path) -> Source:
     import onnx
 
     from anime_model.networks.onnx_shuffle import use_depth_to_space
+    from anime_model.networks.onnx_slices import split_slices
 
     path = find_model(model)
     open_session(path, 1)  # says in one line what is no model of ours
     try:
         read = _without_rounding(_unfolded(onnx.load(path)))
         use_depth_to_space(read)
+        split_slices(read)
         return Source(path, read)
     except Exception as error:  # onnx raises whatever its parsers raise
         raise FormatError(f"{path}: cannot be read ({first_line(error)})") from error

@@ -1,8 +1,8 @@
 """The pixel shuffle of an ONNX graph in two spellings: DepthToSpace, and a transposed convolution that makes the same.
 
 ONNX Runtime's DepthToSpace moves single values in one thread. A transposed convolution with a kernel of ones and zeros
-moves them in a matrix product, several times as fast, and gives the same values. Converters for other engines, and
-quantizers, know DepthToSpace better.
+moves them in a matrix product, a small one for each colour, up to several times as fast, and gives the same values.
+Converters for other engines, and quantizers, know DepthToSpace better.
 """
 
 from typing import Any
@@ -26,10 +26,15 @@ def use_transposed_convolutions(model: onnx.ModelProto) -> None:
         factor, channels = _attributes(node)["blocksize"], _channels(node.input[0], makers, constants)
         if channels is None:
             continue
-        name = f"{node.output[0]}.kernel"
-        graph.initializer.append(numpy_helper.from_array(shuffling_kernel(channels, factor), name))
+        name, groups = f"{node.output[0]}.kernel", channels // factor**2
+        graph.initializer.append(numpy_helper.from_array(shuffling_kernel(channels, factor, groups), name))
         replaced = helper.make_node(
-            "ConvTranspose", [node.input[0], name], list(node.output), name=node.name, strides=[factor, factor]
+            "ConvTranspose",
+            [node.input[0], name],
+            list(node.output),
+            name=node.name,
+            strides=[factor, factor],
+            group=groups,
         )
         graph.node[place].CopyFrom(replaced)
 
@@ -52,19 +57,22 @@ def use_depth_to_space(model: onnx.ModelProto) -> None:
             graph.initializer.remove(kernel)
 
 
-def shuffling_kernel(channels: int, factor: int) -> np.ndarray:
-    """float32 [channels, channels / factor**2, factor, factor], which takes channel c * factor**2 + i * factor + j of a
-    place to channel c at (i, j) of its square."""
-    return np.eye(channels, dtype=np.float32).reshape(channels, channels // factor**2, factor, factor)
+def shuffling_kernel(channels: int, factor: int, groups: int) -> np.ndarray:
+    """float32 [channels, channels / factor**2 / groups, factor, factor], which takes channel c * factor**2 + i * factor
+    + j of a place to channel c at (i, j) of its square; a group of channels at a time."""
+    together = channels // groups
+    one = np.eye(together, dtype=np.float32).reshape(together, together // factor**2, factor, factor)
+    return np.tile(one, (groups, 1, 1, 1))
 
 
 def shuffling_factor(kernel: np.ndarray, attributes: dict[str, Any]) -> int:
     """By how much a transposed convolution with this kernel and these attributes shuffles; 0 where it does not."""
     channels, outputs, factor, width = kernel.shape if kernel.ndim == 4 else (0, 0, 0, 1)
-    plain = attributes.get("strides") == [factor, factor] and not {*attributes} - {"strides", "kernel_shape"}
-    if not plain or factor != width or channels != outputs * factor**2:
+    groups = attributes.get("group", 1)
+    plain = attributes.get("strides") == [factor, factor] and not {*attributes} - {"strides", "kernel_shape", "group"}
+    if not plain or factor != width or channels != outputs * groups * factor**2:
         return 0
-    return factor if np.array_equal(kernel, shuffling_kernel(channels, factor)) else 0
+    return factor if np.array_equal(kernel, shuffling_kernel(channels, factor, groups)) else 0
 
 
 def _channels(name: str, makers: dict[str, onnx.NodeProto], constants: dict[str, onnx.TensorProto]) -> int | None:

@@ -85,7 +85,7 @@ def test_a_transposed_convolution_that_computes_stays():
     use_transposed_convolutions(model)
     kernel = next(item for item in model.graph.initializer if item.name != "kernel")
     values = numpy_helper.to_array(kernel).copy()
-    values[3, 0, 1, 1] = 0.5
+    values[3, 0, 1, 1] = 0.5  # of the last channel of the first group
     kernel.CopyFrom(numpy_helper.from_array(values, kernel.name))
     before = model.SerializeToString()
     use_depth_to_space(model)
@@ -99,11 +99,30 @@ def test_a_transposed_convolution_that_computes_stays():
         ({"strides": [1, 1]}, 0),
         ({"pads": [1, 1, 1, 1]}, 0),
         ({"group": 3}, 0),
+        ({"group": 1}, 2),
         ({"kernel_shape": [2, 2]}, 2),
     ],
 )
 def test_only_a_plain_step_as_wide_as_the_kernel_shuffles(change: dict, found: int):
-    assert shuffling_factor(shuffling_kernel(12, 2), {"strides": [2, 2]} | change) == found
+    assert shuffling_factor(shuffling_kernel(12, 2, 1), {"strides": [2, 2]} | change) == found
+
+
+@pytest.mark.parametrize(("groups", "found"), [(3, 2), (1, 0), (6, 0)])
+def test_a_kernel_of_groups_shuffles_in_as_many(groups: int, found: int):
+    assert shuffling_factor(shuffling_kernel(12, 2, 3), {"strides": [2, 2], "group": groups}) == found
+
+
+def test_a_file_without_groups_is_known_too():
+    model = network(2)
+    given = model.SerializeToString()
+    use_transposed_convolutions(model)
+    node, kernel = model.graph.node[-1], model.graph.initializer[-1]
+    kernel.CopyFrom(numpy_helper.from_array(shuffling_kernel(12, 2, 1), kernel.name))
+    node.attribute.remove(next(item for item in node.attribute if item.name == "group"))
+    made = picture(model, 5, 13)
+    use_depth_to_space(model)
+    np.testing.assert_array_equal(picture(model, 5, 13), made)
+    assert operators(model) == operators(onnx.ModelProto.FromString(given))
 
 
 @pytest.mark.parametrize("file", sorted(WEIGHTS.glob("*.onnx")), ids=lambda file: file.stem)

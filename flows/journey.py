@@ -25,7 +25,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from anime_model.pictures.arrays import picture_files, read_picture, write_picture
+from anime_model.pictures.arrays import picture_files, write_picture
 from anime_model.pictures.atomic import whole_file
 from anime_model.pictures.cores import cores_here
 from anime_model.pictures.images import same_file
@@ -40,7 +40,7 @@ from anime_model.reference.probe import open_reference
 from anime_model.training.preparation import LEAST as FEWEST_PICTURES
 from flows.machine import hashes
 from flows.runs.console import Passing, guarded, minutes, whole
-from flows.starting import Start, nearest, starts
+from flows.starting import Start, nearest, readable, starts
 
 FEWEST, FEWEST_FRAMES = 8, FEWEST_PICTURES["frames"]
 MOST_MULTIPLE = 1024  # pixels
@@ -96,6 +96,8 @@ def compress(options: argparse.Namespace) -> int:
     reference = open_reference(network, threads=cores_here(), hints=hints)
     print(f"{network.name}: {', '.join(f'{key} {value}' for key, value in asdict(reference.format).items())}")
     folder = WORKSPACE / "data" / name
+    for option, given in (("--photos", options.photos), ("--frames", options.frames)):
+        check_apart(option, given, folder)
     share_photos(options.photos, own(folder) / "photos")
     place_frames(options.frames, reference, folder / "photos/train", folder / "frames" / name)
     recipe = write_recipe(name, reference, asdict(hints), folder, options.minutes)
@@ -124,6 +126,17 @@ def own(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     mark.touch()
     return folder
+
+
+def check_apart(option: str, given: Path | None, folder: Path) -> None:
+    """Raises `JourneyError` where what a person gave lies among the copies in `folder`, or holds it: these are made
+    anew in every run, and the originals would go with them."""
+    if given is None:
+        return
+    one, other = given.resolve(), folder.resolve()
+    if one == other or one in other.parents or other in one.parents:
+        where = "lies in" if other in (one, *one.parents) else "holds"
+        raise JourneyError(f"{option} {given}: {where} {folder}, which is filled anew; move it, or give another --name")
 
 
 def share_photos(source: Path, target: Path) -> None:
@@ -163,8 +176,10 @@ def place_frames(source: Path | None, reference: PublishedNetwork, photos: Path,
         path.unlink()
     with Passing() as passing:
         for index, (path, file) in enumerate(wanted.items(), start=1):
-            if not path.exists():
-                write_picture(path, reference(read_picture(file)))
+            if path.exists():
+                continue
+            for photo in readable([file]):
+                write_picture(path, reference(photo))
                 passing.say(f"frames: {index} of {len(wanted)} drawn by the network itself")
 
 
@@ -208,7 +223,7 @@ def crop_of(photos: Path) -> int:
 def scales_for(reference: PublishedNetwork, photos: Path, side: int, seconds: float) -> tuple[float, ...]:
     """As many scales as the network can draw of all photos in its share of the time, from one that is timed."""
     files = picture_files(photos)
-    photo = np.array(Image.fromarray(read_picture(files[0])).resize((side, side)))
+    photo = np.array(Image.fromarray(next(readable(files))).resize((side, side)))
     reference(photo)
     start = time.monotonic()
     reference(photo)

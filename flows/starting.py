@@ -3,14 +3,16 @@
 A network that draws lines and flat areas already learns another style's in minutes; from nothing that takes hours.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from anime_model.pictures.arrays import read_picture
+from anime_model.pictures.arrays import PictureError, read_picture
 from anime_model.reference.network import PublishedNetwork
 from anime_model.runtime.models import styles
 from anime_model.runtime.stylizer import Stylizer
@@ -56,15 +58,26 @@ def nearest(reference: PublishedNetwork, files: list[Path], models: Mapping[Star
     """The start whose style draws most as `reference` does, how far its pictures are, and how far the photos are.
 
     Distances are those of `apart`: 0 to 510. `files` are photos, of which a few are drawn. Raises
-    `FileNotFoundError` where there is no start.
+    `FileNotFoundError` where there is no start, `PictureError` where no photo can be read.
     """
     if not models:
         raise FileNotFoundError(f"{TEACHERS}, {STUDENTS}: no style has checkpoints in both; `git checkout models`")
-    photos = [_square(file) for file in files[:: max(1, len(files) // PHOTOS)][:PHOTOS]]
+    few = files[:: max(1, len(files) // PHOTOS)]
+    others = [file for file in files if file not in set(few)]
+    photos = [_square(photo) for photo in islice(readable([*few, *others]), PHOTOS)]
+    if not photos:
+        raise PictureError(f"{files[0].parent}: none of {len(files)} photos can be read")
     wanted = [reference(photo) for photo in photos]
     far = {start: _mean_apart(_drawn(model, photos), wanted) for start, model in models.items()}
     start = min(far, key=lambda one: far[one])
     return start, far[start], _mean_apart(photos, wanted)
+
+
+def readable(files: Iterable[Path]) -> Iterator[np.ndarray]:
+    """The pictures of files, without those that are damaged: `prepare` names these and sets them aside."""
+    for file in files:
+        with contextlib.suppress(PictureError):
+            yield read_picture(file)
 
 
 def _drawn(model: Path, photos: list[np.ndarray]) -> list[np.ndarray]:
@@ -76,8 +89,8 @@ def _mean_apart(drawn: list[np.ndarray], wanted: list[np.ndarray]) -> float:
     return float(np.mean([apart(*pair) for pair in zip(drawn, wanted, strict=True)]))
 
 
-def _square(file: Path) -> np.ndarray:
-    photo = Image.fromarray(read_picture(file))
+def _square(picture: np.ndarray) -> np.ndarray:
+    photo = Image.fromarray(picture)
     side = min(photo.size)
     left, top = ((length - side) // 2 for length in photo.size)
     return np.asarray(photo.resize((SIDE, SIDE), box=(left, top, left + side, top + side)))

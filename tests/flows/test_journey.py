@@ -17,7 +17,7 @@ from anime_model.recipes.recipe import parse_recipe
 from anime_model.reference.probe import open_reference
 from anime_model.training.teacher import starting_generator
 from flows import journey
-from flows.starting import Start
+from flows.starting import Start, readable
 from tasks.shared.pins import check_pin
 from tests.flows.forked import forking_python
 from tests.tiny_onnx import foreign_model
@@ -101,6 +101,45 @@ def test_other_data_is_never_replaced(tmp_path):
     with pytest.raises(journey.JourneyError, match="holds other data; give another --name"):
         journey.own(tmp_path / "demo")
     assert journey.own(tmp_path / "mine") == journey.own(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("option", ["--photos", "--frames"])
+@pytest.mark.parametrize(
+    ("inside", "line"), [("", "lies in"), ("photos", "lies in"), ("photos/train", "lies in"), ("..", "holds")]
+)
+def test_what_a_person_gave_is_never_among_what_is_made_anew(tmp_path, option, inside, line):
+    folder = tmp_path / "data/mine"
+    (folder / "photos/train").mkdir(parents=True)
+    with pytest.raises(journey.JourneyError, match=rf"^{option} .*: {line} {folder}, which is filled anew; move it"):
+        journey.check_apart(option, folder / inside, folder)
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(journey.JourneyError, match=line):
+        journey.check_apart(option, tmp_path / "link" / inside, folder)
+    journey.check_apart(option, tmp_path / "data/mine-too", folder)
+    journey.check_apart(option, None, folder)
+
+
+def test_photos_in_the_journeys_own_folder_stay(photos, tmp_path, monkeypatch):
+    """A run whose originals were deleted after it: its copies are all there is."""
+    monkeypatch.setattr(journey, "WORKSPACE", tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    journey.share_photos(photos, journey.own(tmp_path / "data/mine") / "photos")
+    path = foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["compress", str(path), "--photos", "data/mine/photos", "--name", "mine"])
+    assert journey.main() == 2
+    assert len(list((tmp_path / "data/mine").rglob("*.png"))) == 20
+
+
+def test_damaged_photos_cost_no_run(photos, tmp_path):
+    network = open_reference(foreign_model(tmp_path / "net.onnx", [helper.make_node("Tanh", ["x"], ["y"])]))
+    files = sorted(photos.rglob("*.png"))
+    for file in files[:7:2]:
+        file.write_bytes(file.read_bytes()[:60])
+    journey.place_frames(None, network, photos, tmp_path / "frames")
+    assert len(list((tmp_path / "frames").glob("*.jpg"))) == 16
+    assert journey.scales_for(network, photos, 64, 1000.0)
+    assert len(list(readable(files))) == 16
 
 
 def refused(folder: Path, *arguments: object) -> str:

@@ -2,7 +2,7 @@
 
 Styles that are not in `params.yaml` (their files below artifacts/ and their records in dvc.lock), trainings that were
 broken off and never taken up again, copies that a reproduction kept. Only said, until `--delete`. DVC's cache has all
-finished results still: `dvc gc --workspace` empties that.
+finished results still: `dvc gc --workspace` empties that. A search's family and study are in no cache: they stay.
 """
 
 from flows.machine.environment import WORKSPACE  # first: the tools read their settings when they are imported
@@ -26,13 +26,33 @@ from flows.pipeline.graph import GraphError, load_stages
 from flows.pipeline.tracked import newest_change
 from flows.runs.console import guarded
 
+SEARCH = "search"  # below a style's folder
 KEPT_SCRATCH = ("logs", "data", "matplotlib")  # small, and of use to the next run
 
 
 def removed_styles(root: Path) -> Iterator[Path]:
     """Folders below artifacts/ of styles that `params.yaml` does not name."""
     styles = load_recipe(root / "params.yaml").styles
-    yield from (path for path in sorted(root.glob("artifacts/*")) if path.is_dir() and path.name not in styles)
+    for path in sorted(root.glob("artifacts/*")):
+        if path.is_dir() and path.name not in styles and {*path.iterdir()} != {path / SEARCH}:
+            yield path
+
+
+def remove(folder: Path) -> None:
+    """All of a folder but what a search has trained and found there."""
+    if (folder / SEARCH).is_dir():
+        for path in folder.iterdir():
+            if path.name != SEARCH:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    else:
+        shutil.rmtree(folder)
+
+
+def searches(root: Path, folders: list[Path]) -> Iterator[str]:
+    """A line for each search that stays though its style goes."""
+    for folder in folders:
+        if (folder / SEARCH).is_dir():
+            yield f"{(folder / SEARCH).relative_to(root)} stays: no cache has it"
 
 
 def abandoned(root: Path, days: float) -> Iterator[Path]:
@@ -49,6 +69,8 @@ def forgotten_stages(root: Path) -> list[str]:
     if not file.exists():
         return []
     known = {stage.name for stage in load_stages(root)}
+    if not file.exists():  # it was cut off, and has been set aside
+        return []
     return [name for name in yaml.safe_load(file.read_text())["stages"] if name not in known]
 
 
@@ -60,7 +82,9 @@ def forget(root: Path, names: list[str]) -> None:
 
 
 def size(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+    """Bytes of what `remove` takes away."""
+    files = (path for path in folder.rglob("*") if not path.is_dir())
+    return sum(path.lstat().st_size for path in files if path.relative_to(folder).parts[0] != SEARCH)
 
 
 def main() -> int:
@@ -78,7 +102,9 @@ def _main(arguments: argparse.Namespace) -> int:
         for folder in folders:
             print(f"{folder.relative_to(WORKSPACE)}  {size(folder) / 1e6:.1f} MB")
             if arguments.delete:
-                shutil.rmtree(folder)
+                remove(folder)
+        for line in searches(WORKSPACE, folders):
+            print(line)
         if stages:
             print(f"dvc.lock: {', '.join(stages)}")
             if arguments.delete:

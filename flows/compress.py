@@ -301,7 +301,10 @@ def run_pipeline(stages: Sequence[Stage], stop: Event, timeout: float) -> tuple[
     measured = [stage for stage in stages if stage.kind == RECORDED and stage.name in finished]
     styles = [stage.style for stage in measured]
     if styles and not stop.is_set():
-        write_reports(WORKSPACE, styles)
+        try:
+            write_reports(WORKSPACE, styles)
+        except (OSError, ValueError) as error:  # the figures are there, and are recorded without a page
+            failed.append(f"report: {error}")
         recorded = record(styles, return_state=True, wait_for=[futures[stage.name] for stage in measured])
         publish(WORKSPACE, styles)
         if not recorded.is_completed():
@@ -345,7 +348,10 @@ def dry_run(arguments: argparse.Namespace) -> int:
     """What would run and why, on stdout; nothing is changed and no server started. Raises one of `REFUSED`."""
     recipe = load_recipe(WORKSPACE / "params.yaml")
     if arguments.recipe and Path(arguments.recipe).read_bytes() != (WORKSPACE / "params.yaml").read_bytes():
-        raise RecipeError(f"--dry-run looks at the present params.yaml: cp {arguments.recipe} params.yaml first")
+        raise RecipeError(
+            f"--dry-run looks at the present params.yaml: keep it under another name, then "
+            f"cp {arguments.recipe} params.yaml"
+        )
     pipeline = load_pipeline(WORKSPACE, arguments.targets or ())
     print("\n".join(plan.plan_lines(pipeline, recipe)), flush=True)
     if sum((steps := plan.steps_to_do(pipeline.stages, recipe)).values()) >= plan.LONG:

@@ -32,11 +32,11 @@ def main() -> int:
     everything = sorted(path.parents[1].name for path in root.glob("artifacts/*/evaluation/metrics.csv"))
     wanted = parser.parse_args().styles or everything
     try:
+        variants = {style: read_baselines(root, style) + read_metrics(root, style) for style in wanted}
         pages = write_reports(root, wanted)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    variants = {style: read_baselines(root, style) + read_metrics(root, style) for style in wanted}
     if rows := table(row for found in variants.values() for row in found):
         measured = [metrics for style in wanted for metrics in read_metrics(root, style)]
         print(f"{aligned(rows)}\n{protocols(measured)}\n")

@@ -33,11 +33,12 @@ from anime_model.runtime.names import MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
 from flows.pipeline.graph import GraphError, load_sources, load_stages
+from flows.pipeline.preflight import pinned
 from flows.pipeline.results import aligned_text
 from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import folders, out_of_sync
 from flows.registry.champion import NO_ALIAS, holder, now_text
-from flows.registry.versions import RegistryError, reason_of, registry_error
+from flows.registry.versions import RegistryError, make_store, reason_of, registry_error
 from flows.runs.console import guarded, hours
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
@@ -75,6 +76,7 @@ def reproduce_version(
     _check_out(root, clone, version.tags["git_commit"], state / "uncommitted.diff")
     notes = _use_recipe(clone, state, style)
     _bring_data(root, clone, style, timeout)
+    _bring_pinned(root, clone)
     with contextlib.chdir(clone):  # DVC names stages as they are seen from the current folder
         stages = load_stages(clone, [f"evaluate@{style}"])
     for stage in stages:
@@ -169,12 +171,24 @@ def _bring_data(root: Path, clone: Path, style: str, timeout: float) -> None:
             run_python(["-m", "dvc", "pull", source.file], clone, Event(), timeout, print)
     made = tuple(f"data/{name}" for name in recipe.data.generate)
     for name in folders(recipe):
+        if Path(name).is_absolute():
+            continue
         here, there = Path(os.path.normpath(clone / name)), root / name
         if not here.is_relative_to(clone.parent):
             raise ReproductionError(f"{name}: too far outside the project to be linked beside a copy of it")
         if not here.exists() and not name.startswith(made) and there.exists():
             here.parent.mkdir(parents=True, exist_ok=True)
             here.symlink_to(there.resolve())
+
+
+def _bring_pinned(root: Path, clone: Path) -> None:
+    """Files that the recipe names and no commit holds, such as networks that a search has found: the stage that takes
+    one says so where it is another than the pinned one."""
+    for _, name, _, _ in pinned(load_recipe(clone / "params.yaml")):
+        here, there = clone / name, root / name
+        if not here.exists() and there.is_file():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(there, here)
 
 
 def _recorded_figures(version: ModelVersion) -> dict[str, float]:
@@ -222,13 +236,22 @@ def _hashes(stage: Mapping, kind: str) -> dict[str, str]:
     return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
 
 
+def _share(text: str) -> float:
+    try:
+        if 0 <= (found := float(text)) <= 1:
+            return found
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1")
+
+
 def main() -> int:
     """0 where the version was made again, bit for bit or within the tolerance; 1 where it was not; 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description="Make a registered version again.")
     parser.add_argument(
         "version", metavar="MODEL_VERSION", help="such as animegan-shinkai/7 or animegan-shinkai@champion"
     )
-    parser.add_argument("--tolerance", type=float, default=0.01, help="relative, of figures (default: 0.01)")
+    parser.add_argument("--tolerance", type=_share, default=0.01, help="relative, of figures (default: 0.01)")
     parser.add_argument("--keep", action="store_true", help="keep the copy below scratch/reproduced/")
     parser.add_argument("--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one stage")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -237,6 +260,7 @@ def main() -> int:
 
 
 def _main(arguments: argparse.Namespace) -> int:
+    make_store(mlflow.get_tracking_uri())
     version = find_version(arguments.version)
     folder = WORKSPACE / "scratch" / "reproduced" / f"{version.name}-{version.version}"
     report = reproduce_version(WORKSPACE, version, folder, arguments.tolerance, arguments.timeout_hours * 3600)

@@ -37,7 +37,7 @@ from flows.promote import Wish, decide
 from flows.registry import surveys
 from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
-from flows.runs.console import QUIET, guarded, hours, quiet, say
+from flows.runs.console import QUIET, guarded, hours, quiet, say, why
 from flows.runs.naming import introduce
 from flows.runs.notify import tell
 from flows.runs.own_run import own_run
@@ -149,6 +149,9 @@ def retrain(
         return Cancelled(message=f"not started: {error}")
     except KNOWN as error:
         state = Failed(message=str(error))
+    except Exception as error:  # a fault, a full disk: who is to hear of the end hears of this one too
+        tell([*(settings.notify if settings else ()), *(notify or ())], "retrain: failed", why(error))
+        raise
     finally:
         stop.set()  # whatever still runs here has no one to wait for it
     tell([*(settings.notify if settings else ()), *(notify or ())], f"retrain: {state.name.lower()}", state.message)

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> None:
     style, data, reference, out = arguments[0], *map(Path, arguments[1:])
     recipe = common.settings(TeacherStage)
     if style in recipe.teacher.import_file:
-        take_over(recipe, style, data, common.fresh(out))
+        take_over(recipe, style, data, out)
         return
     training = learning.training(recipe, "train_teacher", [data, reference])
     if style in recipe.teacher.reference:
@@ -84,6 +84,7 @@ def take_over(recipe: TeacherStage, style: str, data: Path, out: Path) -> None:
     check_pin(f"teacher.import_file.{style}", f"teacher.import_md5.{style}", file, md5)
     generator = import_generator(file)
     notes = read_notes(file) if file.suffix == ".safetensors" else {}
+    common.fresh(out)
     save_generator(out / "teacher.safetensors", generator, **(notes | {"imported_from": file.name, "md5": md5}))
     photos = Pictures(data / "photos/train", smallest=recipe.teacher.crop).fixed(6, recipe.teacher.crop)
     write_sheet(out / "samples.jpg", {"photo": photos, "teacher": render(generator, photos)})

@@ -57,7 +57,12 @@ def _check_once(text: str) -> None:
     and DVC refuses the file without the key's name.
     """
 
+    looked_at = set()
+
     def look(node: yaml.Node, where: str) -> None:
+        if id(node) in looked_at:  # an alias, which may be one of a section that it stands in
+            return
+        looked_at.add(id(node))
         seen: dict[str, int] = {}
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
             name, line = f"{where}{key.value}", key.start_mark.line + 1

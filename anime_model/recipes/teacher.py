@@ -80,8 +80,8 @@ class TeacherSettings:
         Field(
             ge=1,
             le=100,
-            description="states that are kept in `artifacts/<style>/teacher/snapshots/` and shown side by side; import "
-            "one to choose it",
+            description="states that are kept in `artifacts/<style>/teacher/snapshots/` and shown side by side; copy "
+            "one elsewhere and import it to choose it",
         ),
     ] = 6
     compile: Annotated[Flag, Field(description="compile the networks first: faster on a GPU, slower on a CPU")] = False

@@ -37,7 +37,7 @@ EXPLAINED = {
     "it trains again. PSNR and SSIM are to the teacher, on a few photos. Parameters count the norms, not yet folded. "
     "l1_unstructured sets single weights to zero instead: it is here to be compared with, and saves no time.",
     "sensitivity": "What the picture loses when this layer alone computes with 8-bit integers (PSNR, higher is "
-    "nearer), and what the layer takes in either format. A layer that loses more than it gains stays in float.",
+    "nearer). A layer that loses more than it gains in time stays in float.",
 }
 
 

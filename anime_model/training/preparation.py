@@ -155,7 +155,7 @@ def _source(folder: Path, label: str, out: Path, short: int, least: int, twins: 
     jobs = [
         _Job(
             file,
-            f"{label}/{path.as_posix()}",
+            f"{label}/{_encodable(path)}",
             out / name,
             short,
             twins / name if twins else None,
@@ -170,7 +170,7 @@ def _unread(folder: Path, label: str) -> list[dict[str, str]]:
     """Pictures of kinds that are not read (raw, PSD), which would else be missing without a word."""
     inside = [path for path in sorted(folder.rglob("*")) if not path.name.startswith(".")]
     reasons = [(path, why_not_read(path)) for path in inside]
-    return [{"file": f"{label}/{path.relative_to(folder).as_posix()}", "reason": why} for path, why in reasons if why]
+    return [{"file": f"{label}/{_encodable(path.relative_to(folder))}", "reason": why} for path, why in reasons if why]
 
 
 def _carry_out(source: _Source, smallest: int, taken: frozenset[str], on_done: Callable[[], None]) -> list[_Done]:
@@ -192,7 +192,7 @@ def _flat_names(paths: Iterable[Path]) -> list[str]:
     """a/b.png as a-b.jpg; numbered where two would be one file, also where case does not count."""
     names, seen = [], set()
     for path in paths:
-        plain = stem = "-".join(path.with_suffix("").parts)
+        plain = stem = "-".join(_encodable(path.with_suffix("")).split("/"))
         number = 1
         while stem.lower() in seen:
             number += 1
@@ -201,6 +201,11 @@ def _flat_names(paths: Iterable[Path]) -> list[str]:
         seen.add(stem.lower())
         names.append(f"{stem}.jpg")
     return names
+
+
+def _encodable(path: Path) -> str:
+    """A path as text that any file can hold: names from old archives may be no UTF-8."""
+    return os.fsencode(path.as_posix()).decode(errors="replace")
 
 
 def _short(stem: str) -> str:

@@ -24,10 +24,10 @@ def remove_damaged(root: Path, name: str) -> list[str]:
     """
     cache = object_folder(root)
     wanted = [pair for out in _outputs(root, name) for pair in _files(cache, root / out["path"], out.get("md5", ""))]
-    damaged = [path for path, md5 in wanted if path.is_file() and file_md5(path) != md5]
+    damaged = dict.fromkeys(path for path, md5 in wanted if path.is_file() and file_md5(path) != md5)
     for path in damaged:
-        path.unlink()
-    return [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in dict.fromkeys(damaged)]
+        path.unlink(missing_ok=True)  # equal files are one object, which may be one file with both
+    return [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in damaged]
 
 
 def object_folder(root: Path) -> Path:

@@ -27,7 +27,7 @@ def check_machine(root: Path, recipe: Recipe) -> None:
             raise RecipeError(f"{folder.resolve()} cannot be written: give yourself the right, or copy the project")
     for key, pictures, least in _folders(recipe):
         _check_folder(root, key, pictures, least, recipe.data.generate)
-    for key, file, md5, hash_of in _pins(recipe):
+    for key, file, md5, hash_of in pinned(recipe):
         _check_file(root, key, file, md5, hash_of)
 
 
@@ -56,7 +56,8 @@ def is_tracked(folder: Path) -> bool:
     return any(Path(f"{part}.dvc").is_file() for part in (folder, *folder.parents))
 
 
-def _pins(recipe: Recipe) -> Iterator[tuple[str, str, str, Callable[[Path], str]]]:
+def pinned(recipe: Recipe) -> Iterator[tuple[str, str, str, Callable[[Path], str]]]:
+    """The files that a recipe names by their md5: key, file, md5, and what computes it."""
     teacher = recipe.teacher
     if teacher.warm_start:
         yield "teacher.warm_start", teacher.warm_start, teacher.warm_start_md5, file_md5
@@ -66,6 +67,14 @@ def _pins(recipe: Recipe) -> Iterator[tuple[str, str, str, Callable[[Path], str]
         yield f"prune.import_file.{style}", file, recipe.prune.import_md5[style], file_md5
     for style, file in teacher.reference.items():
         yield f"teacher.reference.{style}", file, teacher.reference_md5[style], _network_md5
+
+
+def _made_anew(root: Path, key: str, file: Path) -> str:
+    """The folder of the stage that a key belongs to, where the file lies in it: it would be gone before it is read."""
+    folder = {"teacher": "teacher", "prune": "pruned"}[key.split(".")[0]]
+    path = Path(os.path.relpath(file.resolve(), root.resolve())).parts
+    inside = len(path) > 3 and (path[0], path[2]) == ("artifacts", folder)
+    return "/".join(path[:3]) if inside else ""
 
 
 def _network_md5(file: Path) -> str:
@@ -79,6 +88,8 @@ def _check_file(root: Path, key: str, name: str, md5: str, hash_of: Callable[[Pa
     file = root / name
     if not file.is_file():
         raise RecipeError(f"{key}: {name} does not exist")
+    if made := _made_anew(root, key, file):
+        raise RecipeError(f"{key}: {name} lies in {made}, which its stage empties; copy it elsewhere first")
     try:
         found = hash_of(file)
     except ValueError as error:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from anime_model.figures.text import NONE, OF_PROTOCOL, PROTOCOL, text
 from anime_model.pictures.message import Message
@@ -29,22 +30,53 @@ def evaluation_folder(root: Path, style: str) -> Path:
 
 
 def read_metrics(root: Path, style: str) -> list[Metrics]:
-    """The metrics of every evaluated variant of `style`, in the order of `metrics.csv`; empty before an evaluation."""
+    """The metrics of every evaluated variant of `style`, in the order of `metrics.csv`; empty before an evaluation.
+
+    Raises `ValueError` naming a file that holds something else.
+    """
     folder = evaluation_folder(root, style)
     if not (folder / "metrics.csv").exists():
         return []
     with (folder / "metrics.csv").open(newline="") as file:
-        names = [row["variant"] for row in csv.DictReader(file)]
-    return [json.loads((folder / f"{name}.json").read_text()) for name in names]
+        names = [row.get("variant") for row in csv.DictReader(file)]
+    if not names or None in names:
+        raise _damaged(folder / "metrics.csv")
+    return [_figures(folder / f"{name}.json") for name in names]
 
 
 def read_baselines(root: Path, style: str) -> list[Metrics]:
     """The figures of what the variants are compared with: the untouched photo, a filter, a published network.
 
-    Empty before an evaluation, and after one that had none of them.
+    Empty before an evaluation, and after one that had none of them. Raises `ValueError` as `read_metrics`.
     """
     file = evaluation_folder(root, style) / "baselines.json"
-    return json.loads(file.read_text()) if file.exists() else []
+    if not file.exists():
+        return []
+    found = _read(file)
+    if not isinstance(found, list):
+        raise _damaged(file)
+    return [_checked(row, file) for row in found]
+
+
+def _figures(file: Path) -> Metrics:
+    return _checked(_read(file), file)
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except ValueError as error:
+        raise _damaged(file) from error
+
+
+def _checked(row: Any, file: Path) -> Metrics:
+    if not isinstance(row, dict) or not {"style", "variant"} <= row.keys():
+        raise _damaged(file)
+    return row
+
+
+def _damaged(file: Path) -> ValueError:
+    return ValueError(f"{file}: holds no figures of the evaluate stage; python -m flows.compress makes them again")
 
 
 def table(variants: Iterable[Metrics]) -> list[dict[str, str]]:

@@ -59,5 +59,5 @@ def check_code(root: Path, wanted: str) -> None:
 
 def changed_code(root: Path) -> list[str]:
     """Files that git tracks and that are not as committed, apart from what runs and recipes change."""
-    names = git.ask(root, "diff", "--name-only", "HEAD")[0].splitlines()
-    return [name for name in names if name not in NOT_CODE and not name.endswith(".dvc")]
+    names = git.ask(root, "diff", "--name-only", "-z", "HEAD")[0].rstrip("\0").split("\0")
+    return [name for name in names if name and name not in NOT_CODE and not name.endswith(".dvc")]

@@ -18,17 +18,31 @@ LEAST = 2.0  # seconds between two looks for new resume files
 
 
 def fetch(remote: Remote, stage: str, root: Path) -> int:
-    """Brings what another worker left of `stage`; how many files. Raises `RemoteError`."""
+    """Brings what another worker left of `stage`; how many files. Raises `RemoteError`.
+
+    Work of which this clone's own files are newer stays as it is here: its remote did not take the last ones.
+    """
     source, target = remote.join(FOLDER, stage), scratch(root, stage)
     with remote.asked("does not give the resume files"):
         found = [path for path in remote.fs.find(source) if not path.endswith("/")] if remote.fs.exists(source) else []
-        for path in found:
-            local = target / remote.fs.relpath(path, source)
+        there = {path: target / remote.fs.relpath(path, source) for path in found}
+        newer = {_work(local, target) for path, local in there.items() if _is_newer(local, remote, path)}
+        taken = {path: local for path, local in there.items() if _work(local, target) not in newer}
+        for path, local in taken.items():
             local.parent.mkdir(parents=True, exist_ok=True)
             part = local.with_name(f"{local.name}.part")
             remote.fs.get_file(path, str(part))
             os.replace(part, local)
-    return len(found)
+    return len(taken)
+
+
+def _work(file: Path, kind: Path) -> str:
+    """The folder of one work, below that of its kind."""
+    return file.relative_to(kind).parts[0]
+
+
+def _is_newer(local: Path, remote: Remote, path: str) -> bool:
+    return local.exists() and local.stat().st_mtime > remote.fs.modified(path).timestamp()
 
 
 @contextlib.contextmanager

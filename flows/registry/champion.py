@@ -188,7 +188,7 @@ def roll_back(client: mlflow.MlflowClient, model: str, reason: str) -> tuple[Mod
             raise PromotionError(Message(text, model=model, version=now.version))
         tag(client, model, now, {"rolled_back": now_text(), "rolled_back_reason": reason})
         client.set_registered_model_alias(model, CHAMPION, former.version)
-        older = former.tags.get("champion_before")
+        older = _standing(client, model, former.tags.get("champion_before"), {former.version, now.version})
         if older:
             client.set_registered_model_alias(model, PREVIOUS, older)
         else:
@@ -199,10 +199,21 @@ def roll_back(client: mlflow.MlflowClient, model: str, reason: str) -> tuple[Mod
 def _former(client: mlflow.MlflowClient, model: str, now: ModelVersion) -> ModelVersion | None:
     """The version behind `previous`; the champion's own record where a kill left both aliases on one version."""
     former = holder(client, model, PREVIOUS)
-    if former and former.version != now.version:
-        return former
-    version = now.tags.get("champion_before")
-    return client.get_model_version(model, version) if version else None
+    version = former.version if former and former.version != now.version else now.tags.get("champion_before")
+    standing = _standing(client, model, version, {now.version})
+    return client.get_model_version(model, standing) if standing else None
+
+
+def _standing(client: mlflow.MlflowClient, model: str, version: str | None, passed: set[str]) -> str | None:
+    """`version`, or the nearest champion before it, that was not rolled back and is none of `passed`."""
+    passed = {str(one) for one in passed}
+    while version and version not in passed:
+        found = client.get_model_version(model, version)
+        if rolled_back(client, model, found) is None:
+            return str(version)
+        passed.add(str(version))
+        version = found.tags.get("champion_before")
+    return None
 
 
 def tag(client: mlflow.MlflowClient, model: str, version: ModelVersion, tags: Mapping[str, str]) -> None:

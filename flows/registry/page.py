@@ -8,11 +8,13 @@ import argparse
 import os
 import socket
 import sys
+from functools import partial
 
 import mlflow
 
 from flows.machine.redact import redact
-from flows.registry.versions import make_store
+from flows.registry.versions import make_store, registry_error
+from flows.runs.console import whole
 
 PORT = 5000
 
@@ -30,7 +32,9 @@ def taken(port: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.registry.page", description="MLflow's pages.")
-    parser.add_argument("--port", type=int, default=PORT, help=f"where to serve (default: {PORT})")
+    parser.add_argument(
+        "--port", type=partial(whole, most=65535), default=PORT, help=f"where to serve (default: {PORT})"
+    )
     port = parser.parse_args().port
     if taken(port):
         again = f"python -m flows.registry.page --port {port + 1}"
@@ -40,7 +44,11 @@ def main() -> int:
     if uri.startswith("http"):
         print(f"MLflow's pages are where MLFLOW_TRACKING_URI says: {redact(uri)}")
         return 0
-    make_store(uri)
+    try:
+        make_store(uri)
+    except Exception as error:  # a file that is no store: SQLite's errors, SQLAlchemy's, MLflow's
+        print(f"error: {registry_error(error)}", file=sys.stderr)
+        return 1
     os.chdir(WORKSPACE)
     store = ["--backend-store-uri", uri, "--workers", "1", "--port", str(port)]
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *store])

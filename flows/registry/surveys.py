@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.recipe import Recipe
 from flows.pipeline.run_stage import run_python
-from flows.registry.versions import experiment_name, registry_error
+from flows.registry.versions import experiment_name, make_store, registry_error, use_experiment
 
 FOLDER = Path("scratch", "data")  # of the workspace: this run's survey and the last one's
 KIND = "data check"  # the tag of the MLflow runs that keep surveys
@@ -40,6 +40,7 @@ def last_survey(root: Path, recipe: Recipe) -> Path | None:
     file = root / FOLDER / f"last-{source(recipe)}.json"
     if not file.exists():
         try:
+            make_store(mlflow.get_tracking_uri())
             found = _recorded(mlflow.MlflowClient(), recipe)
             if found:
                 shutil.copyfile(mlflow.artifacts.download_artifacts(run_id=found, artifact_path=file.name), file)
@@ -55,6 +56,7 @@ def keep(root: Path, recipe: Recipe) -> None:
     file = folder / f"last-{source(recipe)}.json"
     write_whole(file, json.dumps(made["survey"]))
     try:
+        make_store(mlflow.get_tracking_uri())
         _record(mlflow.MlflowClient(), recipe, made["hash"], file)
     except (MlflowException, OSError) as error:
         raise registry_error(error) from error
@@ -64,7 +66,7 @@ def _record(client: mlflow.MlflowClient, recipe: Recipe, data_hash: str, file: P
     known = _recorded(client, recipe)
     if known and client.get_run(known).data.tags.get("data_hash") == data_hash:
         return
-    mlflow.set_experiment(experiment_name())
+    use_experiment()
     tags = {"kind": KIND, "source": source(recipe), "data_hash": data_hash}
     with mlflow.start_run(run_name=KIND, tags=tags) as run:
         client.log_artifact(run.info.run_id, str(file))

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import yaml
-from mlflow.entities import Metric, Param, RunStatus
+from mlflow.entities import Experiment, Metric, Param, RunStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -32,7 +33,7 @@ from flows.machine.hashes import file_md5
 from flows.machine.redact import redact
 from flows.pipeline.results import Metrics, evaluation_folder, protocol, read_metrics
 from flows.registry.identity import workspace_id
-from flows.registry.moved import put_right
+from flows.registry.moved import FILES, put_right
 
 HEADLINES = ("bytes", "latency_p50_ms", "fid", "lpips", "lpips_photo", "psnr")  # tags too, for the list of versions
 POINTS = 1000  # of one curve at most: a curve is for looking at, the file itself is among the artifacts
@@ -100,7 +101,7 @@ def register(root: Path, styles: Sequence[str], recipe: str = "recipe") -> list[
         new = [variant for style in styles for variant in _unregistered(client, root, style)]
         if not new:
             return []
-        experiment = mlflow.set_experiment(experiment_name())
+        experiment = use_experiment()
         _close_abandoned(client, experiment.experiment_id, root)
         return _record(client, root, recipe, new)
     except Exception as error:  # MLflow's stores raise whatever their clients and databases raise
@@ -123,6 +124,21 @@ def make_store(uri: str) -> None:
         mlflow.MlflowClient(f"sqlite:///{part}").search_experiments()
         with suppress(FileExistsError):  # another process was first
             os.link(part, path)
+
+
+def use_experiment() -> Experiment:
+    """The project's experiment, made where it is not there yet: its files beside a SQLite store.
+
+    Left to itself MLflow puts them below whichever folder the first command is started in.
+    """
+    uri, name = mlflow.get_tracking_uri(), experiment_name()
+    make_store(uri)
+    client = mlflow.MlflowClient()
+    if uri.startswith("sqlite:///") and client.get_experiment_by_name(name) is None:
+        folder = Path(uri.removeprefix("sqlite:///")).absolute().parent / FILES / re.sub(r"[^\w.-]+", "-", name)
+        with suppress(MlflowException):  # another process was first
+            client.create_experiment(name, artifact_location=str(folder))
+    return mlflow.set_experiment(name)
 
 
 def registry_error(error: Exception) -> RegistryError:
@@ -283,9 +299,33 @@ def _log_state(client: mlflow.MlflowClient, run_id: str, root: Path, styles: Seq
         measured = root / "artifacts" / style / "quantized" / "sensitivity.csv"
         if measured.exists():  # which layers are INT8 was decided by times, which never repeat
             client.log_artifact(run_id, str(measured), f"state/{style}")
-    changes, _ = git.ask(root, "diff", "--relative", "HEAD", "--", "*.py", "dvc.yaml", "*.dvc")
+    changes = uncommitted(root)
     if changes:
         client.log_text(run_id, changes, "state/uncommitted.diff")
+
+
+def uncommitted(root: Path) -> str:
+    """What `git apply` needs to bring a checkout of the commit to the present code and pipeline; empty where nothing.
+
+    Files that git does not know yet are in it; a person's settings of git change no line.
+    """
+    kinds = ("*.py", "dvc.yaml", "*.dvc")
+    plain = ("--relative", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/", "--dst-prefix=b/")
+    changes, _ = git.ask(root, "diff", *plain, "HEAD", "--", *kinds)
+    new = git.ask(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *kinds)[0].split("\0")
+    return changes + "".join(_as_new(root, name) for name in new if name)
+
+
+def _as_new(root: Path, name: str) -> str:
+    """A file as a change that makes it; empty where it holds no text."""
+    try:
+        text = (root / name).read_bytes().decode()
+    except (OSError, ValueError):
+        return ""
+    lines = text.removesuffix("\n").split("\n")
+    body = "".join(f"+{line}\n" for line in lines) + ("" if text.endswith("\n") else "\\ No newline at end of file\n")
+    head = f"diff --git a/{name} b/{name}\nnew file mode 100644\n--- /dev/null\n+++ b/{name}\n"
+    return f"{head}@@ -0,0 +1,{len(lines)} @@\n{body}" if text else ""
 
 
 def _log_curves(client: mlflow.MlflowClient, run_id: str, artifacts: Path) -> None:

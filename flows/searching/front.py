@@ -14,7 +14,8 @@ from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
 from anime_model.report.charts import Bubble, trade_off
 from flows.pipeline.results import aligned_text
-from flows.registry.versions import experiment_name, registry_error
+from flows.registry.versions import registry_error, use_experiment
+from flows.searching.errors import SearchError
 from flows.searching.place import Place
 from flows.searching.study import IDENTITY, TEACHER, finished
 
@@ -42,7 +43,12 @@ def _point(trial: FrozenTrial, teacher: float) -> Point:
 
 
 def points(study: optuna.Study, front_only: bool = True) -> list[Point]:
-    """Fastest first; on the front no other member is both faster and nearer (bytes are shown, not compared)."""
+    """Fastest first; on the front no other member is both faster and nearer (bytes are shown, not compared).
+
+    Raises `SearchError` for a study that was broken off before its first trial.
+    """
+    if TEACHER not in study.user_attrs:
+        raise SearchError(f"study {study.study_name!r}: the layers are not timed yet; search first")
     trials, teacher = finished(study), float(study.user_attrs[TEACHER])
     found = sorted((_point(trial, teacher) for trial in trials), key=lambda point: (point.ms, point.lpips))
     return _front(found) if front_only else found
@@ -107,7 +113,7 @@ def chart(front: list[Point], found: dict[str, Point]) -> str:
 def _recorded(place: Place, facts: dict[str, str], trials: int, found: dict[str, Point]) -> str:
     """A run of MLflow with every trial; says what became of it."""
     try:
-        mlflow.set_experiment(experiment_name())
+        use_experiment()
         with mlflow.start_run(run_name=f"search {place.style}", tags={"kind": KIND, "style": place.style}):
             mlflow.log_params({**facts, "trials": trials})
             for name, point in found.items():

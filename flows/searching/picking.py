@@ -25,7 +25,7 @@ from flows.searching.workshop import squares
 def pick(place: Place, study: optuna.Study, name: str) -> str:
     """Writes the network and the recipe; says how to go on. Raises `SearchError`."""
     point = _point(study, name)
-    if study.user_attrs[IDENTITY]["family_md5"] != file_md5(place.family):
+    if not place.family.exists() or study.user_attrs[IDENTITY]["family_md5"] != file_md5(place.family):
         raise SearchError(
             f"study {study.study_name!r}: is of another family than {place.family.relative_to(place.root)}"
         )

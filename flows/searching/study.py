@@ -67,15 +67,24 @@ def joined(
     """
     name, storage = name or place.style, _storage(place, url)
     study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * 3, load_if_exists=True)
-    known = study.user_attrs.get(IDENTITY)
-    if known is None:
-        for key, value in measured().items():
-            study.set_user_attr(key, value)
+    if IDENTITY not in study.user_attrs:
         study.set_user_attr(IDENTITY, shared)
-    elif known != shared:
-        other = ", ".join(key for key in shared if known.get(key) != shared[key])
-        raise SearchError(f"study {name!r}: is of another {other}; give this one a name of its own by --study")
+    _check(study, shared)
+    if TEACHER not in study.user_attrs:
+        found = measured()
+        _check(study, shared)  # another worker may have begun the study in these minutes
+        if TEACHER not in study.user_attrs:
+            for key in sorted(found, key=TEACHER.__eq__):  # that one last: it says that all are there
+                study.set_user_attr(key, found[key])
     return study
+
+
+def _check(study: optuna.Study, shared: Shared) -> None:
+    known = study.user_attrs[IDENTITY]
+    if known != shared:
+        other = ", ".join(key for key in shared if known.get(key) != shared[key])
+        name = study.study_name
+        raise SearchError(f"study {name!r}: is of another {other}; give this one a name of its own by --study")
 
 
 def blocks(study: optuna.Study) -> list[BlockTime]:

@@ -37,7 +37,8 @@ CROP = 192  # pixels a side of what members are judged by
 MEMBERS = 32  # whose layers are timed
 POOL, BATCH = 300, 3  # drawn views kept while the family trains, and parts of them in a step
 ORDERING = 32  # photos by which the channels are ordered
-SECONDS, SMALLEST = "seconds", "least"  # notes of a family: how long it has trained, and how small its members get
+# notes of a family: how long it has trained, how small its members get, the md5 of whose pictures it has learned
+SECONDS, SMALLEST, TARGET = "seconds", "least", "towards"
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,11 @@ def prepared(
     if not apart:
         raise SearchError(f"{place.artifacts / 'data/photos/train'}: too few photos to keep some apart; at least 4")
     wanted = _wanted(place, reference)
+    towards = identity_of_target(place, reference)
     if not place.family.exists():
-        train_first(place, recipe, train, wanted, train_seconds, least)
+        train_first(place, recipe, train, wanted, train_seconds, least, towards)
     _check_least(place.family, least)
+    _check_target(place.family, towards)
     return Bench(open_family(place.family), squares(apart), wanted)
 
 
@@ -116,6 +119,7 @@ def train_first(
     wanted: Callable[[Tensor], Tensor],
     seconds: float,
     least: float | None = None,
+    towards: str = "",
 ) -> None:
     """Writes the family. One that was broken off goes on for the time that was left. Raises `SearchError`."""
     part = place.family.with_name("family.part.safetensors")
@@ -125,8 +129,9 @@ def train_first(
         family = grow(lite, wanted, squares(files[:ORDERING]), least or LEAST, MOST)
     else:
         _check_least(part, least)
+        _check_target(part, towards)
         least = _least(part)
-    notes = {SMALLEST: least or LEAST}
+    notes: dict[str, float | str] = {SMALLEST: least or LEAST, TARGET: towards}
     place.folder.mkdir(parents=True, exist_ok=True)
     views = Views([torch.from_numpy(read_picture(file)).permute(2, 0, 1) for file in files])
     crop = min(recipe.distill.fine_tune.crop, int(views.sizes.min()) // 16 * 16)
@@ -175,6 +180,18 @@ def _timing(step: int, steps: int) -> None:
         print(f"times of the layers: {step} of {steps} members", flush=True)
 
 
+def _check_target(file: Path, towards: str) -> None:
+    """Raises `SearchError` where a family has learned the pictures of another network than the one that judges."""
+    if (known := read_notes(file).get(TARGET, towards)) != towards:
+        name = f"{file.parent.name}/{file.name}"
+        raise SearchError(f"{name}: has learned another network's pictures (md5 {known}); move it away first")
+
+
+def identity_of_target(place: Place, reference: Path | None) -> str:
+    """The md5 of the network whose pictures are wanted."""
+    return file_md5(reference or place.made("teacher/teacher.safetensors"))
+
+
 def teacher_ms(place: Place, recipe: Recipe) -> float:
     """Milliseconds of the teacher, in the engine and with the threads of the members' times."""
     file = place.folder / "teacher.onnx"
@@ -190,5 +207,5 @@ def identity(place: Place, recipe: Recipe, reference: Path | None) -> dict[str, 
         "style": place.style,
         "family_md5": file_md5(place.family),
         "lpips_net": recipe.evaluate.lpips,
-        "towards": file_md5(reference) if reference else file_md5(place.made("teacher/teacher.safetensors")),
+        "towards": identity_of_target(place, reference),
     }

@@ -52,3 +52,24 @@ def test_it_is_said_first_and_removed_when_told_to(left: Path, capsys, monkeypat
     status = subprocess.run([sys.executable, "-m", "dvc", "status"], capture_output=True, text=True)
     assert "up to date" in status.stdout
     assert run(capsys, monkeypatch) == ["nothing to remove"]
+
+
+def test_what_a_search_has_trained_stays(left: Path, capsys, monkeypatch):
+    search = left / "artifacts/ink/search"
+    search.mkdir()
+    (search / "family.safetensors").write_bytes(bytes(1000))
+    run(capsys, monkeypatch, "--delete")
+    assert (search / "family.safetensors").exists()
+    assert [path.name for path in (left / "artifacts/ink").iterdir()] == ["search"]
+    assert run(capsys, monkeypatch) == ["nothing to remove"]
+
+
+def test_that_it_stays_is_said(left: Path, capsys, monkeypatch):
+    (left / "artifacts/ink/search").mkdir()
+    assert "artifacts/ink/search stays: no cache has it" in run(capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("text", ["", "schema: '2.0'\nstages:\n  evaluate@cel: {cmd"])
+def test_a_lock_file_that_was_cut_off_is_no_fault(left: Path, capsys, monkeypatch, text: str):
+    (left / "dvc.lock").write_text(text)
+    assert run(capsys, monkeypatch)[-1] == "python -m flows.clean --delete removes it"

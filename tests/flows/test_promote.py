@@ -264,3 +264,26 @@ def test_a_file_that_was_changed_and_photos_that_are_missing_stop_it(
     assert "error: animegan-cel 2: its file is not the registered one any more" in done.stderr
     said = from_record(told(done)["message"]).values["what"]
     assert said.values["what"].template == "its file is not the registered one any more (md5 {md5})"
+
+
+def test_no_rollback_leads_to_what_was_rolled_back(made: Path, client: mlflow.MlflowClient):
+    """1, 2 and 1 again; after the first rollback 1 has been refused, and 2 is the only one that stands."""
+    one, two = (client.get_model_version(MODEL, version) for version in ("1", "2"))
+    champion.set_champion(client, MODEL, one, None, {})
+    champion.set_champion(client, MODEL, two, one, {})
+    champion.set_champion(client, MODEL, one, two, {})
+    assert champion.roll_back(client, MODEL, "green skin")[0].version == two.version
+    assert aliases(client) == (2, None, None)
+    with pytest.raises(champion.PromotionError, match="there is no former one to go back to"):
+        champion.roll_back(client, MODEL, "blue skin")
+    assert aliases(client) == (2, None, None)
+
+
+def test_a_rollback_passes_over_what_was_rolled_back(made: Path, client: mlflow.MlflowClient):
+    assert register_lite(made, 0.98) == 3
+    one, two, three = (client.get_model_version(MODEL, version) for version in "123")
+    for version, before in ((one, None), (two, one), (three, two)):
+        champion.set_champion(client, MODEL, version, before, {})
+    champion.tag(client, MODEL, two, {"rolled_back": "long ago"})
+    assert champion.roll_back(client, MODEL, "x")[0].version == one.version
+    assert aliases(client) == (1, None, None)

@@ -348,3 +348,40 @@ def test_a_width_that_is_none_is_a_wrong_command(least: str, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         search._parser().parse_args(["cel", "--least", least])
     assert f"{least!r} is no share from 0.05 to 1" in capsys.readouterr().err
+
+
+def shared_study(place: Place, **shared: str) -> optuna.Study:
+    return study.joined(place, None, None, {"style": "cel", **shared}, lambda: {study.TEACHER: 1.0, "cpu": "x"})
+
+
+def test_workers_of_two_families_never_join_one_study(place: Place):
+    """Also where the first is still timing its layers when the second comes."""
+
+    def meanwhile() -> dict[str, object]:
+        with pytest.raises(SearchError, match="is of another family_md5; give this one a name of its own"):
+            shared_study(place, family_md5="b")
+        return {study.TEACHER: 1.0}
+
+    found = study.joined(place, None, None, {"style": "cel", "family_md5": "a"}, meanwhile)
+    assert found.user_attrs[study.IDENTITY]["family_md5"] == "a"
+    assert shared_study(place, family_md5="a").user_attrs[study.TEACHER] == 1.0
+
+
+def test_a_study_without_times_is_one_line(place: Place):
+    study.joined(place, None, None, {"style": "cel"}, dict)
+    with pytest.raises(SearchError, match=r"^study 'cel': the layers are not timed yet; search first"):
+        front.points(study.opened(place, None, None))
+    assert shared_study(place).user_attrs["cpu"] == "x", "the next worker times them"
+
+
+@pytest.mark.slow
+def test_a_family_belongs_to_whose_pictures_it_has_learned(place: Place):
+    recipe = load_recipe(place.root / "params.yaml")
+    workshop.prepared(place, recipe, None, 1.0)
+    teacher = place.artifacts / "teacher/teacher.safetensors"
+    network = load_generator(teacher)
+    with torch.no_grad():
+        network.out.weight.mul_(0.5)
+    save_generator(teacher, network)
+    with pytest.raises(SearchError, match=r"^search/family.safetensors: has learned another network's pictures \(md5"):
+        workshop.prepared(place, recipe, None, 1.0)

@@ -1,6 +1,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from flows import report
 from flows.pipeline.results import aligned, evaluation_folder, protocol, read_baselines, read_metrics, table
 
 
@@ -36,3 +39,26 @@ def test_figures_travel_with_their_protocol(made: Path):
     assert "FID: embedded" in how
     assert "LPIPS (embedded)" in how
     assert "too large by few pictures" in how
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("metrics.csv", "style;variants\ncel;int8\n"),
+        ("metrics.csv", ""),
+        ("int8.json", '{"variant": "int8"}'),
+        ("int8.json", "[1]"),
+        ("int8.json", '{"style'),
+        ("baselines.json", '{"style": "cel"}'),
+        ("baselines.json", '[{"fid": 1}]'),
+        ("baselines.json", ""),
+    ],
+)
+def test_a_damaged_file_is_named(made: Path, monkeypatch, capsys, name: str, text: str):
+    (evaluation_folder(made, "cel") / name).write_text(text)
+    monkeypatch.chdir(made)
+    monkeypatch.setattr("sys.argv", ["report"])
+    assert report.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {made}/artifacts/cel/evaluation/{name}: holds no figures of the evaluate stage; ")
+    assert said.count("\n") == 1

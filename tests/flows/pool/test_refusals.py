@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -14,7 +15,7 @@ import pytest
 
 from flows.pipeline.run_stage import StageError
 from flows.pool import exchange, prepare, unfinished, work
-from flows.pool.clone import CLONE, CloneError, check_code, own
+from flows.pool.clone import CLONE, CloneError, changed_code, check_code, own
 from flows.pool.exchange import Listener, push, push_rest, shared
 from flows.pool.remote import MARK, RemoteError, open_remote
 from flows.pool.steps import enter_clone
@@ -206,3 +207,33 @@ def test_a_server_that_is_away_is_one_line(toy: Path, monkeypatch, capsys, comma
     assert printed == ""
     assert errors.startswith(said)
     assert len(errors.splitlines()) == 1
+
+
+def test_newer_resume_files_of_ones_own_are_not_replaced(clone: Path):
+    """The remote was full after the first hour, and the training went on."""
+    remote, stage = open_remote(clone), "train_teacher@cel"
+    work = {name: clone / "scratch/train_teacher" / name / "teacher.safetensors" for name in ("mine", "other")}
+    for file in work.values():
+        file.parent.mkdir(parents=True)
+        file.write_text("step 1000")
+    with pytest.raises(KeyboardInterrupt), unfinished.sending(remote, stage, clone, pytest.fail):
+        raise KeyboardInterrupt
+    snapshot = work["mine"].with_name("step_1.safetensors")
+    later = time.time() + 60
+    for file in (work["mine"], snapshot):
+        file.write_text("step 9000")
+        os.utime(file, (later, later))
+    work["other"].unlink()
+    assert unfinished.fetch(remote, stage, clone) == 1
+    assert work["mine"].read_text() == "step 9000"
+    assert work["other"].read_text() == "step 1000"
+
+
+def test_data_with_any_name_are_no_code(clone: Path):
+    for name in ("fotos_für.dvc", "a b.dvc"):
+        (clone / name).write_text("outs: []")
+    subprocess.run(["git", "-C", str(clone), "add", "-A"], check=True)
+    assert changed_code(clone) == []
+    (clone / "größer.py").write_text("x = 1")
+    subprocess.run(["git", "-C", str(clone), "add", "-A"], check=True)
+    assert changed_code(clone) == ["größer.py"]

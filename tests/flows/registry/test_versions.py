@@ -13,7 +13,7 @@ import pytest
 from anime_model.runtime.from_mlflow import list_versions
 from anime_model.runtime.models import find_model
 from flows.registry.moved import put_right
-from flows.registry.versions import RegistryError, flatten, make_store, register
+from flows.registry.versions import RegistryError, flatten, make_store, register, uncommitted
 from flows.report import write_reports
 
 pytestmark = [
@@ -220,3 +220,49 @@ def test_parameters_are_flat():
         "data.size": 64,
         "data.sets.test": [1, 2],
     }
+
+
+def test_files_lie_beside_the_store_wherever_the_first_command_starts(
+    made: Path, store: mlflow.MlflowClient, monkeypatch
+):
+    monkeypatch.chdir(made / "photos")
+    register(made, ["cel"])
+    experiment = store.get_experiment_by_name("animegan-lite")
+    assert experiment.artifact_location.startswith(f"{made}/mlruns/")
+    assert not (made / "photos/mlruns").exists()
+    assert list((made / "mlruns").rglob("int8.onnx"))
+
+
+def changed_repository(root: Path, *settings: str) -> None:
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b", *settings)
+        subprocess.run(["git", "-C", str(root), *identity, *arguments], check=True, capture_output=True)
+
+    root.mkdir()
+    git("init", "-q")
+    (root / "a.py").write_text("one\n")
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    (root / "a.py").write_text("two\n")
+    (root / "new").mkdir()
+    (root / "new/b c.py").write_bytes(b"first\r\nlast, without an end")
+    (root / "new/empty.py").touch()
+    (root / "note.txt").write_text("secret")
+    (root / ".gitignore").write_text("ignored.py\n")
+    (root / "ignored.py").write_text("x\n")
+
+
+@pytest.mark.parametrize("setting", ["", "diff.noprefix=true", "color.ui=always", "diff.mnemonicPrefix=true"])
+def test_changes_without_a_commit_can_be_applied_again(tmp_path: Path, setting: str):
+    root, again = tmp_path / "project", tmp_path / "again"
+    changed_repository(root)
+    if setting:
+        subprocess.run(["git", "-C", str(root), "config", *setting.split("=")], check=True)
+    (tmp_path / "changes").write_bytes(uncommitted(root).encode())
+    assert "secret" not in uncommitted(root)
+    subprocess.run(["git", "clone", "-q", str(root), str(again)], check=True)
+    done = subprocess.run(["git", "apply", str(tmp_path / "changes")], cwd=again, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name in ("a.py", "new/b c.py"):
+        assert (again / name).read_bytes() == (root / name).read_bytes()
+    assert not (again / "ignored.py").exists()

@@ -48,7 +48,7 @@ from flows.registry.champion import (
 )
 from flows.registry.gates import NAMES, Gate, gates
 from flows.registry.versions import RegistryError, make_store, model_name, registry_error
-from flows.runs.console import guarded, quiet
+from flows.runs.console import guarded, quiet, why
 from flows.runs.naming import name as name_run
 from flows.runs.progress import Progress, artifact_key
 from flows.runs.server import ServerError, ensure_server
@@ -129,13 +129,16 @@ def decide(root: Path, wish: Wish, stop: Event, timeout: float) -> Outcome:
             except ChampionChanged as error:
                 logger.info("the champion is now version %s: measured again", error)
                 continue
-            publish(outcome)
+            try:
+                publish(outcome)
+            except Exception as error:  # Prefect is away; what became of the version stands in MLflow
+                logger.warning("the table of the gates: %s", why(error))
             logger.info("%s", outcome.summary)
             return outcome
     except (MlflowException, OSError) as error:
         raise registry_error(error) from error
-    why = Message("other promotions changed the champion {count} times; run this again", count=ATTEMPTS)
-    raise PromotionError(about(model_name(wish.style), why))
+    busy = Message("other promotions changed the champion {count} times; run this again", count=ATTEMPTS)
+    raise PromotionError(about(model_name(wish.style), busy))
 
 
 Measure = Callable[[dict[str, Path], Path], dict[str, dict]]
@@ -184,8 +187,10 @@ def _fell(client: mlflow.MlflowClient, model: str, challenger: ModelVersion, wis
     gone = None if FELL in wish.override else rolled_back(client, model, challenger)
     if gone is None:
         return ""
-    why = gone.tags.get("rolled_back_reason", "no reason given")
-    return f"its file was rolled back as version {gone.version}: {why}; --override {FELL} --reason TEXT takes it again"
+    reason = gone.tags.get("rolled_back_reason", "no reason given")
+    return (
+        f"its file was rolled back as version {gone.version}: {reason}; --override {FELL} --reason TEXT takes it again"
+    )
 
 
 def _needless(challenger: ModelVersion, champion: ModelVersion | None) -> str:

@@ -229,7 +229,11 @@ async def _batch(files: Sequence[Upload], options: Options, service: Service, dr
 
 async def _fill(archive: zipfile.ZipFile, files: Iterator[Member], options: Options, draw) -> None:
     taken, errors, first = set(), {}, None
-    for number, (name, data) in enumerate(files):
+    for number in count():
+        member = await asyncio.to_thread(next, files, None)  # unpacking takes seconds, and others are waiting
+        if member is None:
+            break
+        name, data = member
         try:
             if isinstance(data, Refused):
                 raise data

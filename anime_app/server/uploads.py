@@ -18,6 +18,8 @@ from anime_app.server.work import Options
 
 FIELDS = 16  # of a form, beside its files
 BLOCK = 1 << 16
+ENTRY = b"PK\x01\x02"  # begins an entry of a zip's list of files
+ENTRIES = 20  # times as many as there may be pictures: folders are entries too, and a zip inside has a list of its own
 Upload = tuple[str, bytes]
 Member = tuple[str, bytes | Refused]  # what cannot be unpacked is its reason
 
@@ -71,6 +73,8 @@ def unpacked(data: bytes, service: Service) -> Iterator[Member]:
 
     Raises `Refused` for what is no zip, and past the bounds of all files together, whatever the zip says of itself.
     """
+    if (entries := data.count(ENTRY)) > ENTRIES * service.batch:  # before a list of millions is made of them
+        raise Refused(413, f"{entries} entries, more than {ENTRIES * service.batch}")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         inside = [item for item in archive.infolist() if not item.is_dir()]

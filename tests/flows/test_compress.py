@@ -9,10 +9,14 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import mlflow
 import pytest
+from prefect.states import Completed
 
+from flows import compress as compressing
 from tests.flows.conftest import ROOT
 from tests.flows.forked import forking_python
 from tests.flows.pipeline.test_run_stage import gone, hanging
@@ -208,3 +212,30 @@ def test_an_unknown_target_is_one_line(toy: Path, prefect_api: str):
     done = compress("--targets", "nothing", PREFECT_API_URL=prefect_api)
     assert done.returncode == 1
     assert errors(done)[0].startswith("error: no stage 'nothing' in dvc.yaml: choose from ")
+
+
+def test_networks_are_recorded_though_their_page_cannot_be_written(monkeypatch: pytest.MonkeyPatch):
+    """Hours of training stand behind the figures; the page is made of them at any time."""
+    recorded = []
+
+    def full(root: Path, styles: list[str]) -> None:
+        raise OSError(28, "No space left on device", "report.html")
+
+    def record(styles: list[str], **options: object):
+        recorded.extend(styles)
+        return Completed()
+
+    stage = SimpleNamespace(name="evaluate@cel", kind=compressing.RECORDED, style="cel")
+    done = {stage.name: SimpleNamespace(state=Completed())}
+    monkeypatch.setattr(compressing, "load_recipe", lambda path: SimpleNamespace(training=SimpleNamespace(devices=1)))
+    monkeypatch.setattr(compressing, "gpus_to_use", lambda training: 0)
+    monkeypatch.setattr(compressing, "stages_at_once", lambda training: 1)
+    monkeypatch.setattr(compressing, "run_stages", lambda *arguments: done)
+    monkeypatch.setattr(compressing, "get_run_logger", lambda: SimpleNamespace(info=print, warning=print))
+    monkeypatch.setattr(compressing, "push_rest", lambda *arguments: [])
+    monkeypatch.setattr(compressing, "write_reports", full)
+    monkeypatch.setattr(compressing, "record", record)
+    monkeypatch.setattr(compressing, "publish", lambda root, styles: None)
+    styles, failed = compressing.run_pipeline([stage], Event(), 60)
+    assert styles == recorded == ["cel"]
+    assert failed == ["report: [Errno 28] No space left on device: 'report.html'"]

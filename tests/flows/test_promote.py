@@ -4,11 +4,13 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from threading import Event
 
 import mlflow
 import pytest
 
 from anime_model.pictures.message import from_record
+from flows import promote as promotion
 from flows.promote import Outcome, Wish, _decide, _parser, check, gate_rows, panel_score, rollback
 from flows.registry import champion
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, ChampionChanged, PromotionError, holder
@@ -264,6 +266,29 @@ def test_a_file_that_was_changed_and_photos_that_are_missing_stop_it(
     assert "error: animegan-cel 2: its file is not the registered one any more" in done.stderr
     said = from_record(told(done)["message"]).values["what"]
     assert said.values["what"].template == "its file is not the registered one any more (md5 {md5})"
+
+
+def test_a_promotion_that_prefect_does_not_hear_of_is_one(made: Path, client: mlflow.MlflowClient, monkeypatch):
+    """The champion is set by then: what went wrong is the table alone."""
+    said: list[str] = []
+
+    class Logger:
+        def info(self, text: str, *values: object) -> None:
+            pass
+
+        def warning(self, text: str, *values: object) -> None:
+            said.append(text % values)
+
+    def away(outcome: Outcome) -> None:
+        raise RuntimeError("Failed to reach API at http://127.0.0.1:9")
+
+    done = Outcome("cel", MODEL, 2, None, "promoted", [], "passed 0 gates")
+    monkeypatch.setattr(promotion, "get_run_logger", Logger)
+    monkeypatch.setattr(promotion, "_decide", lambda root, wish, measure: done)
+    monkeypatch.setattr(promotion, "publish", away)
+    assert promotion.decide(made, Wish("cel"), Event(), 60) is done
+    assert len(said) == 1
+    assert said[0].startswith("the table of the gates: Prefect does not answer")
 
 
 def test_no_rollback_leads_to_what_was_rolled_back(made: Path, client: mlflow.MlflowClient):

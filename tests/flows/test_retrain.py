@@ -1,5 +1,6 @@
 """Retraining as people, schedules and workers start it."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -10,10 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import mlflow
 import pytest
 
+from anime_model.recipes.reading import RecipeError
+from flows import retrain as retraining
 from flows.registry.champion import CHALLENGER, CHAMPION, PREVIOUS, holder
 from flows.runs.console import DROPPED
 from tests.flows.pipeline.test_run_stage import gone, hanging
@@ -239,3 +243,22 @@ def test_a_served_run_that_is_cancelled_leaves_a_line_and_no_traceback(project: 
 
 def git_head(root: Path) -> str:
     return subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_fault_is_told_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A full disk, a fault of the program: who waits for word of a nightly run hears of every end."""
+    heard: list[tuple[list[str], str, str]] = []
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(retraining, "WORKSPACE", tmp_path)
+    monkeypatch.setattr(retraining, "only_flow", lambda root: contextlib.nullcontext("note"))
+    monkeypatch.setattr(retraining, "own_run", lambda note, stop: contextlib.nullcontext(Event()))
+    monkeypatch.setattr(retraining, "use_recipe", full)
+    monkeypatch.setattr(retraining, "KNOWN", (RecipeError,))
+    monkeypatch.setattr(retraining, "tell", lambda *told: heard.append(told))
+    with pytest.raises(OSError, match="No space left"):
+        retraining.retrain.fn(notify=["slack-webhook/team"])
+    assert [(blocks, subject) for blocks, subject, _ in heard] == [(["slack-webhook/team"], "retrain: failed")]
+    assert "No space left on device" in heard[0][2]

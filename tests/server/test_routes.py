@@ -3,9 +3,11 @@
 import io
 import json
 import socket
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -214,6 +216,32 @@ def test_a_zip_that_unpacks_to_too_much_is_refused_whatever_it_says(client):
     several = packed({f"{number}.png": b"\0" * (MB - 1000) for number in range(5)})
     assert "all files unpack to more than 4 MB" in error(client.post(BATCH, content=several), 413)
     assert error(client.post(BATCH, content=packed({f"{number}.png": b"x" for number in range(6)})), 413)
+
+
+def test_a_zip_of_very_many_entries_is_refused_before_its_list_is_read(client, monkeypatch):
+    """Folders and empty names too: each entry costs memory and time before it can be counted in the usual way."""
+    many = packed({f"{number}/": b"" for number in range(101)})
+    monkeypatch.setattr("anime_app.server.uploads.zipfile", None)
+    assert error(client.post(BATCH, content=many), 413) == "101 entries, more than 100"
+
+
+def test_others_are_answered_while_a_zip_is_unpacked(client, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(data, service):
+        begun.set()
+        assert go_on.wait(20)
+        yield "a.png", picture()[0]
+
+    monkeypatch.setattr("anime_app.server.app.unpacked", slow)
+    with ThreadPoolExecutor(1) as pool:
+        posted = pool.submit(httpx.post, f"{client.base_url}{BATCH}", content=packed({"a.png": b"x"}), timeout=30)
+        try:
+            assert begun.wait(20)
+            assert client.get("/healthz", timeout=10).json() == {"status": "ok"}
+        finally:
+            go_on.set()
+        assert posted.result().status_code == 200
 
 
 def test_a_zip_that_lies_or_is_cut_off_is_one_line(client):

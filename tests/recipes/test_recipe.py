@@ -181,6 +181,18 @@ def test_a_key_that_stands_twice_is_named_with_its_lines(tmp_path):
         load_recipe(tmp_path / "twice.yaml")
 
 
+def test_aliases_that_hold_themselves_or_many_others_are_a_line(tmp_path: Path):
+    """A stranger's recipe: looked at as often as it is named, the second would take years."""
+    file, demo = tmp_path / "alias.yaml", Path("recipes/demo.yaml").read_text()
+    file.write_text(demo.replace("\nprune:", "\nprune: &prune\n  more: *prune", 1))
+    with pytest.raises(RecipeError, match=r"alias\.yaml: prune\.more: unknown key"):
+        load_recipe(file)
+    levels = "".join(f"z{n}: &z{n} {{a: *z{n - 1}, b: *z{n - 1}, c: *z{n - 1}}}\n" for n in range(1, 40))
+    file.write_text(f"{demo}\nz0: &z0 {{a: 1}}\n{levels}")
+    with pytest.raises(RecipeError, match=r"alias\.yaml: z0: unknown key"):
+        load_recipe(file)
+
+
 def test_numbers_may_be_written_as_people_write_them():
     assert parse_recipe(changed("teacher.rate", "1e-3")).teacher.rate == 1e-3
     assert parse_recipe(changed("teacher.rate", 1)).teacher.rate == 1.0

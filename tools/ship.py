@@ -63,7 +63,7 @@ def ship_teacher(style: str, artifacts: Path) -> None:
 
 def ship_lite(style: str, artifacts: Path) -> None:
     lite, teacher = _figures(artifacts)
-    _ship_file(style, SIZE, artifacts, lite, teacher)
+    ship_file(style, SIZE, artifacts, lite, teacher)
     network = artifacts / QUANTIZED
     save_generator(NETWORKS / f"{style}.safetensors", load_generator(network), **read_notes(network))
     print(f"wrote {WEIGHTS / style}.onnx, its card and {NETWORKS / style}.safetensors")
@@ -81,7 +81,7 @@ def ship_size(style: str, size: str, folder: Path) -> None:
     if lite["style"] != style:
         raise ValueError(f"{artifacts}: holds the style {lite['style']}, not {style}")
     rows = common.read_json(RESULTS)
-    name = _ship_file(style, size, artifacts, lite, teacher)
+    name = ship_file(style, size, artifacts, lite, teacher)
     write_whole(RESULTS, json.dumps(with_size(rows, lite, teacher, size), indent=1) + "\n")
     print(f"wrote {WEIGHTS / name}.onnx, its card, and its figures to {RESULTS}")
 
@@ -103,10 +103,13 @@ def _figures(artifacts: Path) -> list[dict]:
     return [common.read_json(artifacts / f"evaluation/{name}.json") for name in (LITE, "teacher")]
 
 
-def _ship_file(style: str, size: str, artifacts: Path, lite: dict, teacher: dict) -> str:
-    """The network with figures inside, and its card beside it; the name of both."""
+def ship_file(style: str, size: str, artifacts: Path, lite: dict, teacher: dict, network: Path | None = None) -> str:
+    """The network with figures inside, and its card beside it; the name of both.
+
+    `network` is the run's own export where none is given.
+    """
     name = file_name(style, size)
-    model = onnx.load(artifacts / f"exports/{LITE}.onnx")
+    model = onnx.load(network or artifacts / f"exports/{LITE}.onnx")
     properties = {item.key: item.value for item in model.metadata_props}
     card = {"style": style, "size": size, **{key: lite[key] for key in KEPT}}
     onnx.helper.set_model_props(model, properties | _wishes(style) | {"card": json.dumps(card)})

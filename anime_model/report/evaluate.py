@@ -240,6 +240,16 @@ def _exports(folder: Path) -> dict[str, Path]:
     return {variant: path for variant, path in files.items() if path.is_file()}
 
 
+def costs(
+    files: Mapping[str, Path], settings: EvaluateSettings, on_step: OnStep = lambda step, total, scalars: None
+) -> dict[str, Metrics]:
+    """What ONNX files cost, by name: parameters, bytes, memory and times, all timed in turns.
+
+    One named `REFERENCE` may have any layout and is what the others are compared with.
+    """
+    return _costs(files, settings, _Steps(on_step, settings.latency_repeats + len(files)))
+
+
 def _costs(files: Mapping[str, Path], settings: EvaluateSettings, steps: "_Steps") -> dict[str, Metrics]:
     """First of all: the machine is quiet, and the memory free. A reference that cannot be timed has no times."""
     size, threads = settings.latency_size, settings.latency_threads

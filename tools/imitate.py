@@ -39,7 +39,6 @@ from anime_model.compression.separable import replace_convs
 from anime_model.compression.stem import merge_stem, strided_stem
 from anime_model.networks.checkpoint import load_generator, read_notes, save_generator
 from anime_model.networks.generator import Generator, fold_batch_norm, unfold_batch_norm, with_gate
-from anime_model.networks.onnx_network import OnnxNetwork
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.prune import PruneSettings
@@ -49,6 +48,7 @@ from anime_model.training.calming import calmed
 from anime_model.training.critic import Critic
 from anime_model.training.gate_cost import GateCost
 from anime_model.training.imitation import MAPS, Learner, PictureLoss, pooled_pairs
+from anime_model.training.learnable import learnable
 from anime_model.training.loop import Scalars
 from anime_model.training.losses import Made
 from anime_model.training.views import Views
@@ -313,6 +313,8 @@ def photos_of(
     names = {Path(given.partition("=")[0]).name for given in folders}
     if unknown := sorted(calm.keys() - names):
         raise ValueError(f"--calm {unknown[0]}: no folder of --photos has that name")
+    if len({"=" in given for given in folders}) > 1:
+        raise ValueError("--photos: give each folder a share, or none of them: one without counts by its pictures")
     for given in folders:
         folder, _, share = given.partition("=")
         found = [torch.from_numpy(read_picture(file)).permute(2, 0, 1) for file in picture_files(Path(folder))]
@@ -343,7 +345,7 @@ def _room(options: argparse.Namespace) -> Room:
 
 def model_of(file: Path) -> nn.Module:
     """The network whose pictures are learned. Raises `ValueError` or `OSError` in one line."""
-    return load_generator(file).float() if file.suffix == ".safetensors" else OnnxNetwork(file)
+    return load_generator(file).float() if file.suffix == ".safetensors" else learnable(file)
 
 
 def _spare_the_compiler() -> None:

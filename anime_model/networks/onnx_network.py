@@ -96,9 +96,12 @@ def _pad(count: int, attributes: Attributes, x: Tensor, pads: Tensor, value: Val
 
 def _conv(count: int, attributes: Attributes, x: Tensor, weight: Tensor, bias: Value = None) -> Tensor:
     top, left, *rest = attributes.get("pads", [0, 0, 0, 0])
-    _need([top, left] == rest, "a convolution padded on one side only")
-    bias = bias if isinstance(bias, Tensor) else None
-    return F.conv2d(x, weight, bias, attributes["strides"], (top, left), groups=attributes.get("group", 1))
+    _need([top, left] == (rest or [0, 0]), "a convolution padded on one side only")
+    _need(attributes.get("auto_pad", b"NOTSET") == b"NOTSET", "a convolution that is padded by itself")
+    _need(isinstance(weight, Tensor), "a convolution of one weight")
+    bias = x.new_tensor([bias]) if isinstance(bias, float) else bias  # constants of one value are kept as such
+    steps, spread = attributes.get("strides", [1, 1]), attributes.get("dilations", [1, 1])
+    return F.conv2d(x, weight, bias, steps, (top, left), spread, attributes.get("group", 1))
 
 
 def _reshape(count: int, attributes: Attributes, x: Tensor, shape: Tensor) -> Tensor:
@@ -127,7 +130,13 @@ def _slice(
     count: int, attributes: Attributes, x: Tensor, start: Tensor, stop: Tensor, axes: Value = None, steps: Value = None
 ) -> Tensor:
     _need(x.ndim == 1, "a slice of a picture")
+    _need(steps is None or _numbers(steps) == [1], "a slice in steps")
     return x[_numbers(start)[0] : _numbers(stop)[0]]
+
+
+def _gather(count: int, attributes: Attributes, x: Tensor, index: Tensor) -> Tensor:
+    _need(attributes.get("axis", 0) == 0, "a choice along another side than the first")
+    return x[index.long()]
 
 
 OPERATORS: dict[str, Callable[..., Value]] = {
@@ -136,7 +145,7 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "Reshape": _reshape,
     "Resize": _resize,
     "Slice": _slice,
-    "Gather": lambda count, attributes, x, index: x[index.long()],
+    "Gather": _gather,
     "Transpose": lambda count, attributes, x: x.permute(*attributes["perm"]),
     "GlobalAveragePool": lambda count, attributes, x: x.mean((2, 3), keepdim=True),
     "Add": lambda count, attributes, a, b: a + b,

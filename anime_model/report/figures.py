@@ -161,7 +161,8 @@ def bias(metrics: Metrics) -> str:
     """What has to be known of FID's small-sample bias beside a table."""
     size = metrics.get("fid_bias")
     found = f": with half of these photos it would be {three_digits(float(size))} larger" if size is not None else ""
-    return f"FID of few pictures is too large, about alike for all rows{found}; KID is not."
+    cuts = "KID by little: several cuts of one picture count as several"
+    return f"FID of few pictures is too large, about alike for all rows{found}; {cuts}."
 
 
 def _lpips(metrics: Metrics) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anime_model.training import losses
-from anime_model.training.loop import Scalars, TrainingError, cosine, set_rate, update_average
+from anime_model.training.loop import Scalars, TrainingError, check_finite, cosine, set_rate, update_average
 from anime_model.training.losses import Made
 from anime_model.training.views import Views, random_part
 
@@ -128,9 +128,14 @@ class Learner:
                 since.clear()
             if time.monotonic() - saved > self.save_every:
                 saved = time.monotonic()
-                self.on_save(self.average)
-        self.on_save(self.average)
+                self._save(step)
+        self._save(step)
         return self.average
+
+    def _save(self, step: int) -> None:
+        """Weights that are no numbers are not saved: the last ones before may be hours of work."""
+        check_finite({"average": self.average}, f"step {step}")
+        self.on_save(self.average)
 
     def _rate(self, done: float) -> float:
         return cosine(round(done * 10_000), 10_000, self.rate)

@@ -74,6 +74,8 @@ class Training:
             if after_step:
                 after_step(step + 1)
             if step + 1 == steps or self._agreed(time.monotonic() - saved > self.save_every):
+                _floats(name, step, self._of_all(scalars))
+                check_finite(modules, f"step {step + 1} of {name}")
                 scale = {"scaler": scaler.state_dict()} if scaler else {}
                 self._save(file, modules, optimizers, {"step": step + 1, "curve": curve, **scale})
                 saved = time.monotonic()
@@ -104,6 +106,14 @@ class Training:
         if self.fabric.is_global_zero:
             save_state(file, modules, optimizers, facts)
         self.fabric.barrier()
+
+
+def check_finite(modules: Mapping[str, nn.Module], where: str) -> None:
+    """Raises `TrainingError` where a weight is no number: a file of such a state would end every run that goes on."""
+    for name, module in modules.items():
+        for value in module.state_dict().values():
+            if value.is_floating_point() and not bool(value.isfinite().all()):
+                raise TrainingError(f"the weights of the {name} are not finite at {where}; lower the learning rate")
 
 
 def _floats(name: str, step: int, scalars: Mapping[str, torch.Tensor]) -> Scalars:

@@ -18,12 +18,12 @@ from anime_model.compression.family_training import train_family
 from anime_model.metrics.latency import cpu_name, measure_onnx
 from anime_model.metrics.lpips import load_distance
 from anime_model.networks.checkpoint import CheckpointError, load_generator, read_notes
-from anime_model.networks.onnx_network import OnnxNetwork
 from anime_model.networks.perceptual import load_perceptual
 from anime_model.pictures.arrays import picture_files, read_picture
 from anime_model.recipes.recipe import Recipe
 from anime_model.training.data import centre, to_float
 from anime_model.training.imitation import MAPS, PictureLoss, pooled_pairs
+from anime_model.training.learnable import learnable
 from anime_model.training.loop import Scalars
 from anime_model.training.views import Views
 from flows.machine.hashes import file_md5
@@ -89,7 +89,7 @@ def _wanted(place: Place, reference: Path | None) -> Callable[[Tensor], Tensor]:
     if reference is None:
         network = load_generator(place.made("teacher/teacher.safetensors"))
     elif reference.is_file():
-        network = OnnxNetwork(reference).eval()
+        network = learnable(reference).eval()
     else:
         raise SearchError(f"--reference {reference}: is not there")
     return drawing(network)

@@ -97,3 +97,32 @@ def test_another_padding_is_refused(tmp_path: Path):
     path = save(tmp_path / "net.onnx", [helper.make_node("Pad", ["photo", "border"], ["anime"])], pads)
     with pytest.raises(OnnxNetworkError, match="constant"):
         OnnxNetwork(path)(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "weight", "bias"),
+    [
+        pytest.param({"pads": [1] * 4}, (1, 3, 3, 3), 0.7, id="a bias of one value"),
+        pytest.param({"pads": [2] * 4, "dilations": [2, 2]}, (3, 3, 3, 3), 0.7, id="dilations"),
+        pytest.param({}, (3, 3, 1, 1), None, id="no attributes at all"),
+    ],
+)
+def test_a_convolution_is_that_of_the_operator(tmp_path: Path, attributes: dict, weight: tuple[int, ...], bias):
+    constants = {"weight": np.random.default_rng(0).normal(size=weight).astype(np.float32)}
+    constants |= {"bias": np.full(weight[0], bias, np.float32)} if bias is not None else {}
+    nodes = [
+        helper.make_node("Transpose", ["photo"], ["first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["first", *constants], ["made"], **attributes),
+        helper.make_node("Transpose", ["made"], ["anime"], perm=[0, 2, 3, 1]),
+    ]
+    assert_as_onnx_runtime(save(tmp_path / "net.onnx", nodes, constants), (8, 10), 1e-5)
+
+
+def test_what_pads_itself_is_refused(tmp_path: Path):
+    nodes = [
+        helper.make_node("Transpose", ["photo"], ["first"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["first", "weight"], ["anime"], auto_pad="SAME_UPPER"),
+    ]
+    path = save(tmp_path / "net.onnx", nodes, {"weight": np.ones((3, 3, 3, 3), np.float32)})
+    with pytest.raises(OnnxNetworkError, match="a convolution that is padded by itself"):
+        OnnxNetwork(path)(torch.zeros(1, 3, 8, 8))

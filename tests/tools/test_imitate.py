@@ -137,6 +137,17 @@ def test_a_folder_without_pictures_is_named(
         )
 
 
+def test_folders_with_and_without_a_share_do_not_mix(tmp_path: Path):
+    """A share of 0.5 beside 73 pictures that count 1 each would be nearly none."""
+    for name in ("faces", "scenes"):
+        write_picture(tmp_path / name / "0.png", np.zeros((32, 32, 3), np.uint8))
+    folders = [f"{tmp_path}/faces=0.5", f"{tmp_path}/scenes"]
+    with pytest.raises(ValueError, match="--photos: give each folder a share, or none of them"):
+        imitate.photos_of(folders, torch.device("cpu"), {})
+    weights = imitate.photos_of([f"{tmp_path}/faces=0.5", f"{tmp_path}/scenes=0.5"], torch.device("cpu"), {})[1]
+    assert weights.tolist() == [0.5, 0.5]
+
+
 def test_a_missing_network_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, Path], tmp_path: Path):
     with pytest.raises(SystemExit, match=r"gone\.onnx"):
         run(

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +56,23 @@ def test_the_clock_ends_a_training_that_has_learned():
 def test_a_loss_that_is_no_number_ends_it():
     with pytest.raises(TrainingError, match="not finite at step 10"):
         one_weight(float("nan")).run(5)
+
+
+def test_weights_that_are_no_numbers_never_replace_those_that_are():
+    """Losses are looked at every hundred steps, and files saved every minute, which comes first on a slow machine."""
+    kept = []
+    learner = one_weight(0.7, on_save=lambda net: kept.append(float(net.weight)), save_every=0.0)
+    step = learner.step
+
+    def diverging(done: float):
+        loss, parts = step(done)
+        return (loss * float("nan"), parts) if len(kept) == 5 else (loss, parts)
+
+    learner.step, learner.log_every = diverging, 10**6
+    with pytest.raises(TrainingError, match="the weights of the average are not finite at step 6"):
+        learner.run(20)
+    assert len(kept) == 5
+    assert all(map(math.isfinite, kept))
 
 
 def test_a_pool_keeps_pairs_together_and_renews_itself():

@@ -63,6 +63,34 @@ def test_a_loss_that_is_not_finite_stops_with_its_name(tmp_path):
         Training(tmp_path).fit("nan_run", 20, lambda _: {"loss": torch.tensor(float("nan"))}, {}, {})
 
 
+@pytest.mark.parametrize("what", ["loss", "weights"])
+def test_a_state_that_is_not_finite_is_not_saved(tmp_path, what: str):
+    """It would end every later run at the same step, though what spoiled it was a moment's."""
+    torch.manual_seed(3)
+
+    def run(spoilt: int | None) -> int:
+        network = nn.Linear(2, 1)
+        done = []
+
+        def take_step(step: int) -> dict[str, torch.Tensor]:
+            done.append(step)
+            if step == spoilt and what == "weights":
+                network.weight.data.fill_(float("nan"))
+            return {"loss": torch.tensor(float("nan") if step == spoilt and what == "loss" else 1.0)}
+
+        optimizer = torch.optim.Adam(network.parameters())
+        training = Training(tmp_path, save_every=0, log_every=10)
+        training.fit("tiny", 20, take_step, {"network": network}, {"adam": optimizer})
+        return done[0]
+
+    said = (
+        "tiny: loss is not finite at step 13" if what == "loss" else "weights of the network are not finite at step 13"
+    )
+    with pytest.raises(TrainingError, match=said):
+        run(12)
+    assert run(None) == 12, "it goes on from the last good step"
+
+
 def test_progress_reaches_the_listener(tmp_path):
     heard = []
     training = Training(tmp_path, on_step=lambda *call: heard.append(call), log_every=4)

@@ -140,6 +140,28 @@ def opened_input(av, source: Path | Stored):
     return av.open(os.path.abspath(source) if isinstance(source, Path) else source.open("rb"))
 
 
+class _Times:
+    """When frames are shown, by what they say of it: AVI gives those of H.264 the times at which they are decoded.
+
+    Where these go back, the times of the packets are taken from there on, which come in the order of the frames.
+    """
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self.step, self.in_order = 1, True
+
+    def of(self, frame) -> int | None:
+        """In units of the frame's stream; None where it says nothing."""
+        time, packet, last = frame.pts, frame.dts, self.last
+        if time is not None and last is not None and packet is not None and time <= last < packet:
+            self.in_order = False
+        if not self.in_order and last is not None:
+            time = packet if packet is not None else last + self.step  # the last frames have no packet of their own
+        if time is not None:
+            self.step, self.last = max(1, time - last) if last is not None else 1, time
+        return time
+
+
 class Film:
     """The two files of one film while it is made."""
 
@@ -303,12 +325,14 @@ class Film:
 
     def _filtered(self) -> Iterator:
         decoder, shift, guessed = self._decoder(self.video), self.others.offset(self.video.time_base), 0
+        times = _Times()
         for packet in self._packets():
             if packet.stream.index != self.video.index:
                 self.others.mux(packet)
                 continue
             for frame in self._decoded(decoder, packet):
-                guessed = frame.pts = guessed + 1 if frame.pts is None else frame.pts - shift
+                time = times.of(frame)
+                guessed = frame.pts = guessed + 1 if time is None else time - shift
                 frame.time_base = self.video.time_base
                 yield from self.filters(frame)
         yield from self.filters(None)

@@ -461,3 +461,26 @@ def test_what_is_not_written_says_what_is(tmp_path):
     with pytest.raises(VideoError, match=r"b\.ts: films are written as \.mp4"):
         made(source, tmp_path / "b.ts")
     assert set(FORMATS) < set(SUFFIXES)
+
+
+@pytest.mark.parametrize(("codec", "kind"), [("libx264", "avi"), ("mpeg4", "avi"), ("libx264", "flv")])
+def test_frames_that_are_decoded_in_another_order_are_all_kept(tmp_path: Path, codec: str, kind: str):
+    """H.264 in AVI says of each frame when it is decoded, not when it is shown; they come in order all the same."""
+    source = tmp_path / f"a.{kind}"
+    with av.open(str(source), "w") as film:
+        stream = film.add_stream(codec, rate=25, options={"bf": "2"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(30):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 + 7 * level, np.uint8), "rgb24")
+            frame.pts = level
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+    report = stylize_video(source, tmp_path / "b.mp4", lambda photo: photo, 1, False)
+    with av.open(str(tmp_path / "b.mp4")) as film:
+        frames = list(film.decode(video=0))
+    assert (report.frames, len(frames), report.notes) == (30, 30, ())
+    levels = [float(frame.to_ndarray(format="rgb24").mean()) for frame in frames]
+    assert levels == sorted(levels)
+    times = [float(frame.pts * frame.time_base) for frame in frames]
+    assert np.diff(times) == pytest.approx([1 / 25] * 29, abs=0.045)
+    assert times[-1] - times[0] == pytest.approx(29 / 25, abs=0.1)

@@ -325,6 +325,67 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
       assert.deepEqual(await page.evaluate(() => self.asked), ['user', 'environment'])
     })
 
+    test('the other camera, pressed twice, leaves none on', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+        self.streams = []
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          const late = self.streams.length ? 600 : 0
+          const stream = await real(wanted)
+          self.streams.push(stream)
+          await new Promise((resolve) => setTimeout(resolve, late))
+          return stream
+        }
+      }))
+      await live(page)
+      await page.click('#turn')
+      await page.click('#turn')
+      await page.waitForFunction(() => self.streams.length === 3)
+      await page.waitForTimeout(1000)
+      const on = () => page.evaluate(() => self.streams.map((stream) => stream.getTracks().some(({ readyState }) => readyState === 'live')))
+      assert.deepEqual(await on(), [false, false, true])
+      await more(page)
+      await page.click('#turn')
+      await page.waitForFunction(() => self.streams.length === 4)
+      await page.click('#leave') // before the camera is there
+      await page.waitForTimeout(1000)
+      assert.deepEqual(await on(), [false, false, false, false])
+    })
+
+    test('a camera whose first frame comes late is waited for', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+        let calls = 0
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          if (!calls++) return real(wanted)
+          const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 })
+          const stream = canvas.captureStream(20)
+          const begin = () => setInterval(() => {
+            const context = canvas.getContext('2d')
+            context.fillStyle = `hsl(${performance.now() % 360} 90% 50%)`
+            context.fillRect(0, 0, 320, 240)
+          }, 50)
+          setTimeout(begin, 1000)
+          return stream
+        }
+      }))
+      await live(page)
+      await page.click('#turn')
+      await more(page)
+      assert.ok(await page.locator('#message').isHidden())
+    })
+
+    test('what it runs on is changed as it goes', async (t) => {
+      const page = await visit(t)
+      await live(page)
+      await page.click('summary')
+      for (const choice of ['cpu', 'auto']) {
+        await page.selectOption('#engine', choice)
+        await more(page)
+      }
+      assert.ok(await page.locator('#message').isHidden())
+    })
+
     test('a frame and a short clip are saved', async (t) => {
       const page = await visit(t)
       await live(page)

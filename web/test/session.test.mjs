@@ -479,6 +479,60 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
       })
     }
 
+    test('a film is drawn to its end though what it runs on is changed, and its drawings are let go', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        self.bitmaps = []
+        const post = Worker.prototype.postMessage
+        Worker.prototype.postMessage = function (...sent) {
+          if (!this.heard) this.addEventListener('message', ({ data }) => data.frame && self.bitmaps.push(data.frame))
+          this.heard = true
+          if (sent[0].frame && !self.changed && self.bitmaps.length > 2) {
+            self.changed = true
+            const engine = document.getElementById('engine')
+            engine.value = 'cpu'
+            setTimeout(() => engine.dispatchEvent(new Event('change')))
+          }
+          return post.apply(this, sent)
+        }
+      }))
+      await page.setInputFiles('#file', photo('film.mp4'))
+      await page.click('#film-start')
+      await page.waitForSelector('#film-save:not([hidden])')
+      const file = await download(page, '#film-save')
+      assert.equal(JSON.parse(execFileSync(PYTHON, ['-c', facts, await file.path()]))[0], 12)
+      assert.deepEqual(await page.evaluate(() => [self.changed, self.bitmaps.length >= 12, self.bitmaps.filter(({ width }) => width).length]), [true, true, 0])
+    })
+
+    test('a finished film that is left plays no longer', async (t) => {
+      const page = await visit(t)
+      await page.setInputFiles('#file', photo('film.mp4'))
+      await page.click('#film-start')
+      await page.waitForSelector('#film-result:not([hidden])')
+      await page.$eval('#film-result', (video) => video.play())
+      await page.click('#film-leave')
+      await page.waitForSelector('#drop:not([hidden])')
+      assert.deepEqual(await page.$eval('#film-result', (video) => [video.paused, video.networkState]), [true, 0])
+    })
+
+    for (const name of ['film.mp4', 'not.mp4']) {
+      test(`${name}, still being opened, takes the stage from nothing that came later`, async (t) => {
+        let release
+        const gate = new Promise((resolve) => { release = resolve })
+        const page = await visit(t, {}, (context) => context.route(/media-.*\.js$/, async (route) => { await gate; await route.continue() }))
+        const buffer = name === 'film.mp4' ? readFileSync(photo(name)) : Buffer.from('no film at all')
+        await page.setInputFiles('#file', { name, mimeType: 'video/mp4', buffer })
+        await stylize(page, photo('tiny.png'))
+        const loaded = page.waitForResponse(/media-.*\.js$/)
+        release()
+        await loaded
+        await page.waitForTimeout(1500)
+        assert.ok(await page.locator('#film').isHidden())
+        assert.ok(await page.locator('#message').isHidden())
+        assert.equal(await page.getAttribute('body', 'data-state'), 'done')
+        assert.equal(await page.getAttribute('body', 'data-view'), 'compare')
+      })
+    }
+
     test('a film is cancelled, and photos go on', async (t) => {
       const page = await visit(t)
       await page.setInputFiles('#file', photo('film.mp4'))

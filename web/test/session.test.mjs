@@ -100,6 +100,77 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     assert.ok(await page.locator('#all').isEnabled())
   })
 
+  /** A zip of three photos that has come to the second, which takes a while. */
+  const packing = async (page) => {
+    await page.setInputFiles('#file', [photo('small.png'), photo('large.png'), photo('tiny.png')])
+    await made(page)
+    await page.click('#all')
+    await page.waitForFunction(() => /^Photo 2 of 3: Drawing, part/.test(document.getElementById('progress').textContent))
+  }
+
+  test('a zip has all its photos in the look that it began with, whatever is chosen meanwhile', async (t) => {
+    const page = await visit(t)
+    const saved = page.waitForEvent('download')
+    await packing(page)
+    await page.check('[name=palette][value=dusk]')
+    await page.selectOption('#size', '1024')
+    await page.click('summary')
+    await page.selectOption('#engine', 'cpu') // which ends the drawing at hand
+    const file = await saved
+    assert.equal(file.suggestedFilename(), 'anime-hayao.zip')
+    const found = JSON.parse(execFileSync(PYTHON, ['-c', UNZIP, await file.path()], { maxBuffer: 1e9 }))
+    assert.deepEqual(Object.keys(found), ['small-hayao.png', 'large-hayao.png', 'tiny-hayao.png'])
+    for (const [name, hex] of Object.entries(found)) {
+      const wanted = reference(name.split('-')[0], name.startsWith('large') ? 'hayao-own' : 'hayao')
+      assert.ok(differences({ ...wanted, data: Buffer.from(hex, 'hex') }, wanted).most < 16, name)
+    }
+    await made(page)
+    assert.ok(await page.locator('#message').isHidden())
+    assert.ok(difference(await shown(page), reference('tiny', 'hayao')) > 2) // what was chosen counts now
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-hayao-dusk.png')
+  })
+
+  for (const [what, next, width] of [['another photo is put in', (page) => page.setInputFiles('#file', photo('face.png')), 301], ['a small picture is pressed', (page) => page.click('#strip button:first-child'), 61]]) {
+    test(`a zip ends without a word where ${what}`, async (t) => {
+      const page = await visit(t)
+      page.on('download', () => assert.fail('something was saved'))
+      await packing(page)
+      await next(page)
+      await page.waitForFunction((wanted) => document.getElementById('after').width === wanted, width)
+      await made(page)
+      await page.waitForTimeout(1500) // the zip would go on meanwhile
+      assert.equal((await shown(page)).width, width)
+      assert.ok(await page.locator('#message').isHidden())
+      assert.ok(await page.locator('#all').isEnabled())
+    })
+  }
+
+  test('a download is named after the picture that is shown, not after one that is still to come', async (t) => {
+    let release
+    const gate = new Promise((resolve) => { release = resolve })
+    const page = await visit(t, {}, (context) => context.route(/shinkai-.*\.onnx$/, async (route) => { await gate; await route.continue() }))
+    await stylize(page, photo('tiny.png'))
+    await page.check('[name=style][value=shinkai]')
+    await state(page, 'busy')
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-hayao.png')
+    assert.match(await page.getAttribute('#after', 'aria-label'), /Hayao/)
+    release()
+    await made(page)
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-shinkai.png')
+    assert.match(await page.getAttribute('#after', 'aria-label'), /Shinkai/)
+  })
+
+  test('files that are left out are named: films beside photos, and all films but the first', async (t) => {
+    const page = await visit(t)
+    await stylize(page, [photo('tiny.png'), photo('film.mp4'), photo('film.webm')])
+    assert.match(await message(page), /Left out: film\.mp4, film\.webm$/)
+    await stylize(page, photo('tiny.png'))
+    assert.ok(await page.locator('#message').isHidden())
+    await page.setInputFiles('#file', [photo('film.mp4'), photo('film.webm')])
+    await page.waitForSelector('#film:not([hidden])')
+    assert.match(await message(page), /Left out: film\.webm$/)
+  })
+
   test('many files dropped anywhere are an album, text that is pasted is none', async (t) => {
     const page = await visit(t)
     await page.evaluate(async (files) => {

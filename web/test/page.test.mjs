@@ -415,6 +415,24 @@ describe('without a network', { skip: WITHOUT_BROWSER }, () => {
     t.diagnostic(await page.textContent('#note'))
   })
 
+  test('other pages of the host, below this one, stay as they are', async (t) => {
+    const folder = photo('neighbours')
+    cpSync(DIST, folder, { recursive: true })
+    writeFileSync(join(folder, 'other.html'), '<title>Another page</title>')
+    const host = await serve(folder)
+    t.after(host.close)
+    const browser = await session()
+    t.after(browser.close)
+    const page = await open(await browser.window(), host.url)
+    await page.waitForSelector('#offline:not([hidden])')
+    await page.goto(`${host.url}other.html`)
+    assert.deepEqual(await page.evaluate(() => [document.title, crossOriginIsolated, Boolean(navigator.serviceWorker.controller)]), ['Another page', false, true])
+    for (const address of ['index.html', '?from=home#stage']) {
+      await page.goto(host.url + address)
+      assert.deepEqual(await page.evaluate(() => [document.title, crossOriginIsolated]), ['AnimeGAN-Lite', true])
+    }
+  })
+
   test('ONNX Runtime is fetched once and kept where a network needs it, in a private window too', async (t) => {
     const host = await serve(siteOfOthers(), { isolated: true })
     t.after(host.close)

@@ -297,3 +297,26 @@ test('a clip waits in the background: its time is that which is recorded', async
   assert.equal(recorder.state, 'inactive')
   assert.ok((await clip.done) instanceof Blob)
 })
+
+test('of CPU and GPU the one that is not taken is closed', async () => {
+  const bytes = new Uint8Array(readFileSync(references.photo('rounded.onnx'))) // none that the kernels make, so that both are ONNX Runtime's
+  const opened = async (shift) => {
+    const closed = []
+    const create = async (file, { executionProviders: [provider] }) => ({
+      run: async ({ photo }) => {
+        if (provider === 'webgpu' && shift === null) throw new Error('a lost device')
+        return { anime: { data: photo.data.map((value) => value + (provider === 'webgpu' ? shift : 0)) } }
+      },
+      release: async () => { closed.push(provider) },
+    })
+    const runtime = { InferenceSession: { create }, Tensor: class { constructor(type, data) { this.data = data } } }
+    const network = await openModel(bytes, { ort: async () => runtime, gpu: 'gpu', threads: 1 })
+    const before = [...closed]
+    await network.close()
+    await network.close()
+    return [network.provider, before, closed]
+  }
+  assert.deepEqual(await opened(0), ['webgpu', ['wasm'], ['wasm', 'webgpu']])
+  assert.deepEqual(await opened(1), ['wasm', ['webgpu'], ['webgpu', 'wasm']])
+  assert.deepEqual(await opened(null), ['wasm', ['webgpu'], ['webgpu', 'wasm']])
+})

@@ -309,6 +309,38 @@ def test_without_a_camera_it_is_said_in_the_readers_language(visit):
     assert not reader.page.get_by_text("camera").filter(visible=True).count()
 
 
+TWICE = """() => {
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.streams = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await real(wanted);
+        window.streams.push(stream);
+        await new Promise((done) => setTimeout(done, 400));
+        return stream;
+    };
+    window.restore = () => { navigator.mediaDevices.getUserMedia = real; };
+}"""
+
+
+def test_the_other_camera_pressed_twice_leaves_none_on(reader):
+    page = reader.page
+    page.evaluate(TWICE)
+    reader.click("camera")
+    page.wait_for_function("document.querySelector('.viewfinder video').currentTime > 0")
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('.viewfinder [data-do=turn]').click()")
+    page.wait_for_function("streams.length === 3")
+    page.wait_for_function("document.querySelector('.viewfinder video').currentTime > 0")
+    page.wait_for_timeout(1000)
+    on = "streams.map(stream => stream.getTracks().some(track => track.readyState === 'live'))"
+    assert page.evaluate(on) == [False, False, True]
+    reader.click("turn")
+    reader.click("leave")
+    page.wait_for_function("streams.length === 4")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(on) == [False] * 4
+    page.evaluate("restore()")
+
+
 def test_a_sample_is_there_for_who_has_no_photo_at_hand(reader):
     reader.click("sample")
     reader.wait(1)

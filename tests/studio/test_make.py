@@ -513,6 +513,50 @@ def test_several_photos_make_an_album_and_a_zip(reader, photos):
     assert reader.page.locator("#make .tile").count() == 2
 
 
+def test_a_file_is_stopped_that_was_asked_for_while_something_was_drawn(reader, photos):
+    reader.put(*photos[:2])
+    held = []
+
+    def hold(route) -> None:
+        held.append(route) if len(held) < 2 else route.continue_()
+
+    for kind in ("draw", "keep"):
+        reader.page.route(f"**/studio/{kind}", hold)
+    reader.page.select_option("#lines", "finest")
+    reader.says(re.compile(r"Drawing \d of 2"))
+    reader.click("full")
+    reader.says("Making the file")
+    reader.page.wait_for_timeout(200)
+    assert [route.request.url.split("/")[-1] for route in held] == ["draw", "keep"]
+    reader.click("stop")
+    reader.says("Stopped. What is drawn is kept.")
+    reader.wait(2)
+
+
+FOCUSED = "document.activeElement.dataset.open ?? document.activeElement.textContent"
+
+
+def test_the_album_keeps_the_focus_while_it_is_drawn_and_where_a_photo_is_removed(reader, photos):
+    reader.put(*photos[:3])
+    page, tiles = reader.page, reader.page.locator("#make .tile")
+    tiles.nth(1).focus()
+    before = page.evaluate(FOCUSED)
+    page.locator("#make [name=palette][value=noir]").evaluate("chip => chip.click()")
+    reader.wait(3)
+    page.keyboard.press("Enter")
+    reader.says(re.compile("hill.jpg: 160"))
+    assert page.evaluate(FOCUSED) == before
+    page.keyboard.press("Tab")
+    for gone, near in (("hill", "sea"), ("sea", "river")):
+        assert f"Remove {gone}.jpg" in page.evaluate(FOCUSED)
+        page.keyboard.press("Enter")
+        if gone == "hill":
+            assert f"Remove {near}.jpg" in page.evaluate(FOCUSED)
+    assert page.evaluate("document.activeElement.dataset.do") == "choose", "one photo has no tile"
+    reader.put(photos[1], done=2)
+    assert tiles.evaluate_all("all => all.map(tile => tile.title)") == ["river.jpg", "hill.jpg"]
+
+
 def test_what_cannot_be_drawn_stays_named_until_it_is_taken_away(reader, photos, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
     reader.page.set_input_files("#files", [str(tmp_path / "notes.png"), str(photos[0])])

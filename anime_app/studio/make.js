@@ -376,8 +376,8 @@ const save = async (kind) => {
 		return [whole ? words("drawing_film", { percent: Math.floor(100 * (state.share ?? 0)) }) : words("making")];
 	});
 	try {
-		const made = await again(zip ? done : [photo], abort.signal, () =>
-			ask("keep", { photos: asked(), order: order(), kind, zip }, { hear: watched.hear, signal: abort.signal }));
+		const made = await again(zip ? done : [photo], abort.signal, (complete) =>
+			ask("keep", { photos: asked(), order: order(), kind, zip, complete }, { hear: watched.hear, signal: abort.signal }));
 		if (!zip && !whole) learn(`${kind} ${paceOf(order())}`, photo, watched.seconds());
 		for (const [name, ...reason] of made.problems ?? []) complain("failed", { name, reason });
 		for (const reason of made.notes ?? []) complain("failed", { name: photo.name, reason });
@@ -395,18 +395,19 @@ const save = async (kind) => {
 		go();
 	}
 };
-// What has been cleared away, and this page still has, is taken in anew, once.
+// What has been cleared away, and this page still has, is taken in anew, once; of several the server then names the others.
 const again = async (wanted, signal, work) => {
 	for (const photo of wanted) if (!photo.key && photo.file) await bring(photo, signal);
 	try {
-		return await work();
+		return await work(true);
 	} catch (error) {
-		if (!(error instanceof Gone) || !wanted[0]?.file) throw error;
-		for (const photo of wanted) {
+		const here = wanted.filter((photo) => photo.file);
+		if (!(error instanceof Gone) || (wanted.length < 2 && !here.length)) throw error;
+		for (const photo of here) {
 			forget(photo);
 			await bring(photo, signal);
 		}
-		return work();
+		return work(false);
 	}
 };
 const given = (made, play) => {

@@ -635,6 +635,30 @@ def test_a_photo_that_was_cleared_away_is_taken_in_again(reader, photos, project
     assert reader.save()[0] == f"river-{FAVOURITE}-noir.jpg"
 
 
+def test_a_zip_of_photos_that_were_cleared_away_takes_them_in_again_and_names_the_others(reader, photos, project):
+    def cleared() -> None:
+        for about in project.parent.glob("anime-studio-*/photos/*/about.json"):
+            about.unlink()
+
+    def zipped() -> list[str]:
+        with zipfile.ZipFile(io.BytesIO(reader.save("zip")[1])) as archive:
+            return archive.namelist()
+
+    reader.put(*photos[:2])
+    cleared()
+    assert zipped() == [f"river-{FAVOURITE}.jpg", f"hill-{FAVOURITE}.jpg"]
+    assert reader.problems() == []
+    reader.wait(2)
+    reader.page.reload()
+    reader.wait(2)
+    reader.put(photos[2], done=3)
+    cleared()
+    assert zipped() == [f"sea-{FAVOURITE}.jpg"]
+    assert [line.splitlines()[0].rstrip("×") for line in reader.problems()] == [
+        f"{name}.jpg: cleared away; please put it in again" for name in ("river", "hill")
+    ]
+
+
 # More than a picture.
 
 

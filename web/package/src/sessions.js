@@ -33,7 +33,7 @@ export async function openModel(bytes, { ort, gpu = false, threads = threadsHere
   } catch {
     // a driver that cannot run this network
   }
-  await (taken === cpu ? onGpu : cpu)?.close().catch(() => {}) // nor close it
+  ;(taken === cpu ? onGpu : cpu)?.close().catch(() => {}) // not waited for: a driver may never answer
   return taken
 }
 

@@ -17,7 +17,7 @@ from anime_app.studio.orders import Order, read_order
 from anime_app.studio.reasons import reason
 from anime_app.studio.samples import as_url
 from anime_app.studio.settings import Studio
-from anime_app.studio.workshop import Painter, Workshop, same_file
+from anime_app.studio.workshop import Gone, Painter, Workshop, same_file
 from anime_model.pictures.images import MAX_PIXELS
 
 PHOTOS = 200  # in one page, and in one zip
@@ -59,17 +59,18 @@ class Desk:
     def kept(self, asked: dict, progress: Progress) -> dict:
         """The address and the name of the file to keep, and what a person should know of it.
 
-        Raises what `Workshop.finish` does; of a zip's photos those that fail are named.
+        Raises what `Workshop.finish` does; of a zip's photos those that fail are named, and unless it is to be
+        `complete` those that have been cleared away too.
         """
         photos, order, kind = _photos(asked), read_order(asked.get("order")), asked.get("kind")
         if asked.get("zip"):
-            return self._zipped(photos, order, progress)
+            return self._zipped(photos, order, progress, asked.get("complete") is True)
         key = str(photos[0].get("key", "")) if photos else ""
         made = self.workshop.finish(key, order, kind if kind in KINDS else "full", progress.tick, progress.tell)
         return _given(key, made) | {"notes": self.workshop.notes(key)}
 
-    def _zipped(self, photos: list[dict], order: Order, progress: Progress) -> dict:
-        """One file with all results that could be made; the others are named."""
+    def _zipped(self, photos: list[dict], order: Order, progress: Progress, complete: bool) -> dict:
+        """One file with all results that could be made; the others are named. `complete` raises `Gone`."""
         files, problems = [], []
         for index, photo in enumerate(photos):
             progress.tell(index / len(photos), done=index + 1, total=len(photos))
@@ -78,6 +79,8 @@ class Desk:
                 made = self.workshop.finish(str(photo.get("key", "")), order, "full", progress.tick)
                 files.append((str(folder_of(str(photo.get("place", ""))) / made.name), made))
             except (ValueError, OSError, MemoryError) as error:
+                if complete and isinstance(error, Gone):
+                    raise
                 problems.append([name, *reason(name, error)])
         if not files:
             return {"problems": problems}

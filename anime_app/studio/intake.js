@@ -64,24 +64,30 @@ const intake = (take, complain, open) => {
 
 const camera = (take, stamp) => {
 	const dialog = element.querySelector(".viewfinder"), video = dialog.querySelector("video"), message = dialog.querySelector(".message");
-	let stream = null, facing = "user";
+	let stream = null, facing = "user", turn = 0; // a camera of an earlier turn is not wanted
+	const stop = (one) => {
+		for (const track of one?.getTracks() ?? []) track.stop();
+	};
 	const end = () => {
-		for (const track of stream?.getTracks() ?? []) track.stop();
+		turn++;
+		stop(stream);
 		stream = video.srcObject = null;
 	};
 	const start = async () => {
 		end();
+		const mine = turn;
 		message.hidden = true;
 		try {
-			stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: { ideal: 1920 }, height: { ideal: 1080 } } });
-			video.srcObject = stream;
+			const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: { ideal: 1920 }, height: { ideal: 1080 } } });
+			if (mine !== turn) return stop(opened);
+			video.srcObject = stream = opened;
 			await video.play();
-			if (!dialog.open) end();
 		} catch {
-			if (!dialog.open) return;
+			if (mine !== turn) return;
 			message.replaceChildren(words("no_camera"));
 			message.hidden = false;
 		}
+		if (mine !== turn) return;
 		dialog.querySelector("[data-do=shoot]").disabled = !stream;
 		dialog.querySelector("[data-do=turn]").disabled = !stream;
 	};

@@ -143,9 +143,11 @@ const remove = (photo) => {
 	if (photo.thumb) URL.revokeObjectURL(photo.thumb);
 	drop(photo);
 	if (work?.photo === photo) work.abort.abort();
-	if (chosen === photo) look(photos[Math.min(place, photos.length - 1)] ?? null);
+	const near = photos[Math.min(place, photos.length - 1)] ?? null, focused = photo.tile?.contains(document.activeElement) && document.activeElement;
+	if (chosen === photo) look(near);
 	remember();
 	refresh();
+	if (focused) (near.tile.isConnected ? near.tile.querySelector("remove" in focused.dataset ? ".away" : ".tile") : find(".album [data-do=choose]")).focus();
 };
 const remember = () => keep(sessionStorage, PHOTOS, photos.filter((photo) => photo.key).map(({ key, name, place, film }) => ({ key, name, place, film })));
 
@@ -201,7 +203,7 @@ const refresh = () => {
 	find(".make").classList.toggle("filled", photos.length > 0);
 	find(".drop").hidden = photos.length > 0;
 	find(".album").hidden = !photos.length;
-	find(".tiles").replaceChildren(...(photos.length > 1 ? photos.map(tile) : []));
+	tiles();
 	find("[data-do=remove-all]").hidden = !photos.length;
 	find("[data-do=go-on]").hidden = !halted || !next();
 	const ready = Boolean(chosen?.shown) && !saving;
@@ -211,17 +213,28 @@ const refresh = () => {
 	zip.hidden = photos.filter((photo) => photo.shown).length < 2;
 	zip.disabled = saving;
 };
+// A photo has one tile, which stays where it is and keeps the focus; new photos come last.
+const tiles = () => {
+	const list = find(".tiles"), wanted = photos.length > 1 ? photos.map(tile) : [];
+	for (const item of [...list.children]) if (!wanted.includes(item)) item.remove();
+	list.append(...wanted.filter((item) => item.parentNode !== list));
+};
 const tile = (photo) => {
+	photo.tile ??= newTile(photo);
+	const open = photo.tile.querySelector(".tile"), image = open.querySelector("img");
+	open.className = `tile ${photo.state}`;
+	open.ariaPressed = String(photo === chosen);
+	const url = photo.shown ? addressOf(photo, photo.shown.after) : photo.thumb;
+	if (url && image.getAttribute("src") !== url) image.src = url;
+	return photo.tile;
+};
+const newTile = (photo) => {
 	const item = document.createElement("li"), open = document.createElement("button"), away = document.createElement("button");
 	open.type = away.type = "button";
-	open.className = `tile ${photo.state}`;
+	open.className = "tile";
 	open.dataset.open = away.dataset.remove = photo.id;
-	open.ariaPressed = String(photo === chosen);
 	open.title = photo.name;
-	const image = Object.assign(document.createElement("img"), { alt: photo.name, loading: "lazy" });
-	const url = photo.shown ? addressOf(photo, photo.shown.after) : photo.thumb;
-	if (url) image.src = url;
-	open.append(image);
+	open.append(Object.assign(document.createElement("img"), { alt: photo.name, loading: "lazy" }));
 	if (photo.film) open.append(Object.assign(document.createElement("i"), { className: "play", ariaHidden: "true" }));
 	away.className = "away";
 	away.append(Object.assign(document.createElement("span"), { textContent: "×", ariaHidden: "true" }), hiddenWords("remove", { name: photo.name }));
@@ -255,9 +268,9 @@ const attempt = async (photo) => {
 		if (chips) Object.assign(photo, { chips, chipped: drawingOf(wanted) });
 		if (photo === chosen) show();
 	} catch (error) {
-		await failed(photo, error);
+		await failed(photo, error, abort.signal);
 	} finally {
-		work = null;
+		if (work?.abort === abort) work = null; // else something newer is done
 	}
 	refresh();
 };
@@ -317,11 +330,11 @@ const pause = (signal) => new Promise((done) => {
 const forget = (photo) => {
 	for (const name of ["key", "drawn", "made", "chipped"]) delete photo[name];
 };
-const failed = async (photo, error) => {
+const failed = async (photo, error, signal) => {
 	if (error.name === "AbortError") return;
 	if (error instanceof Busy || error instanceof Away) {
 		pill([words(error instanceof Busy ? "busy" : "away")]);
-		await pause(work.abort.signal);
+		await pause(signal);
 		return pill(null);
 	}
 	if (error instanceof Gone && photo.file) {
@@ -363,8 +376,8 @@ const save = async (kind) => {
 		return [whole ? words("drawing_film", { percent: Math.floor(100 * (state.share ?? 0)) }) : words("making")];
 	});
 	try {
-		const made = await again(zip ? done : [photo], abort.signal, () =>
-			ask("keep", { photos: asked(), order: order(), kind, zip }, { hear: watched.hear, signal: abort.signal }));
+		const made = await again(zip ? done : [photo], abort.signal, (complete) =>
+			ask("keep", { photos: asked(), order: order(), kind, zip, complete }, { hear: watched.hear, signal: abort.signal }));
 		if (!zip && !whole) learn(`${kind} ${paceOf(order())}`, photo, watched.seconds());
 		for (const [name, ...reason] of made.problems ?? []) complain("failed", { name, reason });
 		for (const reason of made.notes ?? []) complain("failed", { name: photo.name, reason });
@@ -382,18 +395,19 @@ const save = async (kind) => {
 		go();
 	}
 };
-// What has been cleared away, and this page still has, is taken in anew, once.
+// What has been cleared away, and this page still has, is taken in anew, once; of several the server then names the others.
 const again = async (wanted, signal, work) => {
 	for (const photo of wanted) if (!photo.key && photo.file) await bring(photo, signal);
 	try {
-		return await work();
+		return await work(true);
 	} catch (error) {
-		if (!(error instanceof Gone) || !wanted[0]?.file) throw error;
-		for (const photo of wanted) {
+		const here = wanted.filter((photo) => photo.file);
+		if (!(error instanceof Gone) || (wanted.length < 2 && !here.length)) throw error;
+		for (const photo of here) {
 			forget(photo);
 			await bring(photo, signal);
 		}
-		return work();
+		return work(false);
 	}
 };
 const given = (made, play) => {

@@ -45,6 +45,9 @@ Tell = Callable[[float], None]  # hears of the share that is done, from 0 to 1
 class Gone(ValueError):
     """A photo that has been cleared away, or never was."""
 
+    def __init__(self) -> None:
+        super().__init__("cleared away; please put it in again")
+
 
 class Painter:
     """The networks that ship. One is opened with the first picture that asks for it, and shared by every request."""
@@ -90,7 +93,7 @@ class Workshop:
         """The folder of a photo. Raises `Gone`."""
         path = self.folder / key
         if not (len(key) == 32 and key.isalnum() and key.isascii() and (path / "about.json").is_file()):
-            raise Gone("no such file or directory")
+            raise Gone
         return path
 
     def new(self, name: str) -> tuple[str, Path]:
@@ -274,7 +277,7 @@ class Workshop:
             try:
                 frame = frame or self._picture(place, _read_json(place), None).frames[0]
             except images.PictureError as error:  # it could be read before
-                raise Gone("no such file or directory") from error
+                raise Gone from error
             _save(path, np.asarray(_to_show(frame)))
         return _load(path)
 
@@ -284,7 +287,7 @@ class Workshop:
         drawn = _load(small if small.is_file() else place / f"{order.drawing}.npy")
         photo = self._photo(place)
         if drawn.shape[:2] != photo.shape[:2]:
-            raise Gone("no such file or directory")
+            raise Gone
         return photo, drawn
 
 
@@ -348,7 +351,7 @@ def _load(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r")
     except FileNotFoundError as error:
-        raise Gone("no such file or directory") from error
+        raise Gone from error
 
 
 def _save(path: Path, array: np.ndarray) -> None:
@@ -362,7 +365,7 @@ def _read_json(place: Path) -> dict:
     try:
         return json.loads((place / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Gone("no such file or directory") from error
+        raise Gone from error
 
 
 def _write_json(path: Path, record: dict) -> None:

@@ -309,6 +309,38 @@ def test_without_a_camera_it_is_said_in_the_readers_language(visit):
     assert not reader.page.get_by_text("camera").filter(visible=True).count()
 
 
+TWICE = """() => {
+    const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.streams = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await real(wanted);
+        window.streams.push(stream);
+        await new Promise((done) => setTimeout(done, 400));
+        return stream;
+    };
+    window.restore = () => { navigator.mediaDevices.getUserMedia = real; };
+}"""
+
+
+def test_the_other_camera_pressed_twice_leaves_none_on(reader):
+    page = reader.page
+    page.evaluate(TWICE)
+    reader.click("camera")
+    page.wait_for_function("document.querySelector('.viewfinder video').currentTime > 0")
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('.viewfinder [data-do=turn]').click()")
+    page.wait_for_function("streams.length === 3")
+    page.wait_for_function("document.querySelector('.viewfinder video').currentTime > 0")
+    page.wait_for_timeout(1000)
+    on = "streams.map(stream => stream.getTracks().some(track => track.readyState === 'live'))"
+    assert page.evaluate(on) == [False, False, True]
+    reader.click("turn")
+    reader.click("leave")
+    page.wait_for_function("streams.length === 4")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(on) == [False] * 4
+    page.evaluate("restore()")
+
+
 def test_a_sample_is_there_for_who_has_no_photo_at_hand(reader):
     reader.click("sample")
     reader.wait(1)
@@ -481,6 +513,50 @@ def test_several_photos_make_an_album_and_a_zip(reader, photos):
     assert reader.page.locator("#make .tile").count() == 2
 
 
+def test_a_file_is_stopped_that_was_asked_for_while_something_was_drawn(reader, photos):
+    reader.put(*photos[:2])
+    held = []
+
+    def hold(route) -> None:
+        held.append(route) if len(held) < 2 else route.continue_()
+
+    for kind in ("draw", "keep"):
+        reader.page.route(f"**/studio/{kind}", hold)
+    reader.page.select_option("#lines", "finest")
+    reader.says(re.compile(r"Drawing \d of 2"))
+    reader.click("full")
+    reader.says("Making the file")
+    reader.page.wait_for_timeout(200)
+    assert [route.request.url.split("/")[-1] for route in held] == ["draw", "keep"]
+    reader.click("stop")
+    reader.says("Stopped. What is drawn is kept.")
+    reader.wait(2)
+
+
+FOCUSED = "document.activeElement.dataset.open ?? document.activeElement.textContent"
+
+
+def test_the_album_keeps_the_focus_while_it_is_drawn_and_where_a_photo_is_removed(reader, photos):
+    reader.put(*photos[:3])
+    page, tiles = reader.page, reader.page.locator("#make .tile")
+    tiles.nth(1).focus()
+    before = page.evaluate(FOCUSED)
+    page.locator("#make [name=palette][value=noir]").evaluate("chip => chip.click()")
+    reader.wait(3)
+    page.keyboard.press("Enter")
+    reader.says(re.compile("hill.jpg: 160"))
+    assert page.evaluate(FOCUSED) == before
+    page.keyboard.press("Tab")
+    for gone, near in (("hill", "sea"), ("sea", "river")):
+        assert f"Remove {gone}.jpg" in page.evaluate(FOCUSED)
+        page.keyboard.press("Enter")
+        if gone == "hill":
+            assert f"Remove {near}.jpg" in page.evaluate(FOCUSED)
+    assert page.evaluate("document.activeElement.dataset.do") == "choose", "one photo has no tile"
+    reader.put(photos[1], done=2)
+    assert tiles.evaluate_all("all => all.map(tile => tile.title)") == ["river.jpg", "hill.jpg"]
+
+
 def test_what_cannot_be_drawn_stays_named_until_it_is_taken_away(reader, photos, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
     reader.page.set_input_files("#files", [str(tmp_path / "notes.png"), str(photos[0])])
@@ -557,6 +633,30 @@ def test_a_photo_that_was_cleared_away_is_taken_in_again(reader, photos, project
         about.unlink()
     reader.choose("palette", "noir")
     assert reader.save()[0] == f"river-{FAVOURITE}-noir.jpg"
+
+
+def test_a_zip_of_photos_that_were_cleared_away_takes_them_in_again_and_names_the_others(reader, photos, project):
+    def cleared() -> None:
+        for about in project.parent.glob("anime-studio-*/photos/*/about.json"):
+            about.unlink()
+
+    def zipped() -> list[str]:
+        with zipfile.ZipFile(io.BytesIO(reader.save("zip")[1])) as archive:
+            return archive.namelist()
+
+    reader.put(*photos[:2])
+    cleared()
+    assert zipped() == [f"river-{FAVOURITE}.jpg", f"hill-{FAVOURITE}.jpg"]
+    assert reader.problems() == []
+    reader.wait(2)
+    reader.page.reload()
+    reader.wait(2)
+    reader.put(photos[2], done=3)
+    cleared()
+    assert zipped() == [f"sea-{FAVOURITE}.jpg"]
+    assert [line.splitlines()[0].rstrip("×") for line in reader.problems()] == [
+        f"{name}.jpg: cleared away; please put it in again" for name in ("river", "hill")
+    ]
 
 
 # More than a picture.

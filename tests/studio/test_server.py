@@ -26,6 +26,7 @@ import pytest
 from PIL import Image
 
 from anime_app.studio.folder import PREFIX
+from anime_app.studio.translation import translated
 from anime_model.runtime.palettes import PALETTES
 from benchmarks.studio import API, NETWORK, PHOTO, Busy, Server, Visitor, jpeg, server, visit
 
@@ -354,6 +355,14 @@ def test_a_request_leads_to_no_other_folder(client, folder):
     with zipfile.ZipFile(io.BytesIO(client.get(f"/{made['url']}").content)) as archive:
         assert archive.namelist() == ["x/photo-shinkai.jpg"]
     assert set(folder.rglob("*")) - set((folder / "photos").rglob("*")) <= outside
+
+
+def test_a_zip_that_is_to_be_complete_says_that_a_photo_is_gone(client):
+    key = put(client, jpeg(64, 0)).json()["key"]
+    asked = {"photos": [{"key": key, "name": "a.jpg"}, {"key": "0" * 32, "name": "b.jpg"}], "order": ORDER, "zip": True}
+    assert said(client, "keep", asked | {"complete": True})[-1] == {"gone": True}
+    made = said(client, "keep", asked)[-1]["done"]
+    assert made["problems"] == [["b.jpg", *translated("cleared away; please put it in again")]]
 
 
 def test_the_page_gets_a_drawing_its_looks_and_its_files(client):

@@ -45,13 +45,14 @@ export interface PictureOptions {
 }
 
 export interface Stylizer {
-  readonly style: string
+  /** Undefined for a network of your own. */
+  readonly style?: string
   /** Undefined for a network of your own. */
   readonly size?: Size
   readonly provider: 'wasm' | 'webgpu'
   /** The picture drawn, of the source's size; transparency lies on white. */
   stylize(source: ImageData | Blob | CanvasImageSource, options?: PictureOptions): Promise<ImageData>
-  /** Frees the networks. */
+  /** Frees the networks; a second call does nothing. */
   close(): Promise<void>
 }
 

@@ -1,5 +1,6 @@
 /* Several photos at once: a strip of small pictures, one of them on the stage. */
 
+import { small } from './picture.js'
 import { text } from './texts.js'
 
 const SIDE = 144 // pixels of the small pictures' longer side
@@ -15,7 +16,8 @@ export function startAlbum(strip, onChoose) {
     strip.hidden = files.length < 2
     strip.replaceChildren(...(strip.hidden ? [] : files.map(button)))
     translate()
-    if (!strip.hidden) fill(++turn)
+    const mine = ++turn
+    if (!strip.hidden) fill(mine)
   }
 
   function button(file, i) {
@@ -28,7 +30,7 @@ export function startAlbum(strip, onChoose) {
   /** Small pictures one by one, so that large photos are not all decoded at once. */
   async function fill(mine) {
     for (const [i, file] of album.files.entries()) {
-      const bitmap = await createImageBitmap(file, { resizeWidth: SIDE, resizeQuality: 'medium' }).catch(() => null)
+      const bitmap = await small(file, SIDE)
       if (mine !== turn) return bitmap?.close()
       const canvas = strip.children[i].firstChild
       if (!bitmap) strip.children[i].classList.add('unread')

@@ -2,17 +2,23 @@
 
 import { Failure } from '../package/src/failure.js'
 
-/** Plays the camera in `video`; `facing` is "user" or "environment". Resolves to the stream. Throws `Failure`. */
-export async function openCamera(video, facing) {
+/** Plays the camera in `video`; `facing` is "user" or "environment". Resolves to the stream, to null, the camera off, where it
+    is no longer `wanted()`. Throws `Failure`. */
+export async function openCamera(video, facing, wanted) {
   if (!navigator.mediaDevices?.getUserMedia) throw new Failure('noCamera')
   let stream
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: { ideal: 1920 } } })
-    video.srcObject = stream
-    await video.play()
-    return stream
+    if (wanted()) {
+      video.srcObject = stream
+      await video.play()
+    }
+    if (wanted()) return stream
+    stopCamera(stream)
+    return null
   } catch (error) {
-    if (stream) stopCamera(stream)
+    stopCamera(stream)
+    if (!wanted()) return null
     throw new Failure(error.name === 'NotAllowedError' ? 'cameraDenied' : 'noCamera', error.message)
   }
 }

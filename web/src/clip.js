@@ -20,11 +20,23 @@ export function startClip(canvas) {
     recorder.start(500)
   })
   const stop = () => recorder?.state !== 'inactive' && recorder?.stop()
-  const limit = setTimeout(stop, LONGEST)
+  let left = LONGEST
+  let since, limit
+  const count = () => {
+    since = performance.now()
+    limit = setTimeout(stop, left)
+  }
+  count()
   done.then(() => clearTimeout(limit))
   const pause = (whether) => {
-    if (recorder?.state === 'recording' && whether) recorder.pause()
-    if (recorder?.state === 'paused' && !whether) recorder.resume()
+    if (recorder?.state === 'recording' && whether) {
+      recorder.pause()
+      clearTimeout(limit)
+      left -= performance.now() - since
+    } else if (recorder?.state === 'paused' && !whether) {
+      recorder.resume()
+      count()
+    }
   }
   return { done, stop, pause }
 }

@@ -25,7 +25,7 @@ export async function openFilm(file) {
   }
 }
 
-/** Draws all frames. `draw(bitmap)` gives the drawing of a bitmap as another; `onProgress(share)`. Resolves to
+/** Draws all frames. `draw(canvas)` gives the drawing of a canvas as a bitmap; `onProgress(share)`. Resolves to
     {blob, silent}, to null where `signal` ended it. Throws `Failure`. */
 export async function drawFilm({ input, media, drawn }, { draw, onProgress, signal }) {
   const codec = await media.getFirstEncodableVideoCodec(CODECS, drawn)
@@ -36,7 +36,10 @@ export async function drawFilm({ input, media, drawn }, { draw, onProgress, sign
   const process = async (sample) => {
     const canvas = new OffscreenCanvas(drawn.width, drawn.height)
     sample.draw(canvas.getContext('2d'), 0, 0, drawn.width, drawn.height)
-    return draw(canvas.transferToImageBitmap()).catch((error) => { throw (broken = error) })
+    const bitmap = await draw(canvas).catch((error) => { throw (broken = error) })
+    const drawing = new media.VideoSample(bitmap, { timestamp: sample.timestamp, duration: sample.duration })
+    bitmap.close()
+    return drawing
   }
   const video = { ...drawn, fit: 'fill', codec, forceTranscode: true, allowTransformationMetadata: false, quality: media.QUALITY_HIGH, process }
   try {

@@ -13,19 +13,24 @@ export function startFilms(at, drawer, look, { onSave, onFailure, onClose }) {
   const context = at('film-picture').getContext('2d')
   const films = { open, close, translate, get running() { return Boolean(film) } }
   let film = null // {name, input, ...} of film.js
+  let turn = 0 // raised by whatever is newer than a film that is still being opened
   let stop = null // while it is drawn
   let line = () => ''
   let result = null // {blob, name}
 
+  /** Resolves to whether the film is there: not where something newer came. Throws `Failure`. */
   async function open(file) {
     close()
-    const opened = await openFilm(file)
+    const mine = turn
+    const opened = await openFilm(file).catch((error) => { if (mine === turn) throw error })
+    if (mine !== turn) return opened?.input.dispose(), false
     film = { ...opened, name: file.name }
     at('film').hidden = false
     Object.assign(at('film-picture'), film.drawn)
     const { width, height } = film.size
     say(() => text('filmReady', film.name, width, height, duration(film.duration * 1000), film.drawn.width, film.drawn.height))
     show({ start: true })
+    return true
   }
 
   async function start() {
@@ -49,10 +54,14 @@ export function startFilms(at, drawer, look, { onSave, onFailure, onClose }) {
     }
   }
 
-  async function draw(bitmap) {
-    const { frame } = await drawer.frame(bitmap, look())
-    context.drawImage(frame, 0, 0)
-    return frame
+  /** The drawing of a canvas, asked for once more where the engine begins anew meanwhile. */
+  async function draw(canvas) {
+    const made = await drawer.frame(await createImageBitmap(canvas), look()).catch((error) => {
+      if (error.code !== 'stopped') throw error
+    })
+    if (!made) return draw(canvas)
+    context.drawImage(made.frame, 0, 0)
+    return made.frame
   }
 
   function finish({ blob, silent }) {
@@ -88,10 +97,14 @@ export function startFilms(at, drawer, look, { onSave, onFailure, onClose }) {
   }
 
   function close() {
+    turn++
     stop?.abort()
     film?.input.dispose()
-    if (result) URL.revokeObjectURL(at('film-result').src)
-    at('film-result').removeAttribute('src')
+    const video = at('film-result')
+    if (result) URL.revokeObjectURL(video.src)
+    video.pause()
+    video.removeAttribute('src')
+    video.load() // lets go of the film, which would play on
     film = stop = result = null
     at('film').hidden = true
   }

@@ -7,12 +7,15 @@ import { frameSize, startPace, startRate } from './live_pace.js'
 import { runsOn } from './timings.js'
 import { text } from './texts.js'
 
+const HAVE_FRAME = 2 // HTMLMediaElement.HAVE_CURRENT_DATA
+
 /** `drawer` draws frames as `look()` wants them; `told` are the callbacks {onPhoto(blob), onSave(blob, type), onFailure(failure)}. */
 export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
   const [box, canvas, video] = ['live', 'live-picture', 'live-video'].map(at)
   const context = canvas.getContext('2d')
   const live = { open, close, say, get running() { return Boolean(session) } }
   let session = null // {stream, pace, rate, clip} while the camera is on
+  let turns = 0 // of the camera: the stream of an earlier one is not wanted
   let facing = 'user'
   let mirrored = true
 
@@ -20,9 +23,7 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
     if (session) return
     const mine = (session = { stream: null, pace: startPace(), rate: startRate(), clip: null })
     try {
-      const stream = await openCamera(video, facing)
-      if (session !== mine) return stopCamera(stream) // closed while the visitor was asked
-      attach(stream)
+      if (!(await start(mine))) return // closed while the visitor was asked
       box.hidden = false
       say()
       watch(mine)
@@ -30,6 +31,14 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
       close()
       throw error
     }
+  }
+
+  /** Whether the camera is on: not where another turn, or the end, came before it was. Throws `Failure`. */
+  async function start(mine) {
+    const turn = ++turns
+    const stream = await openCamera(video, facing, () => session === mine && turn === turns)
+    if (stream) attach(stream)
+    return Boolean(stream)
   }
 
   function attach(stream) {
@@ -64,10 +73,12 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
   }
 
   async function drawOne(mine) {
+    if (video.readyState < HAVE_FRAME) return // of a camera that has just been turned
     const start = performance.now()
     const size = frameSize({ width: video.videoWidth, height: video.videoHeight }, mine.pace.side)
     const bitmap = await createImageBitmap(video, { resizeWidth: size.width, resizeHeight: size.height, resizeQuality: 'medium' })
-    const made = await drawer.frame(bitmap, look())
+    const made = await drawer.frame(bitmap, look()).catch((error) => { if (error.code !== 'stopped') throw error })
+    if (!made) return // the engine begins anew: the next frame is drawn by it
     if (session !== mine) return made.frame.close()
     if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size)
     paint(context, made.frame, size, mirrored)
@@ -96,13 +107,11 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
     stopCamera(mine.stream)
     facing = facing === 'user' ? 'environment' : 'user'
     try {
-      const stream = await openCamera(video, facing)
-      if (session !== mine) return stopCamera(stream)
-      attach(stream)
+      if (!(await start(mine))) return
       mirrored = facing === 'user'
       say()
     } catch (error) {
-      broken(error)
+      if (session === mine) broken(error)
     }
   }
 
@@ -146,7 +155,7 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
 /** The next frame of a video that is seen; a hidden page has none, so that the work pauses by itself. */
 function nextFrame(video) {
   return new Promise((resolve) => {
-    if (video.requestVideoFrameCallback && video.readyState >= 2) {
+    if (video.requestVideoFrameCallback && video.readyState >= HAVE_FRAME) {
       const late = setTimeout(resolve, 1000) // a camera that stands still says nothing
       video.requestVideoFrameCallback(() => { clearTimeout(late); resolve() })
     } else requestAnimationFrame(resolve)

@@ -24,7 +24,7 @@ const choices = startChoices(at('styles'), at('palettes'), at('speed'), models)
 const before = at('before')
 const after = at('after')
 const drawer = startDrawer({ onReady: started, onStep: (step, steps) => busy(['steps', step, steps]), onFailure: fail })
-const album = startAlbum(at('strip'), (index) => choose(index))
+const album = startAlbum(at('strip'), (index) => { packing = null; choose(index) })
 const live = startLive(at, drawer, wanted, { onPhoto: (blob) => take([named(blob, 'camera.png')]), onSave: saveLive, onFailure: leaveLive })
 const films = startFilms(at, drawer, wanted, { onSave: save, onFailure: (failure, name) => { stage(); fail(failure, name) }, onClose: startOver })
 
@@ -33,8 +33,9 @@ let image // the opened picture, at its own size, with `frames`: how many pictur
 let name = ''
 let taken = 0 // photos so far
 let opening = false // the newest of them is being opened: a drawing that ends meanwhile is of the one before
-let packing = null // {i, n} while a zip is made
+let packing = null // {i, files, request, late} while a zip is made; `late`: choices were made meanwhile
 let made // facts of the picture that is shown, null while there is none
+let apart = null // the line about files that are left out, until it is said
 let said // [key, ...values] of the line that is shown, so that it can change its language
 let doing // the same of the line about work
 
@@ -57,29 +58,38 @@ function started(data) {
 /** What the choices on the page now want. */
 function wanted() {
   const look = { palette: choices.palette, strength: at('strength').value / 100, keepColour: at('keep-colour').checked }
-  return { style: choices.style, size: choices.speed, palette: choices.palette, stroke: at('stroke').value === OWN ? null : Number(at('stroke').value), look }
+  return { style: choices.style, size: choices.speed, palette: choices.palette, stroke: at('stroke').value === OWN ? null : Number(at('stroke').value), limit: at('size').value, look }
 }
 
-/** The picture as the choices want it, on the page. Resolves to whether it is there: not where something newer came. */
+/** What is drawn: a zip as the choices were when it was begun. */
+const request = () => packing?.request ?? wanted()
+
+/** A choice counts at once; while a zip is made, after it. */
+function redraw(draw) {
+  if (packing) packing.late = true
+  else if (image) draw()
+}
+
+/** The picture as it is wanted, on the page. Resolves to true where it is there, null where something newer came, false where it failed. */
 async function ask(photo) {
-  if (!image) return false
+  const { style, size, palette, stroke, look } = request()
   state('busy')
-  if (photo || made?.style !== choices.style || made.size !== choices.speed) busy([ready ? 'working' : 'starting'])
+  if (photo || made?.style !== style || made.size !== size) busy([ready ? 'working' : 'starting'])
   try {
-    const { style, size, stroke, look } = wanted()
     const found = await drawer.draw({ photo, style, size, stroke, look })
-    if (found) show(found)
-    return Boolean(found)
+    if (found) show(found, palette)
+    return found && true
   } catch (error) {
-    if (error.code !== 'stopped' && !opening) fail(error)
+    if (error.code === 'stopped') return null
+    if (!opening) fail(error)
     return false
   }
 }
 
-function show({ picture, width, height, ...facts }) {
+function show({ picture, width, height, ...facts }, palette) {
   Object.assign(after, { width, height })
   after.getContext('2d').putImageData(new ImageData(picture, width, height), 0, 0)
-  made = { ...facts, width, height }
+  made = { ...facts, palette, width, height }
   if (facts.fresh) record(made)
   describe()
   if (opening) return
@@ -91,26 +101,31 @@ function show({ picture, width, height, ...facts }) {
 function take(files) {
   const pictures = files.filter(({ type }) => !type.startsWith('video/'))
   if (!files.length) return
+  const left = pictures.length ? files.filter((file) => !pictures.includes(file)) : files.slice(1)
+  const line = left.length ? ['leftOut', left.map((file) => file.name).join(', ')] : null
   live.close()
-  if (!pictures.length) return takeFilm(files[0])
+  if (!pictures.length) return takeFilm(files[0], line)
   films.close()
+  packing = null
+  apart = line
   album.put(pictures)
   return choose(0)
 }
 
-async function takeFilm(file) {
+async function takeFilm(file, line) {
   startOver()
   try {
-    await films.open(file)
-    stage(films)
+    if (!(await films.open(file))) return // something newer came
+    stage()
     state('done')
+    say(line)
   } catch (error) {
     stage()
     fail(error, file.name)
   }
 }
 
-/** Opens a photo of the album and draws it. Resolves to whether its picture is there. */
+/** Opens a photo of the album and draws it. Resolves to what `ask` does. */
 async function choose(index) {
   const file = album.files[index]
   const turn = ++taken
@@ -119,31 +134,33 @@ async function choose(index) {
   state('busy')
   try {
     const opened = await openPicture(file, file.name)
-    if (turn !== taken) return close(opened), false // a newer one was faster
+    if (turn !== taken) return close(opened), null // a newer one was faster
     opening = false
     if (image) close(image)
     image = opened
     name = file.name
     return await work()
   } catch (error) {
-    if (turn !== taken) return false
+    if (turn !== taken) return null
     opening = false
     fail(error, file.name)
     return false
   }
 }
 
-/** Starts on the opened picture at the chosen size. */
+/** Starts on the opened picture at the chosen size. Resolves to what `ask` does. */
 async function work() {
   try {
-    const size = workingSize(image, at('size').value === 'full' ? 'full' : Number(at('size').value))
+    const { limit } = request()
+    const size = workingSize(image, limit === 'full' ? limit : Number(limit))
     const photo = pixels(image, size, before)
     Object.assign(after, size)
     after.getContext('2d').drawImage(before, 0, 0)
     made = null
     stage()
     at('compare').style.setProperty('--ratio', `${size.width} / ${size.height}`)
-    say(null)
+    say(apart)
+    apart = null
     describe()
     return await ask({ width: size.width, height: size.height, data: photo.data })
   } catch (error) {
@@ -162,7 +179,7 @@ function stage() {
 }
 
 function busy(line) {
-  doing = line && packing ? ['photos', packing.i + 1, packing.n, text(...line)] : line
+  doing = line && packing ? ['photos', packing.i + 1, packing.files.length, text(...line)] : line
   at('busy').hidden = !doing
   at('progress').textContent = doing ? text(...doing) : ''
   at('compare').setAttribute('aria-busy', Boolean(doing))
@@ -175,7 +192,6 @@ function state(name) {
 
 /** One line about what went wrong; the page goes on. */
 function fail(error, ...values) {
-  packing = null
   busy(null)
   state('failed')
   const known = error instanceof Failure
@@ -208,7 +224,7 @@ function describe() {
   at('all').textContent = text('all', album.files.length)
   at('strength-value').textContent = `${at('strength').value} %`
   before.setAttribute('aria-label', text('beforeName'))
-  after.setAttribute('aria-label', text('afterName', text(`styles.${choices.style}`)))
+  after.setAttribute('aria-label', text('afterName', text(`styles.${(made ?? request()).style}`)))
   at('note').textContent = image ? [sizeNote(), made && `${duration(made.ms)}, ${runsOn(made)}.`].filter(Boolean).join(' ') : ''
   showTimes(at('rows'), at('last'))
   showFacts()
@@ -216,7 +232,7 @@ function describe() {
 
 function sizeNote() {
   const { naturalWidth, naturalHeight, frames } = image
-  const key = naturalWidth === before.width ? 'whole' : at('size').value === 'full' ? 'capped' : 'scaled'
+  const key = naturalWidth === before.width ? 'whole' : request().limit === 'full' ? 'capped' : 'scaled'
   const drawn = made?.drawn
   const lines = [
     frames > 1 && text('moving', name),
@@ -253,34 +269,40 @@ function speak() {
 async function give(where) {
   try {
     const type = at('format').value
-    await where(await encoded(after, type), resultName(name, wanted(), type))
+    const title = resultName(name, made, type)
+    await where(await encoded(after, type), title)
   } catch (error) {
     fail(error)
   }
 }
 
-/** Draws every photo of the album as the choices now are, and saves them as one zip. */
+/** Draws every photo of the album as the choices now are, and saves them as one zip. Choices that are made meanwhile count after it. */
 async function saveAll() {
-  const mine = (packing = { i: 0, n: album.files.length })
   const type = at('format').value
-  const names = distinct(album.files.map((file) => resultName(file.name, wanted(), type)))
-  const found = []
-  const unread = []
-  for (; mine.i < mine.n; mine.i++) {
-    const here = await choose(mine.i)
-    if (packing !== mine) {
-      if (document.body.dataset.state !== 'failed') return // stopped, or something newer
-      packing = mine
-    }
-    if (here) found.push({ name: names[mine.i], blob: await encoded(after, type) })
-    else unread.push(album.files[mine.i].name)
-  }
+  const mine = (packing = { i: 0, files: album.files, request: wanted(), late: false })
+  const { files, unread } = await drawAll(mine, type).catch((error) => { if (packing === mine) packing = null; throw error })
+  if (packing !== mine) return // stopped, or something newer
   packing = null
   busy(null)
-  if (!found.length) return fail(new Failure('noPictures'))
-  save(await zip(found), `anime-${resultName('', wanted(), type).replace(/^photo-|\.\w+$/g, '')}.zip`)
+  if (mine.late) redraw(work)
+  if (!files.length) return fail(new Failure('noPictures'))
+  save(await zip(files), `anime-${resultName('', mine.request, type).replace(/^photo-|\.\w+$/g, '')}.zip`)
   if (unread.length) say(['zipWithout', unread.join(', ')])
   describe()
+}
+
+/** The drawings of a zip as {files: [{name, blob}], unread: names}. Ends early where the zip is no longer made. */
+async function drawAll(mine, type) {
+  const names = distinct(mine.files.map((file) => resultName(file.name, mine.request, type)))
+  const [files, unread] = [[], []]
+  while (packing === mine && mine.i < mine.files.length) {
+    const here = await choose(mine.i)
+    if (packing !== mine || here === null) continue // the engine began anew: once more
+    if (here) files.push({ name: names[mine.i], blob: await encoded(after, type) })
+    else unread.push(mine.files[mine.i].name)
+    mine.i++
+  }
+  return { files, unread }
 }
 
 async function openLive() {
@@ -319,7 +341,7 @@ const named = (blob, name) => new File([blob], name, { type: blob.type })
 
 function startOver() {
   if (image) close(image)
-  image = made = packing = null
+  image = made = packing = apart = null
   taken++ // whatever is still being opened is not wanted
   opening = false
   album.put([])
@@ -350,14 +372,14 @@ function listen() {
   on('another', 'click', () => { startOver(); at('choose').focus() })
   on('panel', 'submit', (event) => event.preventDefault())
   on('panel', 'reset', (event) => event.preventDefault())
-  on('strength', 'input', () => { ask(); describe() })
-  on('keep-colour', 'change', () => ask())
-  on('size', 'change', () => { remember('size', at('size').value); if (image) work() })
-  on('stroke', 'change', () => { remember('stroke', at('stroke').value); say(null); ask(); describe() })
-  on('engine', 'change', () => { remember('engine', at('engine').value); startEngine(); if (image) work() })
+  on('strength', 'input', () => { redraw(ask); describe() })
+  on('keep-colour', 'change', () => redraw(ask))
+  on('size', 'change', () => { remember('size', at('size').value); redraw(work) })
+  on('stroke', 'change', () => { remember('stroke', at('stroke').value); say(null); redraw(ask); describe() })
+  on('engine', 'change', () => { remember('engine', at('engine').value); startEngine(); redraw(work) })
   on('forget', 'click', () => { forgetTimes(); describe() })
   on('language', 'click', () => { otherLanguage(); speak() })
-  choices.onchange = () => { say(null); ask(); describe() }
+  choices.onchange = () => { say(null); redraw(ask); describe() }
   listenForFiles()
 }
 

@@ -13,28 +13,48 @@ export async function openPicture(file, name = file.name ?? '') {
   if (file.type === 'image/svg+xml' || /^(text|video|audio)\//.test(file.type)) throw new Failure('notPicture')
   const { cut, frames } = inspect(new Uint8Array(await file.arrayBuffer()))
   if (cut) throw new Failure('cutOff')
-  const image = Object.assign(new Image(), { frames })
+  let image
+  try {
+    image = await measured(file)
+    await image.decode() // a file whose header is right and whose rest is not fails here
+    return Object.assign(image, { frames })
+  } catch (error) {
+    if (image) close(image)
+    if (error instanceof Failure) throw error
+    throw new Failure(/\.hei[cf]$/i.test(name) ? 'heic' : 'notPicture')
+  }
+}
+
+/** A small picture of a file, its longer side of `side` pixels; null where there is none. */
+export async function small(file, side) {
+  try {
+    const image = await measured(file)
+    close(image)
+    const longer = image.naturalWidth < image.naturalHeight ? 'resizeHeight' : 'resizeWidth'
+    return await createImageBitmap(file, { [longer]: side, resizeQuality: 'medium' })
+  } catch {
+    return null
+  }
+}
+
+/** A picture whose size is known, not decoded yet. Throws `Failure` beyond the bound, an event where it cannot be read. */
+async function measured(file) {
+  const image = new Image()
   image.src = URL.createObjectURL(file)
   try {
     await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject }))
-    await roomFor(image)
+    const megapixels = (image.naturalWidth * image.naturalHeight) / 1e6
+    if (megapixels > MOST_MEGAPIXELS) throw new Failure('tooLarge', String(Math.ceil(megapixels)))
     return image
   } catch (error) {
     close(image)
-    if (error instanceof Failure) throw error
-    throw new Failure(/\.hei[cf]$/i.test(name) ? 'heic' : 'notPicture')
+    throw error
   }
 }
 
 /** Frees the file behind a picture from `openPicture`. */
 export function close(image) {
   URL.revokeObjectURL(image.src)
-}
-
-async function roomFor(image) {
-  const megapixels = (image.naturalWidth * image.naturalHeight) / 1e6
-  if (megapixels > MOST_MEGAPIXELS) throw new Failure('tooLarge', String(Math.ceil(megapixels)))
-  await image.decode() // a file whose header is right and whose rest is not fails here
 }
 
 /** Width and height to work at: `limit` is the longest side in pixels, or "full" for all that a canvas holds. */

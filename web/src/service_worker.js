@@ -14,8 +14,9 @@ self.addEventListener('install', (event) => event.waitUntil(install()))
 self.addEventListener('activate', (event) => event.waitUntil(activate()))
 self.addEventListener('message', (event) => event.waitUntil(keep(event)))
 self.addEventListener('fetch', (event) => {
-  const { method, url } = event.request
-  if (method === 'GET' && url.startsWith(self.registration.scope)) event.respondWith(answer(event.request))
+  const { method, mode, url } = event.request
+  const another = mode === 'navigate' && !isPage(url) // of the same host, below this one
+  if (method === 'GET' && url.startsWith(self.registration.scope) && !another) event.respondWith(answer(event.request))
 })
 
 async function install() {
@@ -45,6 +46,11 @@ async function keep({ data, source }) {
   const scripts = data.keep.length ? ENGINES.filter((file) => file.endsWith('.js')) : []
   for (const url of [...data.keep, ...scripts]) if (!(await store.match(url))) await store.add(url)
   source.postMessage({ kept: true })
+}
+
+function isPage(url) {
+  const { origin, pathname } = new URL(url)
+  return ['', 'index.html'].some((file) => origin + pathname === self.registration.scope + file)
 }
 
 async function answer(request) {

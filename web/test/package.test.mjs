@@ -29,6 +29,9 @@ const stylizer: Stylizer = await createStylizer({ style: styles[0], size: sizes[
 const drawing: ImageData = await stylizer.stylize(document.createElement('canvas'), { palette: palettes[1], strength: 0.5, signal: AbortSignal.timeout(9), onProgress: (done: number, total: number) => done / total })
 await stylizer.close()
 if (drawing.width > 1) throw new StylizerError()
+const style: string | undefined = stylizer.style
+// @ts-expect-error: a network of one's own has none
+stylizer.style.length
 // @ts-expect-error: there is no such size
 await createStylizer({ size: 'huge' })
 // @ts-expect-error: there is no such option
@@ -136,6 +139,72 @@ describe('the npm package', { skip: WITHOUT_BROWSER }, () => {
     assert.deepEqual(codes, ['badOption', 'badModel', 'noSource', 'noSource', 'badOption', 'badOption', 'badOption'].map((code) => `true ${code}`))
     assert.match(said.words[0], /there is no style "monet": there is cute, hayao, shinkai/)
     assert.deepEqual([said.ended, said.white], ['AbortError', 255])
+  })
+
+  /** What `script` returns on a page without a bundler. */
+  async function on(t, script) {
+    writeFileSync(join(folder, 'index.html'), PAGE.replace('IMPORTMAP', `<script type="importmap">${IMPORTMAP}</script>`))
+    const page = await visit(t, folder)
+    return page.evaluate(script)
+  }
+
+  test('an enlarger that did not come is asked for again, and closing goes well before and after', async (t) => {
+    const found = await on(t, async () => {
+      const [real, large] = [fetch, new ImageData(1000, 160)]
+      window.fetch = async (url) => (/enlarger/.test(url) ? new Response('', { status: 404 }) : real(url))
+      const [one, other] = [await window.lite.createStylizer({ stroke: 64 }), await window.lite.createStylizer({ stroke: 64 })]
+      const code = await one.stylize(large).catch((error) => error.code)
+      await other.stylize(large).catch(() => {})
+      await other.close()
+      window.fetch = real
+      const { width } = await one.stylize(large)
+      await one.close()
+      return [code, width]
+    })
+    assert.deepEqual(found, ['noModel', 1000])
+  })
+
+  test('a stylizer that is closed twice leaves the others as they are', async (t) => {
+    const found = await on(t, async () => {
+      const [one, other] = [await window.lite.createStylizer({}), await window.lite.createStylizer({ style: 'shinkai' })]
+      await one.close()
+      await one.close()
+      const { width } = await other.stylize(new ImageData(8, 8))
+      await other.close()
+      return width
+    })
+    assert.equal(found, 8)
+  })
+
+  test('bitmaps that it makes are closed, those of others are not', async (t) => {
+    const found = await on(t, async () => {
+      const [real, made] = [createImageBitmap, []]
+      window.createImageBitmap = async (...given) => { const bitmap = await real(...given); made.push(bitmap); return bitmap }
+      const stylizer = await window.lite.createStylizer({})
+      const canvas = new OffscreenCanvas(8, 8)
+      canvas.getContext('2d').fillRect(0, 0, 4, 4)
+      const given = await real(canvas)
+      for (const source of [new ImageData(8, 8), await canvas.convertToBlob(), given]) await stylizer.stylize(source)
+      await stylizer.close()
+      return [made.map(({ width }) => width), given.width]
+    })
+    assert.deepEqual(found, [[0, 0], 8])
+  })
+
+  test('a picture that is not loaded is no white one, and a network of one\'s own has no style', async (t) => {
+    const found = await on(t, async () => {
+      const bytes = new Uint8Array(await (await fetch('./node_modules/animegan-lite/dist/models/hayao.onnx')).arrayBuffer())
+      const stylizer = await window.lite.createStylizer({ model: bytes })
+      const loaded = Object.assign(new Image(), { width: 30, height: 20 })
+      loaded.src = `data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" width="8" height="6"/>`
+      await loaded.decode()
+      const sources = ['img', 'video'].map((tag) => Object.assign(document.createElement(tag), { width: 8, height: 8 }))
+      const said = []
+      for (const source of [...sources, loaded, null]) said.push(await stylizer.stylize(source).then(({ width, height }) => `${width} x ${height}`, ({ code }) => code))
+      await stylizer.close()
+      return [said, String(stylizer.style), String(stylizer.size)]
+    })
+    assert.deepEqual(found, [['noSource', 'noSource', '8 x 6', 'noSource'], 'undefined', 'undefined'])
   })
 
   test('with a bundler: the networks and the engine come along', async (t) => {

@@ -236,6 +236,43 @@ describe('the page', { skip: WITHOUT_BROWSER }, () => {
     })
   }
 
+  test('small pictures keep their bound: none of a picture that is too large, none longer than the others', async () => {
+    const strip = await open(browser.context, host.url)
+    const narrow = await strip.evaluate(async () => {
+      const real = createImageBitmap
+      self.decoded = []
+      self.createImageBitmap = (file, ...rest) => { self.decoded.push(file.name); return real(file, ...rest) }
+      const canvas = new OffscreenCanvas(20, 1000)
+      canvas.getContext('2d').fillRect(0, 0, 20, 1000)
+      return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())]
+    })
+    await strip.setInputFiles('#file', [readFileSync(photo('tiny.png')), bomb(), Buffer.from(narrow)].map((buffer, i) => ({ name: `${i}.png`, mimeType: 'image/png', buffer })))
+    await strip.waitForFunction(() => self.decoded.includes('2.png') && document.querySelectorAll('#strip canvas')[2].width < 144)
+    const sizes = await strip.$$eval('#strip canvas', (all) => all.map(({ width, height }) => [width, height]))
+    assert.deepEqual([Math.max(...sizes[0]), sizes[2]], [144, [3, 144]])
+    assert.deepEqual(await strip.evaluate(() => self.decoded.filter((name) => /^\d\.png$/.test(name))), ['0.png', '2.png'])
+    assert.deepEqual(await strip.$$eval('#strip .unread', (all) => all.map(({ title }) => title)), ['1.png'])
+    await strip.close()
+  })
+
+  test('a small picture that comes when its strip is gone is let go', async () => {
+    const strip = await open(browser.context, host.url)
+    await strip.evaluate(() => {
+      const real = createImageBitmap
+      const gate = new Promise((resolve) => { self.release = resolve })
+      self.createImageBitmap = async (...given) => { const bitmap = await real(...given); await gate; self.last = bitmap; return bitmap }
+    })
+    await strip.setInputFiles('#file', [photo('tiny.png'), photo('face.png')])
+    await made(strip)
+    await strip.click('#another')
+    await strip.evaluate(() => self.release())
+    await strip.waitForFunction(() => self.last)
+    await strip.waitForTimeout(200)
+    assert.equal(await strip.evaluate(() => self.last.width), 0)
+    assert.deepEqual(strip.trouble, [])
+    await strip.close()
+  })
+
   test('Chinese and dark are one press away, and last', async () => {
     await page.click('#language')
     assert.equal(await page.textContent('h1'), '把照片画成动漫')
@@ -376,6 +413,24 @@ describe('without a network', { skip: WITHOUT_BROWSER }, () => {
     await page.click('#sample')
     await made(page)
     t.diagnostic(await page.textContent('#note'))
+  })
+
+  test('other pages of the host, below this one, stay as they are', async (t) => {
+    const folder = photo('neighbours')
+    cpSync(DIST, folder, { recursive: true })
+    writeFileSync(join(folder, 'other.html'), '<title>Another page</title>')
+    const host = await serve(folder)
+    t.after(host.close)
+    const browser = await session()
+    t.after(browser.close)
+    const page = await open(await browser.window(), host.url)
+    await page.waitForSelector('#offline:not([hidden])')
+    await page.goto(`${host.url}other.html`)
+    assert.deepEqual(await page.evaluate(() => [document.title, crossOriginIsolated, Boolean(navigator.serviceWorker.controller)]), ['Another page', false, true])
+    for (const address of ['index.html', '?from=home#stage']) {
+      await page.goto(host.url + address)
+      assert.deepEqual(await page.evaluate(() => [document.title, crossOriginIsolated]), ['AnimeGAN-Lite', true])
+    }
   })
 
   test('ONNX Runtime is fetched once and kept where a network needs it, in a private window too', async (t) => {

@@ -17,6 +17,7 @@ import { openModel } from '../package/src/sessions.js'
 import { changedShapes } from '../package/src/shapes.js'
 import { smoothed } from '../package/src/smoothing.js'
 import { reflected, stylize, tiles } from '../package/src/tiles.js'
+import { LONGEST, startClip } from '../src/clip.js'
 import { inspect } from '../src/file_check.js'
 import { better, frameSize, SIDES, startPace, startRate } from '../src/live_pace.js'
 import { distinct, resultName } from '../src/names.js'
@@ -270,4 +271,52 @@ test('frames keep their shape, their sides even', () => {
   assert.deepEqual(frameSize({ width: 1920, height: 1080 }, 256), { width: 456, height: 256 })
   assert.deepEqual(frameSize({ width: 1080, height: 1920 }, 384), { width: 384, height: 682 })
   assert.deepEqual(frameSize({ width: 101, height: 99 }, 256), { width: 102, height: 100 })
+})
+
+test('a clip waits in the background: its time is that which is recorded', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const pass = (ms) => { now += ms; t.mock.timers.tick(ms) }
+  const recorder = { state: 'inactive', start() { this.state = 'recording' }, pause() { this.state = 'paused' }, resume() { this.state = 'recording' }, stop() { this.state = 'inactive'; this.onstop() } }
+  globalThis.MediaRecorder = Object.assign(function () { return recorder }, { isTypeSupported: () => true })
+  t.after(() => { delete globalThis.MediaRecorder })
+  const clip = startClip({ captureStream: () => null })
+  pass(10_000)
+  for (const part of [1, 2]) {
+    clip.pause(true)
+    clip.pause(true)
+    pass(2 * LONGEST)
+    assert.equal(recorder.state, 'paused', `${part}`)
+    clip.pause(false)
+    pass(5000)
+  }
+  pass(LONGEST - 20_001)
+  assert.equal(recorder.state, 'recording')
+  pass(1)
+  assert.equal(recorder.state, 'inactive')
+  assert.ok((await clip.done) instanceof Blob)
+})
+
+test('of CPU and GPU the one that is not taken is closed', async () => {
+  const bytes = new Uint8Array(readFileSync(references.photo('rounded.onnx'))) // none that the kernels make, so that both are ONNX Runtime's
+  const opened = async (shift) => {
+    const closed = []
+    const create = async (file, { executionProviders: [provider] }) => ({
+      run: async ({ photo }) => {
+        if (provider === 'webgpu' && shift === null) throw new Error('a lost device')
+        return { anime: { data: photo.data.map((value) => value + (provider === 'webgpu' ? shift : 0)) } }
+      },
+      release: async () => { closed.push(provider) },
+    })
+    const runtime = { InferenceSession: { create }, Tensor: class { constructor(type, data) { this.data = data } } }
+    const network = await openModel(bytes, { ort: async () => runtime, gpu: 'gpu', threads: 1 })
+    const before = [...closed]
+    await network.close()
+    await network.close()
+    return [network.provider, before, closed]
+  }
+  assert.deepEqual(await opened(0), ['webgpu', ['wasm'], ['wasm', 'webgpu']])
+  assert.deepEqual(await opened(1), ['wasm', ['webgpu'], ['webgpu', 'wasm']])
+  assert.deepEqual(await opened(null), ['wasm', ['webgpu'], ['webgpu', 'wasm']])
 })

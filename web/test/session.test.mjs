@@ -100,6 +100,77 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     assert.ok(await page.locator('#all').isEnabled())
   })
 
+  /** A zip of three photos that has come to the second, which takes a while. */
+  const packing = async (page) => {
+    await page.setInputFiles('#file', [photo('small.png'), photo('large.png'), photo('tiny.png')])
+    await made(page)
+    await page.click('#all')
+    await page.waitForFunction(() => /^Photo 2 of 3: Drawing, part/.test(document.getElementById('progress').textContent))
+  }
+
+  test('a zip has all its photos in the look that it began with, whatever is chosen meanwhile', async (t) => {
+    const page = await visit(t)
+    const saved = page.waitForEvent('download')
+    await packing(page)
+    await page.check('[name=palette][value=dusk]')
+    await page.selectOption('#size', '1024')
+    await page.click('summary')
+    await page.selectOption('#engine', 'cpu') // which ends the drawing at hand
+    const file = await saved
+    assert.equal(file.suggestedFilename(), 'anime-hayao.zip')
+    const found = JSON.parse(execFileSync(PYTHON, ['-c', UNZIP, await file.path()], { maxBuffer: 1e9 }))
+    assert.deepEqual(Object.keys(found), ['small-hayao.png', 'large-hayao.png', 'tiny-hayao.png'])
+    for (const [name, hex] of Object.entries(found)) {
+      const wanted = reference(name.split('-')[0], name.startsWith('large') ? 'hayao-own' : 'hayao')
+      assert.ok(differences({ ...wanted, data: Buffer.from(hex, 'hex') }, wanted).most < 16, name)
+    }
+    await made(page)
+    assert.ok(await page.locator('#message').isHidden())
+    assert.ok(difference(await shown(page), reference('tiny', 'hayao')) > 2) // what was chosen counts now
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-hayao-dusk.png')
+  })
+
+  for (const [what, next, width] of [['another photo is put in', (page) => page.setInputFiles('#file', photo('face.png')), 301], ['a small picture is pressed', (page) => page.click('#strip button:first-child'), 61]]) {
+    test(`a zip ends without a word where ${what}`, async (t) => {
+      const page = await visit(t)
+      page.on('download', () => assert.fail('something was saved'))
+      await packing(page)
+      await next(page)
+      await page.waitForFunction((wanted) => document.getElementById('after').width === wanted, width)
+      await made(page)
+      await page.waitForTimeout(1500) // the zip would go on meanwhile
+      assert.equal((await shown(page)).width, width)
+      assert.ok(await page.locator('#message').isHidden())
+      assert.ok(await page.locator('#all').isEnabled())
+    })
+  }
+
+  test('a download is named after the picture that is shown, not after one that is still to come', async (t) => {
+    let release
+    const gate = new Promise((resolve) => { release = resolve })
+    const page = await visit(t, {}, (context) => context.route(/shinkai-.*\.onnx$/, async (route) => { await gate; await route.continue() }))
+    await stylize(page, photo('tiny.png'))
+    await page.check('[name=style][value=shinkai]')
+    await state(page, 'busy')
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-hayao.png')
+    assert.match(await page.getAttribute('#after', 'aria-label'), /Hayao/)
+    release()
+    await made(page)
+    assert.equal((await download(page, '#download')).suggestedFilename(), 'tiny-shinkai.png')
+    assert.match(await page.getAttribute('#after', 'aria-label'), /Shinkai/)
+  })
+
+  test('files that are left out are named: films beside photos, and all films but the first', async (t) => {
+    const page = await visit(t)
+    await stylize(page, [photo('tiny.png'), photo('film.mp4'), photo('film.webm')])
+    assert.match(await message(page), /Left out: film\.mp4, film\.webm$/)
+    await stylize(page, photo('tiny.png'))
+    assert.ok(await page.locator('#message').isHidden())
+    await page.setInputFiles('#file', [photo('film.mp4'), photo('film.webm')])
+    await page.waitForSelector('#film:not([hidden])')
+    assert.match(await message(page), /Left out: film\.webm$/)
+  })
+
   test('many files dropped anywhere are an album, text that is pasted is none', async (t) => {
     const page = await visit(t)
     await page.evaluate(async (files) => {
@@ -325,6 +396,67 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
       assert.deepEqual(await page.evaluate(() => self.asked), ['user', 'environment'])
     })
 
+    test('the other camera, pressed twice, leaves none on', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+        self.streams = []
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          const late = self.streams.length ? 600 : 0
+          const stream = await real(wanted)
+          self.streams.push(stream)
+          await new Promise((resolve) => setTimeout(resolve, late))
+          return stream
+        }
+      }))
+      await live(page)
+      await page.click('#turn')
+      await page.click('#turn')
+      await page.waitForFunction(() => self.streams.length === 3)
+      await page.waitForTimeout(1000)
+      const on = () => page.evaluate(() => self.streams.map((stream) => stream.getTracks().some(({ readyState }) => readyState === 'live')))
+      assert.deepEqual(await on(), [false, false, true])
+      await more(page)
+      await page.click('#turn')
+      await page.waitForFunction(() => self.streams.length === 4)
+      await page.click('#leave') // before the camera is there
+      await page.waitForTimeout(1000)
+      assert.deepEqual(await on(), [false, false, false, false])
+    })
+
+    test('a camera whose first frame comes late is waited for', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+        let calls = 0
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          if (!calls++) return real(wanted)
+          const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 })
+          const stream = canvas.captureStream(20)
+          const begin = () => setInterval(() => {
+            const context = canvas.getContext('2d')
+            context.fillStyle = `hsl(${performance.now() % 360} 90% 50%)`
+            context.fillRect(0, 0, 320, 240)
+          }, 50)
+          setTimeout(begin, 1000)
+          return stream
+        }
+      }))
+      await live(page)
+      await page.click('#turn')
+      await more(page)
+      assert.ok(await page.locator('#message').isHidden())
+    })
+
+    test('what it runs on is changed as it goes', async (t) => {
+      const page = await visit(t)
+      await live(page)
+      await page.click('summary')
+      for (const choice of ['cpu', 'auto']) {
+        await page.selectOption('#engine', choice)
+        await more(page)
+      }
+      assert.ok(await page.locator('#message').isHidden())
+    })
+
     test('a frame and a short clip are saved', async (t) => {
       const page = await visit(t)
       await live(page)
@@ -415,6 +547,60 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
         t.diagnostic(`${file.suggestedFilename()}: ${frames} frames, ${sounds} sound: ${await page.textContent('#film-facts')}`)
         assert.deepEqual([frames, width, height], [12, 160, 120])
         assert.equal(sounds === 0, /sound could not be kept/.test(await page.textContent('#film-facts')))
+      })
+    }
+
+    test('a film is drawn to its end though what it runs on is changed, and its drawings are let go', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        self.bitmaps = []
+        const post = Worker.prototype.postMessage
+        Worker.prototype.postMessage = function (...sent) {
+          if (!this.heard) this.addEventListener('message', ({ data }) => data.frame && self.bitmaps.push(data.frame))
+          this.heard = true
+          if (sent[0].frame && !self.changed && self.bitmaps.length > 2) {
+            self.changed = true
+            const engine = document.getElementById('engine')
+            engine.value = 'cpu'
+            setTimeout(() => engine.dispatchEvent(new Event('change')))
+          }
+          return post.apply(this, sent)
+        }
+      }))
+      await page.setInputFiles('#file', photo('film.mp4'))
+      await page.click('#film-start')
+      await page.waitForSelector('#film-save:not([hidden])')
+      const file = await download(page, '#film-save')
+      assert.equal(JSON.parse(execFileSync(PYTHON, ['-c', facts, await file.path()]))[0], 12)
+      assert.deepEqual(await page.evaluate(() => [self.changed, self.bitmaps.length >= 12, self.bitmaps.filter(({ width }) => width).length]), [true, true, 0])
+    })
+
+    test('a finished film that is left plays no longer', async (t) => {
+      const page = await visit(t)
+      await page.setInputFiles('#file', photo('film.mp4'))
+      await page.click('#film-start')
+      await page.waitForSelector('#film-result:not([hidden])')
+      await page.$eval('#film-result', (video) => video.play())
+      await page.click('#film-leave')
+      await page.waitForSelector('#drop:not([hidden])')
+      assert.deepEqual(await page.$eval('#film-result', (video) => [video.paused, video.networkState]), [true, 0])
+    })
+
+    for (const name of ['film.mp4', 'not.mp4']) {
+      test(`${name}, still being opened, takes the stage from nothing that came later`, async (t) => {
+        let release
+        const gate = new Promise((resolve) => { release = resolve })
+        const page = await visit(t, {}, (context) => context.route(/media-.*\.js$/, async (route) => { await gate; await route.continue() }))
+        const buffer = name === 'film.mp4' ? readFileSync(photo(name)) : Buffer.from('no film at all')
+        await page.setInputFiles('#file', { name, mimeType: 'video/mp4', buffer })
+        await stylize(page, photo('tiny.png'))
+        const loaded = page.waitForResponse(/media-.*\.js$/)
+        release()
+        await loaded
+        await page.waitForTimeout(1500)
+        assert.ok(await page.locator('#film').isHidden())
+        assert.ok(await page.locator('#message').isHidden())
+        assert.equal(await page.getAttribute('body', 'data-state'), 'done')
+        assert.equal(await page.getAttribute('body', 'data-view'), 'compare')
       })
     }
 

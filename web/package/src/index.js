@@ -12,6 +12,7 @@ export const sizes = Object.fromEntries(styles.map((style) => [style, Object.key
 export const palettes = PALETTES
 
 const SMALLEST_STROKE = 64
+const HAVE_FRAME = 2 // HTMLMediaElement.HAVE_CURRENT_DATA
 
 /** What a `StylizerError` says, by its code. */
 const WORDS = {
@@ -50,15 +51,22 @@ export async function createStylizer({ size, style = styleIn(size), model, ort, 
   }
   const network = await opened(model ?? models[style][size ?? 'lite'])
   const enlarging = {} // promises of the enlargers by their factors, loaded with the first picture that needs them
-  const options = { network, enlarger: (factor) => (enlarging[factor] ??= opened(enlargers[factor])), stroke }
+  const enlarger = (factor) => {
+    enlarging[factor] ??= opened(enlargers[factor]).catch((error) => {
+      delete enlarging[factor] // the next picture tries again
+      throw error
+    })
+    return enlarging[factor]
+  }
+  const options = { network, enlarger, stroke }
   return {
-    style,
+    style: model ? undefined : style,
     size: model ? undefined : (size ?? 'lite'),
     provider: network.provider,
     stylize: (source, wanted) => stylized(source, options, wanted),
     async close() {
       await network.close()
-      for (const enlarger of Object.values(enlarging)) await (await enlarger).close()
+      for (const enlarger of Object.values(enlarging)) await enlarger.then((each) => each.close(), () => {}) // one that did not come is none
     },
   }
 }
@@ -94,9 +102,16 @@ function checkedStroke(stroke) {
 
 /** Any picture as ImageData, upright, transparency on white. */
 async function pixelsOf(source) {
-  const picture = source instanceof ImageData ? await createImageBitmap(source) : source instanceof Blob ? await decoded(source) : source
-  const width = picture?.naturalWidth || picture?.videoWidth || picture?.displayWidth || picture?.width
-  const height = picture?.naturalHeight || picture?.videoHeight || picture?.displayHeight || picture?.height
+  const own = source instanceof ImageData ? await createImageBitmap(source) : source instanceof Blob ? await decoded(source) : null
+  try {
+    return onWhite(own ?? source)
+  } finally {
+    own?.close()
+  }
+}
+
+function onWhite(picture) {
+  const [width, height] = sizeOf(Object(picture))
   if (!(width > 0 && height > 0)) throw new StylizerError('noSource', '', 'it is no picture, or has no pixels yet')
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
   context.fillStyle = 'white'
@@ -107,6 +122,13 @@ async function pixelsOf(source) {
   } catch (error) {
     throw new StylizerError('noSource', '', error.message) // a picture of another host, for one
   }
+}
+
+/** Width and height of a picture's own pixels, which `<img>` and `<video>` have once they are loaded. */
+function sizeOf(picture) {
+  if ('naturalWidth' in picture) return [picture.naturalWidth, picture.naturalHeight]
+  if ('videoWidth' in picture) return picture.readyState >= HAVE_FRAME ? [picture.videoWidth, picture.videoHeight] : []
+  return [picture.displayWidth ?? picture.width, picture.displayHeight ?? picture.height]
 }
 
 async function decoded(blob) {

@@ -25,11 +25,16 @@ export async function openModel(bytes, { ort, gpu = false, threads = threadsHere
   const own = await openNetwork(bytes, threads).catch(() => null) // a browser that does not compile the kernels
   const cpu = own ? { provider: 'wasm', runtime: 'WebAssembly', ...wishes, ...own } : await open(await ort(), bytes, { ...CPU, ...wishes, threads })
   if (!gpu || (gpu === 'auto' && enough && (await time(cpu)) < enough)) return cpu
+  let onGpu
+  let taken = cpu
   try {
-    return await better(cpu, await open(await ort(), unrounded(bytes), { ...GPU, ...wishes, threads }), gpu)
+    onGpu = await open(await ort(), unrounded(bytes), { ...GPU, ...wishes, threads })
+    taken = await better(cpu, onGpu, gpu)
   } catch {
-    return cpu // a driver that cannot run this network
+    // a driver that cannot run this network
   }
+  ;(taken === cpu ? onGpu : cpu)?.close().catch(() => {}) // not waited for: a driver may never answer
+  return taken
 }
 
 /** The bytes of a model's file. Throws `Failure`. */
@@ -62,6 +67,7 @@ async function open(ort, bytes, { provider, options, threads, ...wishes }) {
   } catch (error) {
     throw new Failure(/wasm|WebAssembly|backend/i.test(error.message) ? 'noEngine' : 'badModel', error.message)
   }
+  let released // a promise: a session is released once
   return {
     provider,
     runtime: 'ONNX Runtime Web',
@@ -73,7 +79,7 @@ async function open(ort, bytes, { provider, options, threads, ...wishes }) {
       const { anime } = await session.run({ photo })
       return anime.data
     },
-    close: () => session.release(),
+    close: () => (released ??= session.release()),
   }
 }
 

@@ -23,7 +23,9 @@ export async function openNetwork(bytes, threads, build, dots = true) {
   const own = { network, ...packed(network) }
   const { team, leave } = await joined(threads, build ?? (await bestBuild()), dots)
   await team.queued(() => checkDots(team, own))
-  return { threads: team.threads, dots: team.dots, run: (planes, height, width) => team.queued(() => run(team, own, planes, height, width)), close: () => team.queued(leave) }
+  let left // a promise: a network that is closed twice leaves once
+  const close = () => (left ??= team.queued(leave))
+  return { threads: team.threads, dots: team.dots, run: (planes, height, width) => team.queued(() => run(team, own, planes, height, width)), close }
 }
 
 /** Sums of whole numbers are exact, by fours or in floats: where they differ by a bit (V8 11.3 had such a fault) floats are used. */

@@ -11,10 +11,11 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import optuna
 import torch
 from torch import Tensor
@@ -25,15 +26,20 @@ from anime_model.compression.family import Space
 from anime_model.compression.family_file import open_family
 from anime_model.compression.family_judge import Judge, split_held_out
 from anime_model.compression.pruning import cut, least_widths
-from anime_model.metrics.lpips import load_distance
+from anime_model.metrics.batches import pairs
+from anime_model.metrics.fidelity import fidelity
+from anime_model.metrics.latency import measure_onnx
+from anime_model.metrics.lpips import load_distance, lpips_distance
 from anime_model.networks.architecture import Architecture
 from anime_model.networks.checkpoint import load_generator, save_generator
 from anime_model.networks.cost import count_macs, count_parameters
 from anime_model.networks.generator import Generator
 from anime_model.pictures.arrays import picture_files
+from anime_model.pictures.sampling import spread
 from anime_model.recipes.prune import PruneSettings
 from anime_model.recipes.recipe import load_recipe
-from anime_model.report.evaluate import compare
+from anime_model.report.evaluate import photos_of
+from anime_model.runtime.network import Network
 from flows.searching.errors import SearchError
 from flows.searching.study import finished, run
 from flows.searching.workshop import drawing, squares
@@ -44,6 +50,7 @@ ROUNDS = 2  # of pruning; the first has a quarter of the time
 MEMBERS, THREADS, SIZE = 16, 1, 512  # members whose layers are timed, and how
 HALVINGS = 6  # of what pruning keeps, until it is as fast as is asked for
 TRAINING = ("--batch", "3", "--crop", "192", "--rate", "1.5e-3", "--gate-cost", "0.5", "--pool", "200", "--no-bf16")
+NET = "squeeze"  # of LPIPS
 NETWORKS = ("searched", "pruned")
 
 
@@ -57,7 +64,7 @@ def main() -> None:
     target = table(lite.arch) / options.faster
     photos = squares(split_held_out(picture_files(options.data / "photos/train"))[1])
     wanted = drawing(load_generator(options.teacher))
-    searched(options, Judge(family, photos, wanted, load_distance("squeeze"), table), target)
+    searched(options, Judge(family, photos, wanted, load_distance(NET), table), target)
     pruned(options, photos, lambda arch: table(arch) <= target)
     measured(options)
 
@@ -69,6 +76,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--faster", type=float, default=2.2, help="times the lite network's speed (%(default)s)")
     parser.add_argument("--seconds", type=int, default=1200, help="of training, for each (%(default)s)")
     parser.add_argument("--trials", type=int, default=150, help="members that the search judges (%(default)s)")
+    parser.add_argument("--test", type=int, default=20, help="photos of each test set to measure with (%(default)s)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("artifacts/searched"))
     options = parser.parse_args()
@@ -143,22 +151,33 @@ def trained(options: argparse.Namespace, start: Path, made: Path, seconds: float
 
 
 def measured(options: argparse.Namespace) -> None:
-    recipe = load_recipe("params.yaml")
+    """Likeness to the teacher's pictures of `--test` photos of each set, spread over it, and times in turns."""
+    recipe = load_recipe("params.yaml").evaluate
     networks = {name: load_generator(options.out / f"{name}.safetensors") for name in NETWORKS}
     networks["lite"] = load_generator(options.lite)
+    photos = [photo for found in photos_of(options.data).values() for photo in _some(found, options.test)]
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder, f"{name}.onnx") for name in (*networks, "teacher")}
         for name, network in (networks | {"teacher": load_generator(options.teacher)}).items():
             export_onnx(network, files[name])
-        teacher = files.pop("teacher")
-        figures = compare(files, teacher, options.data, recipe.evaluate, common.show)
-    rows = [
-        {"network": name, "parameters": count_parameters(network.arch), "macs_512": count_macs(network.arch)}
-        | figures[name]
-        for name, network in networks.items()
-    ]
-    facts = {"style": options.style, "faster": options.faster, "seconds": options.seconds, "trials": options.trials}
-    common.write_json(RESULTS, facts | {"threads": options.threads, "rows": rows})
+        teacher = Network(files.pop("teacher"), options.threads)
+        times = measure_onnx(files, recipe.latency_size, options.threads, recipe.latency_repeats)
+        wanted = [teacher(photo) for photo in photos]
+        for name, file in files.items():
+            made = [*map(Network(file, options.threads), photos)]
+            near = lpips_distance(made, wanted, NET) | fidelity(pairs(made, wanted))
+            arch = networks[name].arch
+            size = {"parameters": count_parameters(arch), "macs_512": count_macs(arch)}
+            rows.append({"network": name, **size, **near, **times[name]})
+            print(f"{name}: LPIPS {near['lpips']:.4f}, {times[name]['latency_p50_ms']:.1f} ms", flush=True)
+    facts = {key: getattr(options, key) for key in ("style", "faster", "seconds", "trials", "threads")}
+    common.write_json(RESULTS, facts | {"photos": len(photos), "rows": rows})
+
+
+def _some(photos: Mapping[str, np.ndarray], count: int) -> list[np.ndarray]:
+    found = list(photos.values())
+    return [found[place] for place in spread(len(found), min(count, len(found)))]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from anime_model.metrics import fid, lpips
+from anime_model.metrics import lpips
 from anime_model.networks.architecture import animeganv2
 from anime_model.networks.checkpoint import save_generator
 from anime_model.networks.generator import Generator
@@ -41,12 +41,13 @@ def test_both_are_measured_beside_the_lite_network(tmp_path: Path, monkeypatch: 
     settings = EvaluateSettings(latency_size=32, latency_threads=1, latency_repeats=3)
     monkeypatch.setattr(searched, "load_recipe", lambda path: SimpleNamespace(evaluate=settings))
     monkeypatch.setattr(searched, "RESULTS", tmp_path / "searched.json")
-    monkeypatch.setattr(fid, "load_features", lambda name: lambda pictures: pictures.float().mean((2, 3)))
     monkeypatch.setattr(lpips, "load_distance", lambda net: lambda a, b: (a - b).abs().mean((1, 2, 3)))
     files = {name: tmp_path / f"{name}.safetensors" for name in ("lite", "teacher")}
     protocol = {"style": "cel", "faster": 1.5, "seconds": 9, "trials": 4, "threads": 1}
-    measured(argparse.Namespace(out=tmp_path, data=tmp_path / "data", **files, **protocol))
+    options = argparse.Namespace(out=tmp_path, data=tmp_path / "data", test=2, **files, **protocol)
+    measured(options)
     found = json.loads((tmp_path / "searched.json").read_text())
     assert {key: found[key] for key in protocol} == protocol
     assert [row["network"] for row in found["rows"]] == ["searched", "pruned", "lite"]
+    assert found["photos"] == 2
     assert all(row["lpips"] > 0 and row["latency_p50_ms"] > 0 and row["macs_512"] > 0 for row in found["rows"])

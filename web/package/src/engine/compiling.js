@@ -6,7 +6,7 @@
 
 import { graph, operators } from '../onnx.js'
 
-const OPERATORS = ['Add', 'Cast', 'Conv', 'ConvTranspose', 'DepthToSpace', 'DequantizeLinear', 'Mul', 'QuantizeLinear', 'Relu', 'Resize', 'Shape', 'Slice', 'Tanh']
+const OPERATORS = ['Add', 'Cast', 'Concat', 'Conv', 'ConvTranspose', 'DepthToSpace', 'DequantizeLinear', 'Mul', 'QuantizeLinear', 'Relu', 'Resize', 'Shape', 'Slice', 'Tanh']
 const FLOAT = 1
 const UINT8 = 2
 const COLOURS = 3
@@ -17,10 +17,44 @@ const FRAME = 255 // pixels of padding that a step has room to name
 export function compiled(bytes) {
   try {
     const known = Object.keys(operators(bytes)).every((name) => OPERATORS.includes(name)) // asked first: a foreign file may be large
-    return known ? layersOf(graph(bytes)) : null
+    return known ? layersOf(split(graph(bytes))) : null
   } catch {
     return null // ONNX Runtime has the words for it
   }
+}
+
+/** The graph whose every Slice has one axis, rows and columns before channels: exports cut along several at once. */
+function split({ nodes, constants, ...ends }) {
+  const makers = new Map(nodes.map((node) => [node.outputs[0], node]))
+  const made = new Map() // by what is cut, and how
+  const parts = new Set() // Concats of ends, which nothing reads any more
+  const plain = nodes.flatMap((node) => {
+    const axes = node.operator === 'Slice' && node.inputs.length === 4 ? constants.get(node.inputs[3])?.values : null
+    const starts = axes?.length > 1 && constants.get(node.inputs[1])?.values
+    const joined = makers.get(node.inputs[2])
+    const known = constants.get(node.inputs[2])?.values
+    if (!starts || !(known || joined?.operator === 'Concat')) return [node]
+    if (joined) parts.add(joined)
+    const name = (part, axis, value) => {
+      const key = `${node.outputs[0]}.${part}${axis}`
+      constants.set(key, { values: [value], shape: [1] })
+      return key
+    }
+    const order = Array.from(axes, (axis, i) => ({ axis: Number(axis), i })).sort((a, b) => (b.axis > 1) - (a.axis > 1) || a.axis - b.axis)
+    const added = []
+    order.reduce((from, { axis, i }, place) => {
+      const end = joined ? joined.inputs[i] : name('end', axis, known[i])
+      const key = [from, axis, starts[i], end].join()
+      const last = place === order.length - 1
+      if (!last && made.has(key)) return made.get(key)
+      const to = last ? node.outputs[0] : `${node.outputs[0]}.${axis}`
+      added.push({ operator: 'Slice', inputs: [from, name('start', axis, starts[i]), end, name('axis', axis, axis)], outputs: [to], attributes: {} })
+      made.set(key, to)
+      return to
+    }, node.inputs[0])
+    return added
+  })
+  return { nodes: plain.filter((node) => !parts.has(node)), constants, ...ends }
 }
 
 function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
@@ -143,8 +177,10 @@ function layersOf({ nodes, constants, inputs: [photo], outputs: [output] }) {
     if (factor !== 2 && factor !== LARGE) return 0
     if (operator === 'DepthToSpace') return attributes.mode === 'CRD' ? factor : 0
     const { shape, values: weights } = constants.get(kernel) ?? {}
-    const sized = !bias && shape?.join() === [input.channels, input.channels / factor ** 2, factor, factor].join() && strides.join() === `${factor},${factor}`
-    const plain = sized && Object.keys(others).every((name) => name === 'kernel_shape') && weights.every((weight, i) => weight === Number(i % (input.channels + 1) === 0))
+    const together = input.channels / (others.group ?? 1) // channels of a group
+    const sized = !bias && shape?.join() === [input.channels, together / factor ** 2, factor, factor].join() && strides.join() === `${factor},${factor}`
+    const known = sized && Object.keys(others).every((name) => name === 'kernel_shape' || name === 'group')
+    const plain = known && weights.every((weight, i) => weight === Number(i % together === Math.floor(i / together) % together))
     return plain ? factor : 0
   }
 

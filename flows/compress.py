@@ -28,6 +28,7 @@ from anime_model.recipes.training import TrainingSettings
 from flows.machine import git
 from flows.machine.gpus import gpus_here, some_gpus
 from flows.machine.lock import Busy, hold, only_flow
+from flows.machine.numbers import hours
 from flows.machine.redact import redact
 from flows.pipeline import plan
 from flows.pipeline.cache import remove_damaged
@@ -41,7 +42,7 @@ from flows.pool.clone import CloneError, check_code, pooled
 from flows.pool.exchange import Listener, check_remote, push_rest, shared
 from flows.pool.remote import RemoteError
 from flows.report import write_reports
-from flows.runs.console import hours, quiet, say, why
+from flows.runs.console import quiet, say, why
 from flows.runs.naming import introduce
 from flows.runs.own_run import own_run
 from flows.runs.progress import Progress

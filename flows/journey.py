@@ -39,7 +39,8 @@ from anime_model.reference.opening import NetworkError, file_md5
 from anime_model.reference.probe import open_reference
 from anime_model.training.preparation import LEAST as FEWEST_PICTURES
 from flows.machine import hashes
-from flows.runs.console import Passing, guarded, minutes, whole
+from flows.machine.numbers import minutes, whole
+from flows.runs.console import Passing, guarded
 from flows.starting import Start, nearest, readable, starts
 
 FEWEST, FEWEST_FRAMES = 8, FEWEST_PICTURES["frames"]

@@ -32,6 +32,7 @@ from anime_model.recipes.recipe import for_style, load_recipe
 from anime_model.runtime.names import MODEL_PREFIX
 from flows.machine import git
 from flows.machine.hashes import file_md5
+from flows.machine.numbers import hours, share
 from flows.pipeline.graph import GraphError, load_sources, load_stages
 from flows.pipeline.preflight import pinned
 from flows.pipeline.results import aligned_text
@@ -39,7 +40,7 @@ from flows.pipeline.run_stage import StageError, reproduce, run_python
 from flows.pipeline.source_data import folders, out_of_sync
 from flows.registry.champion import NO_ALIAS, holder, now_text
 from flows.registry.versions import RegistryError, make_store, reason_of, registry_error
-from flows.runs.console import guarded, hours
+from flows.runs.console import guarded
 
 TIMED = ("latency", "peak_memory")  # figures that depend on the machine's mood: shown, not judged
 # Measured times stand in these, between the figures: they are what `evaluate` is for.
@@ -236,22 +237,13 @@ def _hashes(stage: Mapping, kind: str) -> dict[str, str]:
     return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
 
 
-def _share(text: str) -> float:
-    try:
-        if 0 <= (found := float(text)) <= 1:
-            return found
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 1")
-
-
 def main() -> int:
     """0 where the version was made again, bit for bit or within the tolerance; 1 where it was not; 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description="Make a registered version again.")
     parser.add_argument(
         "version", metavar="MODEL_VERSION", help="such as animegan-shinkai/7 or animegan-shinkai@champion"
     )
-    parser.add_argument("--tolerance", type=_share, default=0.01, help="relative, of figures (default: 0.01)")
+    parser.add_argument("--tolerance", type=share, default=0.01, help="relative, of figures (default: 0.01)")
     parser.add_argument("--keep", action="store_true", help="keep the copy below scratch/reproduced/")
     parser.add_argument("--timeout-hours", metavar="N", type=hours, default=24, help="longest time for one stage")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")

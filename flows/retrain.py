@@ -29,6 +29,7 @@ from anime_model.recipes.recipe import Recipe, load_recipe
 from flows.compress import REFUSED as PIPELINE_REFUSED
 from flows.compress import STOPPED, check, ready_stages, run_pipeline
 from flows.machine.lock import Busy, only_flow
+from flows.machine.numbers import hours
 from flows.pipeline.graph import load_sources
 from flows.pipeline.recipe_file import use_recipe
 from flows.pipeline.source_data import Runner, pull
@@ -37,7 +38,7 @@ from flows.promote import Wish, decide
 from flows.registry import surveys
 from flows.registry.champion import nominate_made
 from flows.registry.versions import RegistryError
-from flows.runs.console import QUIET, guarded, hours, quiet, say, why
+from flows.runs.console import QUIET, guarded, quiet, say, why
 from flows.runs.naming import introduce
 from flows.runs.notify import tell
 from flows.runs.own_run import own_run

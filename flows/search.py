@@ -12,7 +12,6 @@ from flows.machine.environment import WORKSPACE  # first: the tools read their s
 # isort: split
 
 import argparse
-import math
 import sys
 import time
 from functools import partial
@@ -22,7 +21,8 @@ from anime_model.metrics.downloads import EvaluationError
 from anime_model.networks.checkpoint import CheckpointError
 from anime_model.recipes.reading import RecipeError
 from anime_model.recipes.recipe import load_recipe
-from flows.runs.console import guarded, hours, whole
+from flows.machine.numbers import above_zero, hours, share, whole
+from flows.runs.console import guarded
 from flows.searching.errors import SearchError
 from flows.searching.place import Place
 
@@ -58,24 +58,6 @@ def search(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _width(text: str) -> float:
-    try:
-        if 0.05 <= (found := float(text)) <= 1:
-            return found
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no share from 0.05 to 1")
-
-
-def _times(text: str) -> float:
-    try:
-        if 0 < (found := float(text)) < math.inf:
-            return found
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m flows.search", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -88,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         help="members in the study, all workers together (1000)",
     )
     parser.add_argument(
-        "--faster", type=_times, metavar="TIMES", help="judge only members so many times faster than the teacher (all)"
+        "--faster",
+        type=above_zero,
+        metavar="TIMES",
+        help="judge only members so many times faster than the teacher (all)",
     )
     parser.add_argument("--hours", type=hours, help="end after so long, the trials done or not")
     parser.add_argument(
@@ -96,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--least",
-        type=_width,
+        type=partial(share, least=0.05),
         metavar="SHARE",
         help="the smallest member's widths, times the distilled network's (0.4)",
     )

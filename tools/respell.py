@@ -13,8 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from anime_model.networks.onnx_shuffle import use_depth_to_space, use_transposed_convolutions
-from anime_model.networks.onnx_slices import join_slices, split_slices
+from anime_model.networks.onnx_spelling import spell_for_converters, spell_for_onnx_runtime
 from anime_model.pictures.atomic import write_whole
 from anime_model.recipes.evaluate import EvaluateSettings
 from anime_model.report.baselines import REFERENCE
@@ -61,10 +60,8 @@ def _row(rows: list[dict], style: str, variant: str) -> dict:
 def respell(source: Path, target: Path) -> None:
     """The graph as an export writes it now; without what a release has added to the file."""
     model = onnx.load(source)
-    use_depth_to_space(model)
-    split_slices(model)
-    use_transposed_convolutions(model)
-    join_slices(model)
+    spell_for_converters(model)
+    spell_for_onnx_runtime(model)
     kept = {item.key: item.value for item in model.metadata_props if item.key == "receptive_radius"}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, kept)

@@ -14,8 +14,7 @@ import torch
 from anime_model.compression.export import OPSET, ExportError, run_onnx
 from anime_model.networks.checkpoint import CheckpointError
 from anime_model.networks.enlarger import Enlarger, load_enlarger
-from anime_model.networks.onnx_shuffle import use_transposed_convolutions
-from anime_model.networks.onnx_slices import join_slices
+from anime_model.networks.onnx_spelling import spell_for_onnx_runtime
 from anime_model.runtime.models import ENLARGERS
 
 SIZES = ((64, 64), (52, 101), (9, 33))
@@ -58,8 +57,7 @@ def export(enlarger: Enlarger, path: Path) -> None:
     for item in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         del item.metadata_props[:]  # the exporter's notes name folders of the machine
     onnx.helper.set_model_props(model, {"receptive_radius": str(enlarger.radius), "enlarges": str(enlarger.factor)})
-    use_transposed_convolutions(model)
-    join_slices(model)
+    spell_for_onnx_runtime(model)
     onnx.save(model, part)
     verify(enlarger, part, path)
     os.replace(part, path)

@@ -19,8 +19,7 @@ from anime_model.compression.rounding import rounded
 from anime_model.metrics.fidelity import psnr
 from anime_model.networks.cost import receptive_radius
 from anime_model.networks.generator import Generator, fold_batch_norm
-from anime_model.networks.onnx_shuffle import use_transposed_convolutions
-from anime_model.networks.onnx_slices import join_slices
+from anime_model.networks.onnx_spelling import spell_for_onnx_runtime
 from anime_model.pictures.atomic import whole_path
 from anime_model.recipes.int8 import INT8_PSNR
 
@@ -55,8 +54,7 @@ def _write_plain(network: Generator, path: Path) -> None:
 def _speed_up(path: Path) -> None:
     """Spells a graph as ONNX Runtime is fast at."""
     model = onnx.load(path)
-    use_transposed_convolutions(model)
-    join_slices(model)
+    spell_for_onnx_runtime(model)
     onnx.save(model, path)
 
 

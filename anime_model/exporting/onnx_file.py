@@ -17,15 +17,13 @@ def write(source: Source, folder: Path, order: Order, *, for_onnx_runtime: bool 
     """One file; height and width are dynamic unless `order.size` fixes them."""
     import onnx
 
-    from anime_model.networks.onnx_shuffle import use_transposed_convolutions
-    from anime_model.networks.onnx_slices import join_slices
+    from anime_model.networks.onnx_spelling import spell_for_onnx_runtime
 
     target, model = folder / f"{source.name}.onnx", _copied(source.model)
     if order.size:
         _fix(model, order.size)
     if for_onnx_runtime and order.precision != INT8:
-        use_transposed_convolutions(model)
-        join_slices(model)
+        spell_for_onnx_runtime(model)
     if order.precision == FP16:
         from onnxruntime.transformers.float16 import convert_float_to_float16
 

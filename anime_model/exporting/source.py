@@ -36,15 +36,13 @@ def read_source(model: str | Path) -> Source:
     """
     import onnx
 
-    from anime_model.networks.onnx_shuffle import use_depth_to_space
-    from anime_model.networks.onnx_slices import split_slices
+    from anime_model.networks.onnx_spelling import spell_for_converters
 
     path = find_model(model)
     open_session(path, 1)  # says in one line what is no model of ours
     try:
         read = _without_rounding(_unfolded(onnx.load(path)))
-        use_depth_to_space(read)
-        split_slices(read)
+        spell_for_converters(read)
         return Source(path, read)
     except Exception as error:  # onnx raises whatever its parsers raise
         raise FormatError(f"{path}: cannot be read ({first_line(error)})") from error

@@ -8,9 +8,11 @@ import argparse
 import os
 import socket
 import sys
+from functools import partial
 
 import mlflow
 
+from flows.machine.numbers import whole
 from flows.machine.redact import redact
 from flows.registry.versions import make_store, registry_error
 
@@ -28,15 +30,11 @@ def taken(port: int) -> bool:
     return False
 
 
-def _port(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) <= 65535:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 65,535")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m flows.registry.page", description="MLflow's pages.")
-    parser.add_argument("--port", type=_port, default=PORT, help=f"where to serve (default: {PORT})")
+    parser.add_argument(
+        "--port", type=partial(whole, most=65535), default=PORT, help=f"where to serve (default: {PORT})"
+    )
     port = parser.parse_args().port
     if taken(port):
         again = f"python -m flows.registry.page --port {port + 1}"

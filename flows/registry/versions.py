@@ -127,13 +127,12 @@ def make_store(uri: str) -> None:
 
 
 def use_experiment() -> Experiment:
-    """The project's experiment, made where it is not there yet: its files beside a SQLite store.
+    """The project's experiment in a store that `make_store` has seen, made where it is not there yet: its files beside
+    a SQLite store.
 
     Left to itself MLflow puts them below whichever folder the first command is started in.
     """
-    uri, name = mlflow.get_tracking_uri(), experiment_name()
-    make_store(uri)
-    client = mlflow.MlflowClient()
+    uri, name, client = mlflow.get_tracking_uri(), experiment_name(), mlflow.MlflowClient()
     if uri.startswith("sqlite:///") and client.get_experiment_by_name(name) is None:
         folder = Path(uri.removeprefix("sqlite:///")).absolute().parent / FILES / re.sub(r"[^\w.-]+", "-", name)
         with suppress(MlflowException):  # another process was first

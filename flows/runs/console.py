@@ -1,6 +1,5 @@
 """What a person sees in their terminal while a flow runs: what happens to stages, and nothing about Prefect itself."""
 
-import argparse
 import logging
 import os
 import signal
@@ -14,7 +13,6 @@ from prefect.logging.configuration import setup_logging
 
 from flows.machine.redact import redact
 
-MOST_HOURS = 10_000  # more than a year
 QUIET = "ANIMEGAN_QUIET"  # in the environment of the runs that a served flow starts: processes of their own
 NOW_AND_THEN = 10.0  # seconds between two lines of a kind in a log
 # Prefect's own lines on the life of runs and of its runner; tasks say the same in a person's words.
@@ -72,32 +70,6 @@ def guarded(work: Callable[[], int], known: tuple[type[Exception], ...], debug: 
         if debug:
             raise
         return say(why(error), 2)
-
-
-def hours(text: str) -> float:
-    """A number of hours that a step can take. Raises `ArgumentTypeError`."""
-    return _time(text, "hours", MOST_HOURS)
-
-
-def minutes(text: str) -> float:
-    """Likewise of minutes."""
-    return _time(text, "minutes", 60 * MOST_HOURS)
-
-
-def whole(text: str, most: int) -> int:
-    """A whole number from 1 to `most`. Raises `ArgumentTypeError`."""
-    if text.isdecimal() and 0 < int(text) <= most:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {most:,}")
-
-
-def _time(text: str, unit: str, most: float) -> float:
-    try:
-        if 0 < (found := float(text)) <= most:
-            return found
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} above 0 and up to {most}")
 
 
 def why(error: Exception) -> str:

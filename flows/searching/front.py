@@ -14,7 +14,7 @@ from anime_model.pictures.atomic import write_whole
 from anime_model.pictures.tables import write_table
 from anime_model.report.charts import Bubble, trade_off
 from flows.pipeline.results import aligned_text
-from flows.registry.versions import registry_error, use_experiment
+from flows.registry.versions import make_store, registry_error, use_experiment
 from flows.searching.errors import SearchError
 from flows.searching.place import Place
 from flows.searching.study import IDENTITY, TEACHER, finished
@@ -113,6 +113,7 @@ def chart(front: list[Point], found: dict[str, Point]) -> str:
 def _recorded(place: Place, facts: dict[str, str], trials: int, found: dict[str, Point]) -> str:
     """A run of MLflow with every trial; says what became of it."""
     try:
+        make_store(mlflow.get_tracking_uri())
         use_experiment()
         with mlflow.start_run(run_name=f"search {place.style}", tags={"kind": KIND, "style": place.style}):
             mlflow.log_params({**facts, "trials": trials})

@@ -11,8 +11,7 @@ from onnx import numpy_helper
 
 from anime_model.compression.export import export_onnx
 from anime_model.networks.checkpoint import load_generator
-from anime_model.networks.onnx_shuffle import use_depth_to_space
-from anime_model.networks.onnx_slices import split_slices
+from anime_model.networks.onnx_spelling import spell_for_converters
 from anime_model.runtime.models import card as read_card
 from anime_model.runtime.onnx_layers import read_graph
 from tests.exports import graphs_are_traced_once
@@ -29,8 +28,7 @@ def released(faster: Path) -> Path:
     ship.main(["size", "ink", "nano", "small/artifacts"])
     file = ship.WEIGHTS / "ink-nano.onnx"
     model = onnx.load(file)
-    use_depth_to_space(model)
-    split_slices(model)
+    spell_for_converters(model)
     onnx.save(model, file)
     rows = json.loads(ship.RESULTS.read_text())
     nano = next(row for row in rows if row["variant"] == "nano")
@@ -71,7 +69,7 @@ def test_what_would_draw_otherwise_is_left_alone(released: Path, monkeypatch: py
         bias = next(item for item in model.graph.initializer if item.name.endswith("bias"))
         bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(0.5), bias.name))
 
-    monkeypatch.setattr(respell, "join_slices", spoil)
+    monkeypatch.setattr(respell, "spell_for_onnx_runtime", spoil)
     with pytest.raises(ValueError, match=r"ink-nano\.onnx: written anew it draws another picture of 512 x 512"):
         respell.main(["ink", "nano", str(released)])
     assert (file.read_bytes(), ship.RESULTS.read_text()) == (before, results)

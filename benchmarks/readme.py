@@ -268,7 +268,8 @@ def _number(value: float | None, form: str) -> str:
 def protocol(rows: Sequence[Metrics]) -> str:
     row = rows[0]
     size = row["latency_size"]
-    latency = f"median of {row['latency_repeats']} runs side by side, one {size}x{size} picture"
+    latency = f"median of {row['latency_repeats']} runs in turns, one {size}x{size} picture"
+    latency += " right after another of the same network" if row.get("latency_untimed") else ""
     frames = ", ".join(f"`{style}` {found[0]['fid_real']} cuts" for style, found in by_style(rows).items())
     resamples = row.get("fid_resamples")
     deviation = f" ± its standard deviation over {resamples} resamples of the photos" if resamples else ""

@@ -13,6 +13,7 @@ import onnxruntime
 
 from anime_model.metrics.peak_memory import as_taken
 
+UNTIMED = 1  # runs of a network right before each timed one: another network's run has taken its caches
 LOCK = "animegan-lite-latency.lock"  # in the machine's folder for temporary files
 # x86: what speeds up INT8; ARM: the same under its own names.
 INSTRUCTIONS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimd", "asimddp", "i8mm")
@@ -25,8 +26,8 @@ def measure_onnx(
 ) -> dict[str, Figures]:
     """Latency of every ONNX file on ONNX Runtime's CPU provider for one `size` x `size` photo, by name.
 
-    It is the network alone, from a float photo in memory to a float picture. Raises what ONNX Runtime raises for a
-    file that it cannot run.
+    It is the network alone, from a float photo in memory to a float picture, and right after a picture of its own, as
+    in a folder or a film. Raises what ONNX Runtime raises for a file that it cannot run.
     """
     photo = np.random.default_rng(0).uniform(-1, 1, (1, 3, size, size)).astype(np.float32)
     runs = {name: onnx_run(path, photo, threads) for name, path in files.items()}
@@ -35,10 +36,12 @@ def measure_onnx(
         "latency_threads": threads,
         "latency_size": size,
         "latency_repeats": repeats,
+        "latency_untimed": UNTIMED,
         "cpu": cpu_name(),
         "instruction_set": instruction_set(),
     }
-    return {name: figures | protocol for name, figures in measure(runs, repeats, on_round=on_round).items()}
+    found = measure(runs, repeats, on_round=on_round, untimed=UNTIMED)
+    return {name: figures | protocol for name, figures in found.items()}
 
 
 def measure(
@@ -50,9 +53,9 @@ def measure(
 ) -> dict[str, Figures]:
     """Median and 95th percentile in milliseconds of every callable, by name.
 
-    All take turns, round by round, so that a slow moment of the machine meets them all and their ratios stay fair. For
-    callables of several engines, whose idle threads spin on into the next one's turn, `untimed` runs come before
-    each timed one. Two measurements never overlap, whichever process makes them. `latency_machine_busy` is the part of
+    All take turns, round by round, so that a slow moment of the machine meets them all and their ratios stay fair.
+    `untimed` runs of each come before its timed one: a large network leaves cold caches behind, which cost a small one
+    a third of its time, and an engine's idle threads spin on into the next one's turn. Two measurements never overlap, whichever process makes them. `latency_machine_busy` is the part of
     the machine's processor time that others used meanwhile (0 ... 1), left out where the system does not tell.
     """
     if not runs or repeats < 1:

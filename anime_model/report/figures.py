@@ -140,6 +140,7 @@ def _latency(metrics: Metrics) -> str:
         "{engine}, {threads} threads, one picture of {size} × {size}, the network alone; {repeats} rounds in which all "
         "variants took turns"
     ).format(**shown)
+    text += ", each right after a picture of its own" if metrics.get("latency_untimed") else ""
     text += f", on {metrics.get('cpu', 'an unknown processor')} ({metrics.get('instruction_set', '?')})."
     busy = float(metrics.get("latency_machine_busy", 0))
     return text + (f" The machine was not idle: others used {busy:.0%} of its processors." if busy > BUSY else "")

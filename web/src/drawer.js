@@ -7,6 +7,7 @@ const GONE = ['noMemory', 'noRun', 'noEngine'] // after these the engine is not 
 /** `onReady(facts)`, `onStep(step, steps)` and `onFailure(failure)` (of the start) are told as they happen. */
 export function startDrawer({ onReady, onStep, onFailure }) {
   let worker
+  let broken = false // its script did not come, or failed: the next request starts another one
   let preference, first
   let ids = 0
   let picture = null // {id, resolve, reject} of the newest request for a picture
@@ -16,10 +17,15 @@ export function startDrawer({ onReady, onStep, onFailure }) {
   function start(choice, network) {
     ;[preference, first] = [choice, network]
     worker?.terminate()
+    broken = false
     settle(new Failure('stopped'))
     worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' })
     worker.onmessage = ({ data }) => receive(data)
-    worker.onerror = () => { settle(new Failure('noEngine')); onFailure(new Failure('noEngine')) }
+    worker.onerror = () => {
+      broken = true
+      settle(new Failure('noEngine'))
+      onFailure(new Failure('noEngine'))
+    }
     worker.postMessage({ start: preference, style: first.style, size: first.size })
   }
 
@@ -55,6 +61,7 @@ export function startDrawer({ onReady, onStep, onFailure }) {
     start,
     /** A picture {picture, width, height, ...facts}; null where a newer request or `cancel` came in between. */
     draw({ photo, ...request }) {
+      if (broken) start(preference, first)
       picture?.resolve(null)
       const id = ++ids
       const promise = new Promise((resolve, reject) => { picture = { id, resolve, reject } })
@@ -63,6 +70,7 @@ export function startDrawer({ onReady, onStep, onFailure }) {
     },
     /** {frame: ImageBitmap, ms} for a bitmap, which is given away. */
     frame(bitmap, { style, size, look }) {
+      if (broken) start(preference, first)
       const id = ++ids
       const promise = new Promise((resolve, reject) => frames.set(id, { resolve, reject }))
       worker.postMessage({ frame: bitmap, id, style, size, look }, [bitmap])

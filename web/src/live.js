@@ -44,6 +44,7 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
   function attach(stream) {
     session.stream = stream
     const [track] = stream.getVideoTracks()
+    track.enabled = !document.hidden
     track.addEventListener('ended', () => session?.stream === stream && broken(new Failure('cameraGone')))
   }
 
@@ -145,9 +146,14 @@ export function startLive(at, drawer, look, { onPhoto, onSave, onFailure }) {
   at('leave').addEventListener('click', close)
   at('still').addEventListener('click', () => canvas.toBlob((blob) => (blob ? onSave(blob, 'image/png') : onFailure(new Failure('noSave')))))
   at('shoot').addEventListener('click', async () => {
-    const blob = await photograph(video, mirrored)
-    close()
-    onPhoto(blob)
+    if (video.readyState < HAVE_FRAME) return // a camera that has just been turned has none yet
+    try {
+      const blob = await photograph(video, mirrored)
+      close()
+      onPhoto(blob)
+    } catch {
+      onFailure(new Failure('noSave'))
+    }
   })
   return live
 }

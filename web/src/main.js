@@ -29,7 +29,7 @@ const live = startLive(at, drawer, wanted, { onPhoto: (blob) => take([named(blob
 const films = startFilms(at, drawer, wanted, { onSave: save, onFailure: (failure, name) => { stage(); fail(failure, name) }, onClose: startOver })
 
 let ready // {files, threads, provider} of the engine
-let image // the opened picture, at its own size, with `frames`: how many pictures its file has
+let image // the opened picture, at its own size, with its `file`, and `frames`: how many pictures that has
 let name = ''
 let taken = 0 // photos so far
 let opening = false // the newest of them is being opened: a drawing that ends meanwhile is of the one before
@@ -137,7 +137,7 @@ async function choose(index) {
     if (turn !== taken) return close(opened), null // a newer one was faster
     opening = false
     if (image) close(image)
-    image = opened
+    image = Object.assign(opened, { file })
     name = file.name
     return await work()
   } catch (error) {
@@ -208,6 +208,9 @@ function say(line) {
 /** Ends the work at hand; what was drawn before stays. */
 function stop() {
   drawer.cancel()
+  taken++ // nor is a photo wanted that is still being opened
+  if (opening) album.mark(album.files.indexOf(image?.file))
+  opening = false
   packing = null
   busy(null)
   state('stopped')
@@ -280,29 +283,29 @@ async function give(where) {
 async function saveAll() {
   const type = at('format').value
   const mine = (packing = { i: 0, files: album.files, request: wanted(), late: false })
-  const { files, unread } = await drawAll(mine, type).catch((error) => { if (packing === mine) packing = null; throw error })
+  const { files, unread, undrawn } = await drawAll(mine, type).catch((error) => { if (packing === mine) packing = null; throw error })
   if (packing !== mine) return // stopped, or something newer
   packing = null
   busy(null)
   if (mine.late) redraw(work)
-  if (!files.length) return fail(new Failure('noPictures'))
+  if (!files.length) return undrawn.length ? describe() : fail(new Failure('noPictures')) // the last one's line stands
   save(await zip(files), `anime-${resultName('', mine.request, type).replace(/^photo-|\.\w+$/g, '')}.zip`)
-  if (unread.length) say(['zipWithout', unread.join(', ')])
+  if (unread.length + undrawn.length) say(['zipWithout', [...unread, ...undrawn].join(', ')])
   describe()
 }
 
-/** The drawings of a zip as {files: [{name, blob}], unread: names}. Ends early where the zip is no longer made. */
+/** The drawings of a zip as {files: [{name, blob}], unread: names, undrawn: names of photos that were read}. Ends early where the zip is no longer made. */
 async function drawAll(mine, type) {
   const names = distinct(mine.files.map((file) => resultName(file.name, mine.request, type)))
-  const [files, unread] = [[], []]
+  const [files, unread, undrawn] = [[], [], []]
   while (packing === mine && mine.i < mine.files.length) {
     const here = await choose(mine.i)
     if (packing !== mine || here === null) continue // the engine began anew: once more
     if (here) files.push({ name: names[mine.i], blob: await encoded(after, type) })
-    else unread.push(mine.files[mine.i].name)
+    else (image?.file === mine.files[mine.i] ? undrawn : unread).push(mine.files[mine.i].name)
     mine.i++
   }
-  return { files, unread }
+  return { files, unread, undrawn }
 }
 
 async function openLive() {

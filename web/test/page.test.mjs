@@ -318,6 +318,16 @@ describe('when something is missing', { skip: WITHOUT_BROWSER }, () => {
     await made(page)
   })
 
+  test('the page\'s own worker, which does not come: one line, and the next photo tries again', async () => {
+    host.refuse = /worker-.*\.js$/
+    const page = await open(browser.context, host.url)
+    assert.match(await line(page), /could not be loaded/)
+    await page.setInputFiles('#file', photo('tiny.png'))
+    await page.waitForSelector('body[data-state=failed]')
+    host.refuse = null
+    await stylize(page, photo('small.png'))
+  })
+
   test('a network for ONNX Runtime, which does not come: one line', async (t) => {
     const other = await serve(siteOfOthers(), { isolated: true })
     t.after(other.close)

@@ -66,6 +66,31 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     assert.ok(await page.locator('#message').isHidden())
   })
 
+  test('a photo that is still being opened when the work is cancelled does not come', async (t) => {
+    const page = await visit(t)
+    await page.setInputFiles('#file', [photo('face.png'), photo('tiny.png')])
+    await made(page)
+    await page.selectOption('#stroke', '0')
+    await page.setInputFiles('#file', [photo('large.png'), photo('tiny.png')])
+    await page.waitForFunction(() => /part 1 of/.test(document.getElementById('progress').textContent))
+    await page.evaluate(() => {
+      const { arrayBuffer } = Blob.prototype
+      const gate = new Promise((resolve) => { window.openNow = resolve })
+      Blob.prototype.arrayBuffer = async function () { await gate; return arrayBuffer.call(this) }
+    })
+    await page.click('#strip button:nth-child(2)')
+    await page.click('#stop')
+    await state(page, 'stopped')
+    assert.equal(await page.getAttribute('#strip button:nth-child(1)', 'aria-current'), 'true') // what is on the stage
+    await page.evaluate(() => window.openNow())
+    await page.waitForTimeout(1000)
+    assert.equal(await page.getAttribute('body', 'data-state'), 'stopped')
+    assert.equal((await shown(page)).width, 1500)
+    await page.click('#strip button:nth-child(2)')
+    await made(page)
+    assert.equal((await shown(page)).width, 5)
+  })
+
   test('several photos: one after another on the stage, all in one zip, the unread one named', async (t) => {
     const page = await visit(t)
     await page.setInputFiles('#file', [photo('tiny.png'), photo('small.png'), photo('cut-200-one.jpg'), photo('tiny.png')])
@@ -310,6 +335,17 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
     assert.match(await message(page), /not enough memory for this size/)
     await stylize(page, photo('tiny.png'))
     assert.ok(await page.locator('#message').isHidden())
+    await page.setInputFiles('#file', [photo('tiny.png'), photo('large.png'), photo('cut-200-one.jpg')])
+    await made(page)
+    await download(page, '#all')
+    await page.waitForSelector('#message:not([hidden])')
+    assert.match(await message(page), /without these, which could not be read or drawn: cut-200-one.jpg, large.png/)
+    await page.setInputFiles('#file', [photo('large.png'), photo('large.png')])
+    await state(page, 'failed')
+    page.on('download', () => assert.fail('something was saved'))
+    await page.click('#all')
+    await page.waitForFunction(() => document.body.dataset.state === 'failed' && !document.getElementById('all').disabled)
+    assert.match(await message(page), /not enough memory for this size/) // and not that these are no pictures
   })
 
   describe('live', () => {
@@ -444,6 +480,41 @@ describe('a session', { skip: WITHOUT_BROWSER }, () => {
       await page.click('#turn')
       await more(page)
       assert.ok(await page.locator('#message').isHidden())
+    })
+
+    test('a picture is taken of a camera that has a frame, not while it is turned', async (t) => {
+      const page = await visit(t, {}, (context) => context.addInitScript(() => {
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+        let calls = 0
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          if (calls++) await new Promise((resolve) => setTimeout(resolve, 1500))
+          return real(wanted)
+        }
+      }))
+      await live(page)
+      await page.evaluate(() => { document.getElementById('live-video').srcObject = null })
+      await page.click('#turn')
+      await page.click('#shoot')
+      assert.ok(await page.locator('#live').isVisible())
+      await more(page)
+      await page.click('#shoot')
+      await made(page)
+      assert.deepEqual(page.trouble, [])
+    })
+
+    test('a camera that comes while the page is hidden waits, too', async (t) => {
+      const page = await visit(t)
+      await live(page)
+      await page.evaluate(() => {
+        Object.defineProperty(document, 'hidden', { value: true, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))
+        window.former = document.getElementById('live-video').srcObject
+        document.getElementById('turn').click()
+      })
+      await page.waitForFunction(() => {
+        const now = document.getElementById('live-video').srcObject
+        return now !== window.former && now?.getTracks()[0].enabled === false
+      })
     })
 
     test('what it runs on is changed as it goes', async (t) => {

@@ -44,12 +44,15 @@ def family_step(
 def train_family(
     family: Family, pairs: Callable[[], Pair], loss: PictureLoss, seconds: float, seed: int, bf16: bool, **more: Any
 ) -> Family:
-    """The average of the weights after `seconds`; `more` are `gate_cost` and options of `Learner`.
+    """The average of the weights after `seconds`; `more` are `gate_cost`, `before` and options of `Learner`.
+
+    `before` are the seconds of a training that was broken off, which this one ends.
 
     Raises `TrainingError`.
     """
     family = family.to(memory_format=torch.channels_last).train()
     family.network.out.bias.requires_grad_(False)  # networks with batch norms have none
     options: dict[str, Any] = {"rate": RATE, "gate_cost": GATE_COST, **more}
+    before = options.pop("before", 0.0)
     step = family_step(family, pairs, loss, seed, bf16, options.pop("gate_cost"))
-    return Learner(family, step, **options).run(seconds)
+    return Learner(family, step, **options).run(seconds, before)

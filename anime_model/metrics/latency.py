@@ -55,8 +55,9 @@ def measure(
 
     All take turns, round by round, so that a slow moment of the machine meets them all and their ratios stay fair.
     `untimed` runs of each come before its timed one: a large network leaves cold caches behind, which cost a small one
-    a third of its time, and an engine's idle threads spin on into the next one's turn. Two measurements never overlap, whichever process makes them. `latency_machine_busy` is the part of
-    the machine's processor time that others used meanwhile (0 ... 1), left out where the system does not tell.
+    a third of its time, and an engine's idle threads spin on into the next one's turn. Two measurements never overlap,
+    whichever process makes them. `latency_machine_busy` is the part of the machine's processor time that others used
+    meanwhile (0 ... 1), left out where the system does not tell.
     """
     if not runs or repeats < 1:
         raise ValueError("nothing to measure: name at least one callable and one repeat")

@@ -33,6 +33,7 @@ WRITTEN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PPM", "JPEG2000
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # written with every frame; of others the first is written
 READ_ANIMATED = ("GIF", "WEBP", "PNG", "AVIF", "TIFF")  # further pictures of an MPO are previews and depth maps
 NO_PROFILE = ("GIF", "BMP", "PPM", "JPEG2000")  # cannot carry a colour profile: colours are made sRGB instead
+GREY = (".pgm", ".pbm")  # Pillow would write colours into files of these names; .ppm holds them
 BARE = (".j2k", ".j2c", ".jpc")
 NO_ALPHA = ("JPEG", "BMP", "PPM")
 # what a TIFF says about the photo; its other tags say how the old file stored it, down to the kind of its numbers
@@ -164,7 +165,8 @@ def same_file(one: Path, other: Path) -> bool:
 
 def kind_of(path: Path) -> str | None:
     """Pillow's name of the format that a suffix stands for, None for what is not written here."""
-    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    suffix = Path(path).suffix.lower()
+    kind = Image.registered_extensions().get(suffix) if suffix not in GREY else None
     if kind == "AVIF" and not pillow_features.check("avif"):
         return None
     return kind if kind in WRITTEN else None

@@ -107,15 +107,19 @@ class Learner:
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.network).requires_grad_(False)
 
-    def run(self, seconds: float) -> nn.Module:
-        """Trains for `seconds` and returns the average of the weights. Raises `TrainingError` when it diverges."""
+    def run(self, seconds: float, before: float = 0.0) -> nn.Module:
+        """Trains for `seconds` and returns the average of the weights. Raises `TrainingError` when it diverges.
+
+        `before` are seconds of a training that was broken off: the rate falls on from where it was, over all of them.
+        """
         parameters = [p for p in (*self.network.parameters(), *self.extra) if p.requires_grad]
         optimizer = torch.optim.Adam(parameters, self.rate, (0.9, 0.99))
         begin = saved = time.monotonic()
         step, since = 0, []
         while (spent := time.monotonic() - begin) < seconds:
-            set_rate(optimizer, self._rate(spent / seconds) * min(1, (step + 1) / WARM_UP))
-            loss, parts = self.step(spent / seconds)
+            done = (before + spent) / (before + seconds)
+            set_rate(optimizer, self._rate(done) * min(1, (step + 1) / WARM_UP))
+            loss, parts = self.step(done)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -124,6 +124,9 @@ def train_first(
     """Writes the family. One that was broken off goes on for the time that was left. Raises `SearchError`."""
     part = place.family.with_name("family.part.safetensors")
     family, done = _begun(part)
+    seed = recipe.seed + round(done)  # what was broken off goes on with other views and members
+    random.seed(seed)
+    torch.manual_seed(seed)
     if family is None:
         lite = load_generator(place.made("distilled/distilled.safetensors"))
         family = grow(lite, wanted, squares(files[:ORDERING]), least or LEAST, MOST)
@@ -144,8 +147,8 @@ def train_first(
     print(f"training a family around {place.style}'s distilled network for {(seconds - done) / 60:.0f} minutes")
     pairs = pooled_pairs(views, wanted, min(POOL, 4 * len(files)), BATCH, crop)
     bf16 = learning.precision(recipe.training) == "bf16-mixed"
-    more = {"on_row": _training, "on_save": keep, "log_every": 25}
-    trained = train_family(family, pairs, loss, max(1.0, seconds - done), recipe.seed, bf16, **more)
+    more = {"on_row": _training, "on_save": keep, "log_every": 25, "before": done}
+    trained = train_family(family, pairs, loss, max(1.0, seconds - done), seed, bf16, **more)
     save_family(place.family, trained, **notes | {SECONDS: seconds})
     part.unlink(missing_ok=True)
 

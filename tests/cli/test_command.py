@@ -176,7 +176,7 @@ def test_a_folder_where_a_result_would_be_is_named(monkeypatch, capsys):
     assert files("out") == []
 
 
-@pytest.mark.parametrize("result", ["x.heic", "x.psd", "x.DNG", "x.tga"])
+@pytest.mark.parametrize("result", ["x.heic", "x.psd", "x.DNG", "x.tga", "x.pgm", "x.PBM"])
 def test_a_picture_in_a_format_that_is_not_written_is_no_folder_of_that_name(result, capsys):
     photo("a.png")
     assert main(["stylize", "a.png", "-o", result]) == 1

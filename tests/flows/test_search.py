@@ -173,13 +173,22 @@ def test_a_style_that_was_never_made_is_named(place: Place):
         search.search(options())
 
 
-def test_a_broken_off_training_goes_on(place: Place, capsys: pytest.CaptureFixture):
+def test_a_broken_off_training_goes_on(place: Place, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch):
     recipe = load_recipe(place.root / "params.yaml")
     workshop.prepared(place, recipe, None, 1.0)
     part = place.folder / "family.part.safetensors"
     place.family.rename(part)
     capsys.readouterr()
+    given: dict = {}
+    train = workshop.train_family
+
+    def watched(family, pairs, loss, seconds, seed, *more, **options):
+        given.update(seconds=seconds, seed=seed, before=options["before"])
+        return train(family, pairs, loss, seconds, seed, *more, **options)
+
+    monkeypatch.setattr(workshop, "train_family", watched)
     workshop.prepared(place, recipe, None, 121.0 - 119.0)
+    assert given == {"seconds": 1.0, "seed": recipe.seed + 1, "before": 1.0}, "its rate and its views go on"
     assert place.family.exists()
     assert not part.exists()
     assert read_notes(place.family)["seconds"] == 2.0

@@ -309,7 +309,8 @@ def test_what_a_format_cannot_hold_is_one_line_and_nothing_is_written(tmp_path):
         write(wide, tmp_path / "a.xyz")
     assert list(tmp_path.iterdir()) == []
     assert kind_of(Path("a.JPeG")) == "JPEG"
-    assert kind_of(Path("a.pdf")) is kind_of(Path("a")) is None
+    assert kind_of(Path("a.pdf")) is kind_of(Path("a")) is kind_of(Path("a.PGM")) is kind_of(Path("a.pbm")) is None
+    assert kind_of(Path("a.ppm")) == kind_of(Path("a.pnm")) == "PPM"
 
 
 def test_a_file_is_whole_or_not_there(tmp_path):

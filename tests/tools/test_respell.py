@@ -1,4 +1,4 @@
-"""A released network whose graph is written anew draws the same pictures; and all of a style is timed anew, in one run."""
+"""A released network whose graph is written anew draws the same; all networks of a style are timed anew in one run."""
 
 import json
 import shutil

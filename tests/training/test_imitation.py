@@ -53,6 +53,18 @@ def test_the_clock_ends_a_training_that_has_learned():
     assert kept[-1] is average
 
 
+def test_what_was_broken_off_goes_on_where_its_rate_was():
+    """Three of four seconds are over: the rate is that of the last quarter, whatever this run's own clock says."""
+    seen: list[float] = []
+    learner = one_weight(0.7)
+    step = learner.step
+    learner.step = lambda done: (seen.append(done), step(done))[1]
+    learner.run(0.2, before=0.6)
+    assert seen[0] == pytest.approx(0.75, abs=0.05)
+    assert seen[-1] == pytest.approx(1.0, abs=0.05)
+    assert seen == sorted(seen)
+
+
 def test_a_loss_that_is_no_number_ends_it():
     with pytest.raises(TrainingError, match="not finite at step 10"):
         one_weight(float("nan")).run(5)

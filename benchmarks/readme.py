@@ -195,7 +195,12 @@ def _weight(row: Metrics) -> list[str]:
 def _times(row: Metrics, teacher: Metrics) -> str:
     if "latency_p50_ms" not in row:
         return "-"
-    return f"{teacher['latency_p50_ms'] / row['latency_p50_ms']:.1f}x"
+    return f"{row.get('faster', teacher['latency_p50_ms'] / row['latency_p50_ms']):.1f}x"
+
+
+def _of_another_run(row: Metrics) -> bool:
+    """Whether `tools.retime` has left the row's times as they were."""
+    return "faster" in row and row["variant"] not in SIZES
 
 
 def _fid(row: Metrics, rest: str = "") -> str:
@@ -221,6 +226,7 @@ def _stages(rows: Sequence[Metrics]) -> Iterator[str]:
     for found in by_style(rows).values():
         for row in (*(row for row in beside(found) if "bytes" in row), *networks(found)):
             size, latency = _weight(row)
+            latency += "*" if _of_another_run(row) else ""
             counted = [_number(row.get("parameters"), ","), size, _number(row.get("macs_512", 0) / 1e9 or None, ".1f")]
             over = [_times(row, found[0]), _with_x(row.get("latency_reference_ratio"))]
             cells = [row["style"], _name(row), *counted, latency, *over, _number(row.get("peak_memory_mb"), ".0f")]
@@ -304,6 +310,7 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
         *(f"### {style}\n\n" + "\n".join(_targets(found)) for style, found in by_style(rows).items()),
         "## What every stage costs",
         "\n".join(_stages(rows)),
+        *([OTHER_RUN] if any(map(_of_another_run, networks(rows))) else []),
         *(["## Sizes", *_sizes(rows)] if sizes_of(rows) else []),
         "## What every stage draws",
         "\n".join(_drawn(rows)),
@@ -329,6 +336,10 @@ def account(rows: Sequence[Metrics], results: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+OTHER_RUN = (
+    "\\* Of another run than the rest, as is how many times faster than the teacher: each timed run came right after "
+    "one of another network there, not of its own."
+)
 MOVED = 3  # per cent of PSNR and SSIM
 
 

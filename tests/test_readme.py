@@ -131,6 +131,15 @@ def test_a_style_that_is_published_anew_keeps_its_sizes(tmp_path, monkeypatch, m
     assert ("moved by pruning" in ACCOUNT.read_text()) == ("pruned" not in missing)
 
 
+def test_a_stage_that_was_not_timed_anew_is_marked():
+    """Its times are of another run: over that run's teacher, not over today's."""
+    rows = [row | {"faster": 33.3} if row["variant"] == "pruned" else row for row in MEASURED]
+    told = account(rows, RESULTS)
+    assert "| 25 ms* | 33.3x |" in told
+    assert told.count("\\* Of another run than the rest") == 1
+    assert "Of another run" not in account(MEASURED, RESULTS)
+
+
 def test_what_fid_of_few_pictures_is_off_by_stands_beside_the_table():
     said = table(MEASURED).splitlines()[-1]
     assert "FID of few pictures is too large, about alike for all rows: with half of these photos" in said

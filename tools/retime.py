@@ -3,7 +3,8 @@
 For when the way of timing changes, or exports get faster spellings. FOLDER is the artifacts folder of a run of the
 style, or holds it; its exports are timed together with the files that ship in each size and the published network, on a
 quiet machine: times of two runs compare with nothing. Pictures stay as they are, and so do the figures of pictures;
-times, memory and bytes in results/release.json, in the cards and in the files become the new ones.
+times, memory and bytes in results/release.json, in the cards and in the files become the new ones. A stage that FOLDER
+has no export of keeps the times of its own run, and how many times faster than the teacher it was there.
 """
 
 import json
@@ -33,17 +34,21 @@ def main(arguments: list[str]) -> None:
     if TEACHER not in own or LITE not in own:
         raise ValueError(f"{RESULTS} has no rows {TEACHER} and {LITE} of {style}: nothing of it was released")
     timed = timed_anew(own, files_of(style, own, artifacts))
+    timed |= left(own, timed)
     for size, row in sizes(timed).items():
         ship_file(style, size, artifacts, row, timed[TEACHER], WEIGHTS / f"{file_name(style, size)}.onnx")
     new = [timed.get(str(row["variant"]), row) if row["style"] == style else row for row in rows]
     write_whole(RESULTS, json.dumps(new, indent=1) + "\n")
     for size, row in sizes(timed).items():
-        times = float(timed[TEACHER]["latency_p50_ms"]) / float(row["latency_p50_ms"])
+        times = faster(timed[TEACHER], row)
         print(f"{file_name(style, size)}: {row['latency_p50_ms']:.1f} ms, {times:.1f} times as fast as the teacher")
 
 
 def files_of(style: str, rows: dict[str, Metrics], artifacts: Path) -> dict[str, Path]:
-    """The ONNX file of every row that has times. Raises `ValueError` where one is missing."""
+    """The ONNX file of every row that has times; only stages between the teacher and what ships may lack one.
+
+    Raises `ValueError`.
+    """
     files = {}
     for variant in (name for name, row in rows.items() if "latency_p50_ms" in row):
         if variant == REFERENCE:
@@ -51,8 +56,10 @@ def files_of(style: str, rows: dict[str, Metrics], artifacts: Path) -> dict[str,
             files[variant] = published.file if published else artifacts / "reference/reference.json"
         elif variant in SIZES or variant == LITE:
             files[variant] = WEIGHTS / f"{file_name(style, variant if variant in SIZES else SIZE)}.onnx"
+        elif (export := artifacts / f"exports/{variant}.onnx").is_file() or variant == TEACHER:
+            files[variant] = export
         else:
-            files[variant] = artifacts / f"exports/{variant}.onnx"
+            continue
         if not files[variant].is_file() or files[variant].suffix != ".onnx":
             raise ValueError(f"{files[variant]}: no file of the row {variant} of {style}; all are timed in one run")
     return files
@@ -70,10 +77,21 @@ def timed_anew(rows: dict[str, Metrics], files: dict[str, Path]) -> dict[str, Me
                     "another network than the one whose figures these are"
                 )
     timed = {variant: rows[variant] | cost for variant, cost in found.items()}
+    for row in timed.values():
+        row.pop("faster", None)
     for size in set(SIZES) & timed.keys():
-        times = float(timed[TEACHER]["latency_p50_ms"]) / float(timed[size]["latency_p50_ms"])
-        timed[size]["faster"] = round(times, 6)
+        timed[size]["faster"] = faster(timed[TEACHER], timed[size])
     return timed
+
+
+def left(rows: dict[str, Metrics], timed: dict[str, Metrics]) -> dict[str, Metrics]:
+    """The rows that keep the times of their own run, with how many times faster than its teacher they were."""
+    kept = {variant: row for variant, row in rows.items() if "latency_p50_ms" in row and variant not in timed}
+    return {variant: {"faster": faster(rows[TEACHER], row)} | row for variant, row in kept.items()}
+
+
+def faster(teacher: Metrics, row: Metrics) -> float:
+    return round(float(teacher["latency_p50_ms"]) / float(row["latency_p50_ms"]), 6)
 
 
 def sizes(rows: dict[str, Metrics]) -> dict[str, Metrics]:

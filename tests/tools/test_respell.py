@@ -37,7 +37,8 @@ def released(faster: Path) -> Path:
     nano = next(row for row in rows if row["variant"] == "nano")
     counted = {"parameters": count_parameters(file), "macs_512": count_macs(file)}
     nano |= TIMED | counted | {"fid": 1.25, "latency_p50_ms": 20.0}
-    lite, teacher = {**nano, "variant": "int8", "fid": 1.3}, {**nano, "variant": "teacher", "fid": 1.4}
+    stage = {key: value for key, value in nano.items() if key != "faster"}
+    lite, teacher = stage | {"variant": "int8", "fid": 1.3}, stage | {"variant": "teacher", "fid": 1.4}
     photo = {"style": "ink", "variant": "photo", "fid": 2.5}
     others = [row for row in rows if row["style"] != "ink"]
     ship.RESULTS.write_text(json.dumps([teacher, lite, photo, nano, *others]))
@@ -101,6 +102,20 @@ def test_all_of_a_style_is_timed_in_one_run(released: Path, capsys: pytest.Captu
     assert (card["size"], card["bytes"]) == ("nano", nano["bytes"])
     assert f"{nano['faster']:.0f} times" in (ship.WEIGHTS / "ink-nano.md").read_text()
     assert capsys.readouterr().out.count("times as fast as the teacher") == 2
+
+
+def test_a_stage_without_an_export_keeps_the_times_of_its_own_run(released: Path):
+    rows = json.loads(ship.RESULTS.read_text())
+    teacher = rows[0]
+    pruned = teacher | {"variant": "pruned", "latency_p50_ms": teacher["latency_p50_ms"] / 4}
+    ship.RESULTS.write_text(json.dumps([teacher, pruned, *rows[1:]]))
+    for _ in range(2):  # the second time its teacher has other times already
+        retime.main(["ink", str(released)])
+        assert row_of("pruned") == pruned | {"faster": 4.0}
+    shutil.copy(released / "ink/exports/teacher.onnx", released / "ink/exports/pruned.onnx")
+    retime.main(["ink", str(released)])
+    assert row_of("pruned")["latency_untimed"] == 1
+    assert "faster" not in row_of("pruned")
 
 
 def _another_network(released: Path) -> None:

@@ -216,7 +216,7 @@ class Films:
 
     def _end(self, task: Task, row: dict, state: str, why: str | None = None) -> None:
         if state not in manifest.DONE and task.known:  # the result that is there has its row
-            state = worker.REFUSED
+            state = worker.REFUSED + state
         with self._change:
             self._rows.append(row | {"state": state, "reason": why})
 

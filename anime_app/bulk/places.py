@@ -38,8 +38,14 @@ def is_url(name: str) -> bool:
 
 
 def absolute(name: str) -> str:
-    """The name that means the same file to every process of this computer."""
-    return name if is_url(name) else os.path.abspath(name)
+    """The name that means the same file to every process of this computer; a URL without slashes at its end.
+
+    `..` stays: behind a link it leads elsewhere than its text says.
+    """
+    if not is_url(name):
+        return str(Path(name).absolute())
+    kind, _, place = name.partition("://")
+    return f"{kind}://{place.rstrip('/')}"
 
 
 def check(name: str) -> None:
@@ -282,7 +288,8 @@ def listing(root: str) -> Iterator[tuple[str, str]]:
             return
         found = fs.find(top, detail=True)
     for path in sorted(found):
-        yield path.removeprefix(top).lstrip("/"), _stamp(found[path])
+        if path.rstrip("/") != top and not path.endswith("/"):  # marks of folders, as S3's console makes them
+            yield path.removeprefix(top).lstrip("/"), _stamp(found[path])
 
 
 def _stamp(info: dict) -> str:

@@ -19,9 +19,11 @@ from anime_app.pipeline import Stages, run
 from anime_model.pictures import images
 from anime_model.pictures.arrays import PictureError
 from anime_model.pictures.atomic import whole_file
+from anime_model.pictures.cores import cores_here
 from anime_model.pictures.opening import Unreadable
 from anime_model.runtime.film_parts import Part, draw_part
 from anime_model.runtime.session import ModelError
+from anime_model.runtime.shares import memory_of
 from anime_model.runtime.stylizer import Stylizer
 
 PACKAGES = ("numpy", "onnxruntime", "pillow")  # which decide bytes, beside the code
@@ -35,7 +37,7 @@ GIVE_UP = 3  # processes that died over a picture
 STOP = "stop"  # a row that ends the run: no picture can be drawn
 DRAWN = "drawn"  # a row of a part of a film
 DRAWINGS, DONE = ".mkv", ".json"  # of a part: its pictures, and the digests of its frames, which are written last
-REFUSED = "refused"  # a row that the manifest does not take: the result that is there has its own
+REFUSED = "refused "  # before the state of a row that the manifest does not take: the result that is there has its own
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,11 @@ class Worker:
         return {"state": self._failed(work, error), "reason": why}
 
     def _failed(self, work: Work, error: Exception) -> str:
-        if work.task.known or isinstance(error, NotOurs):
+        if isinstance(error, NotOurs):
             return REFUSED
         kinds = {Unread: manifest.UNREAD, PictureError: manifest.UNREADABLE, OSError: manifest.UNWRITTEN}
-        return next((state for kind, state in kinds.items() if isinstance(error, kind)), manifest.UNFIT)
+        state = next((state for kind, state in kinds.items() if isinstance(error, kind)), manifest.UNFIT)
+        return REFUSED + state if work.task.known else state
 
     def _ask(self, what: str, indices: list[int], wait: bool = True) -> dict[int, int]:
         """What the ledger answers; one that has just died itself knows nothing."""
@@ -235,7 +238,8 @@ def open_model(brief: Brief) -> Stylizer:
     with tempfile.TemporaryDirectory(prefix="anime-") as folder:
         path = Path(folder, f"{brief.style}.onnx")
         path.write_bytes(brief.model)
-        stylizer = Stylizer(path, brief.threads, max_pixels=brief.order.max_pixels, stroke=brief.stroke)
+        memory = memory_of(max(1, cores_here() // brief.threads))  # as if each core had a worker
+        stylizer = Stylizer(path, brief.threads, memory, brief.order.max_pixels, brief.stroke)
         try:
             stylizer(np.zeros((8, 8, 3), np.uint8))
         except ModelError as error:

@@ -17,10 +17,10 @@ from anime_app.bulk import cluster, manifest, places, worker
 from anime_app.bulk.films import Films
 from anime_app.bulk.only import only_run
 from anime_app.bulk.plan import Job, Task, plan
-from anime_app.cli.inputs import Found, drop_collisions, file_for, find_jobs, is_earlier, named_for
+from anime_app.cli.inputs import Found, drop_collisions, file_for, find_jobs, is_earlier, is_there, named_for
 from anime_app.cli.inputs import Job as Pair
 from anime_app.cli.progress_bar import Progress, line
-from anime_app.cli.stylize import STANDARD, ended, order_of, stopped, style_name, stylizer_of
+from anime_app.cli.stylize import STANDARD, ended, goes_on, order_of, stopped, style_name, stylizer_of
 from anime_app.drawing import frames_by
 from anime_app.terminal import say
 from anime_model.pictures.arrays import SUFFIXES
@@ -51,6 +51,8 @@ class Tally:
     there: int = 0
     failed: int = 0
     failures: list[str] = field(default_factory=list)
+    unsaid: int = 0  # further failures, which the manifest has
+    away: places.Away | None = None  # why the run ends, once its rows are kept
     _same: tuple[str, int] = ("", 0)
 
     @property
@@ -58,13 +60,16 @@ class Tally:
         """Tasks whose end nobody has told yet."""
         return self.tasks - sum(self.done)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, row: bool = False) -> None:
+        """`row`: whether the manifest has it, too."""
         self.failed += 1
-        if len(self.failures) < SHOWN:
+        if row and len(self.failures) >= SHOWN:
+            self.unsaid += 1
+        else:
             self.failures.append(reason)
 
     def take(self, rows: list[dict]) -> list[dict]:
-        """Counts rows; those that the manifest is to have. Raises `ValueError`, `OSError`: the run ends."""
+        """Counts rows; those that the manifest is to have."""
         kept = []
         for row in rows:
             index, state = row.pop("index"), row["state"]
@@ -76,21 +81,23 @@ class Tally:
             elif state == manifest.THERE:
                 self.there += 1
             else:
-                self.fail(row["reason"])
-            if state != worker.REFUSED:
+                self.fail(row["reason"], row=not state.startswith(worker.REFUSED))
+            if not state.startswith(worker.REFUSED):
                 kept.append(row)
-            self._watch(state, row["reason"])
+            self.away = self.away or self._watch(state.removeprefix(worker.REFUSED), row["reason"])
         return kept
 
-    def _watch(self, state: str, reason: str | None) -> None:
+    def _watch(self, state: str, reason: str | None) -> places.Away | None:
+        """What is wrong where many in a row failed alike."""
         last, count = self._same
         self._same = state, count + 1 if state == last else 1
         if self._same[1] % GONE:
-            return
+            return None
         if state == manifest.UNWRITTEN:
-            raise places.Away(f"{self.target} takes no more files ({reason})")
+            return places.Away(f"{self.target} takes no more files ({reason})")
         if state == manifest.UNREAD and not any(map(_reachable, self.inputs)):
-            raise places.Away(f"{', '.join(self.inputs)}: gone ({reason})")
+            return places.Away(f"{', '.join(self.inputs)}: gone ({reason})")
+        return None
 
 
 class _Shown(Progress):
@@ -131,8 +138,8 @@ def bulk(options: argparse.Namespace) -> int:
         _Work(record, brief, settings, of_films, whole, options, tally).run(jobs, films)
     for failure in tally.failures:
         say(failure)
-    if tally.failed > len(tally.failures):
-        say(f"{tally.failed - len(tally.failures)} more: {manifest.Manifest(target).name} has the reasons")
+    if tally.unsaid:
+        say(f"{tally.unsaid} more: {manifest.Manifest(target).name} has the reasons")
     return ended(tally.made, tally.there, tally.failed)
 
 
@@ -157,12 +164,12 @@ class _Work:
                 if tally.tasks:
                     self._do(tasks)
             except KeyboardInterrupt:
-                stopped(tally.made, tally.left)
+                stopped(tally.made, tally.left, self.options.force)
                 raise
             except (ValueError, OSError) as error:
                 if isinstance(error, NothingDrawn) or not tally.made:
                     raise
-                message = f"{error}; {tally.made} made, {tally.left} left: the same command goes on from here"
+                message = f"{error}; {tally.made} made, {tally.left} left: {goes_on(self.options.force)}"
                 raise ValueError(message) from error
             finally:
                 with suppress(OSError):  # rows that are lost are found again by the results that are there
@@ -175,7 +182,7 @@ class _Work:
             there = {f"{target}/{name}" for name, _ in _listed(target)}
             exists = there.__contains__
         else:
-            exists = os.path.exists
+            exists = is_there
         try:
             pictures = plan(jobs, rows, self.of_pictures, exists, force)
             whole = plan(films, rows, self.of_films, exists, force)
@@ -219,6 +226,8 @@ class _Work:
 
     def _keep(self, rows: list[dict]) -> None:
         self.record.add(self.tally.take(rows))
+        if self.tally.away:
+            raise self.tally.away
 
 
 def _ends(options: argparse.Namespace) -> tuple[list[str], str]:
@@ -286,14 +295,15 @@ def _below_url(url: str, out: Path, style: str) -> Found:
 def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list[Job]]:
     """The pictures, and the films. Changes of a source are seen by its stamp."""
     remote, root = places.is_url(inputs[0]), Path(target)
-    stamps = dict(_listed(inputs[0])) if remote else {}
+    listed = {Path(name).as_posix(): (name, stamp) for name, stamp in _listed(inputs[0])} if remote else {}
     jobs: list[Job] = []
     films: list[Job] = []
     for pair in found.jobs:
         below = pair.target.relative_to(root).as_posix()
         if remote:
-            name = pair.source.relative_to(Path(inputs[0])).as_posix().removeprefix(".")
-            source, stamp = f"{inputs[0]}/{name}".rstrip("/"), stamps[name]
+            known = pair.source.relative_to(Path(inputs[0])).as_posix()
+            name, stamp = listed.get(known, (known, ""))  # what is gone meanwhile is said when it is read
+            source = f"{inputs[0]}/{name}".rstrip("/")
         else:
             source = str(pair.source)
             stamp = places.stamp(source)

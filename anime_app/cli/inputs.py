@@ -3,6 +3,7 @@
 import fnmatch
 import glob
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ def find_jobs(inputs: list[str], out: Path | None, style: str) -> Found:
     for path, where, several in wanted:
         if path.is_dir():
             root = _folder_for(path, where, several, style)
-            files = list(_walk(path, root, suffixes, found))
+            files = list(_walk(path, [root, where], suffixes, found))
             found.jobs += [
                 Job(file, root / named_for(file.relative_to(path))) for file in _without_earlier(files, suffixes, found)
             ]
@@ -96,7 +97,7 @@ def _literal(path: Path) -> tuple[Path, tuple[str, ...]]:
 
 def _below(base: Path, pattern: tuple[str, ...], suffixes: set[str], found: Found) -> Iterator[Path]:
     """Files that a pattern with `**` matches. Python's own search would follow two links in a circle for ever."""
-    for path in _walk(base, None, suffixes, found):
+    for path in _walk(base, [], suffixes, found):
         if _matches(path.relative_to(base).parts, pattern):
             yield path
 
@@ -138,6 +139,15 @@ def _without_earlier(files: list[Path], suffixes: set[str], found: Found) -> lis
     return kept
 
 
+def is_there(result: Path | str) -> bool:
+    """Whether a result is there: an empty file is what a power cut leaves of one that the disk did not have yet."""
+    try:
+        status = os.stat(result)
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) or status.st_size > 0
+
+
 def is_earlier(path: Path, suffixes: set[str], there: Callable[[Path], bool] = os.path.lexists) -> bool:
     """Whether a path is named as the result of a file or folder that is there, too."""
     for whole, suffix in ((path.stem, path.suffix), (path.name, "")):  # a folder's name has no suffix
@@ -156,7 +166,7 @@ def _matches(parts: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
     return fnmatch.fnmatchcase(parts[0], patterns[0]) and _matches(parts[1:], patterns[1:])
 
 
-def _walk(folder: Path, results: Path | None, suffixes: set[str], found: Found) -> Iterator[Path]:
+def _walk(folder: Path, results: list[Path | None], suffixes: set[str], found: Found) -> Iterator[Path]:
     """Pictures and videos below `folder`, sorted, but for those in `results`. Links to folders are followed, each real
     folder is visited once."""
 
@@ -164,8 +174,7 @@ def _walk(folder: Path, results: Path | None, suffixes: set[str], found: Found) 
         found.failures.append(f"{error.filename}: {(error.strerror or str(error)).lower()}")
 
     seen = {_identity(folder)}
-    if results is not None and _identity(results) not in seen:
-        seen.add(_identity(results))
+    seen |= {_identity(place) for place in results if place is not None}
     for place, folders, names in os.walk(folder, followlinks=True, onerror=refused):
         inside = [Path(place, name) for name in sorted(folders) if not name.startswith(".")]
         inside.sort(key=Path.is_symlink)  # a folder under its own name before a link to it

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from anime_app.cli.inputs import Found, Job, find_jobs
+from anime_app.cli.inputs import Found, Job, find_jobs, is_there
 from anime_app.cli.progress_bar import Progress
 from anime_app.drawing import Order, about_film, frames_by, reason
 from anime_app.pipeline import Stages, Stopped, run
@@ -65,14 +65,20 @@ def ended(made: int, there: int, failed: int) -> int:
     return 1 if failed or not (made or there) else 0
 
 
-def stopped(made: int, left: int) -> None:
+def stopped(made: int, left: int, force: bool) -> None:
     """Says what Ctrl-C leaves to do."""
-    say(f"stopped: {made} made, {left} left; the same command goes on from here")
+    say(f"stopped: {made} made, {left} left; {goes_on(force)}")
+
+
+def goes_on(force: bool) -> str:
+    return (
+        "the same command goes on from here" if not force else "with --force the same command makes all of them again"
+    )
 
 
 def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
     result = Result(failures=found.failures)
-    open_jobs = [job for job in found.jobs if options.force or not os.path.exists(job.target)]
+    open_jobs = [job for job in found.jobs if options.force or not is_there(job.target)]
     result.there = len(found.jobs) - len(open_jobs)
     pictures = [job for job in open_jobs if not job.is_video]
     threads, workers = _shares(options, len(pictures))
@@ -82,7 +88,7 @@ def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
         for job in (job for job in open_jobs if job.is_video):
             _film(job, order.look, options, result)
     except KeyboardInterrupt:
-        stopped(result.made, len(open_jobs) - result.made)
+        stopped(result.made, len(open_jobs) - result.made, options.force)
         raise
     return result
 

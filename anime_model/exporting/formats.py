@@ -21,6 +21,8 @@ from anime_model.runtime.tiles import MULTIPLE
 COMMON: Size = (512, 512)
 LEARNT_AT: Size = (256, 256)  # ranges for files that take any size
 AUTO = "auto"
+WEIGHTS, DESCRIBED = ".bin", (".xml", ".param")  # OpenVINO's and ncnn's files of weights have one name
+PACKAGE = ".mlpackage"  # Core ML's file is a folder
 SIDES = (16, 4096)  # pixels, of a size that is asked for
 
 
@@ -139,12 +141,23 @@ def _kept(source: Source, files: Sequence[Path], name: Path, found: float | None
     targets = [name.with_name(name.name + file.suffix) for file in files]
     if any(target.exists() and target.samefile(source.path) for target in targets):
         raise FormatError(f"{source.path}: the result would overwrite the model itself; -o names another folder")
+    for target in targets:
+        _check_free(target, targets)
     size = sum(_bytes(file) for file in files)
     for file, target in reversed(list(zip(files, targets, strict=True))):
         if target.is_dir():
             shutil.rmtree(target)
         os.replace(file, target)
     return Made(tuple(targets), size, found)
+
+
+def _check_free(target: Path, targets: Sequence[Path]) -> None:
+    """Raises `FormatError` where another format's weights, or a folder that no export made, would be lost."""
+    others = (target.with_name(target.stem + suffix) for suffix in DESCRIBED if target.suffix == WEIGHTS)
+    if other := next((each for each in others if each not in targets and each.exists()), None):
+        raise FormatError(f"{target}: {other.name} has its weights in a file of that name; -o names another folder")
+    if target.is_dir() and target.suffix != PACKAGE:
+        raise FormatError(f"{target}: is a folder; move it away, or -o names another place")
 
 
 def _bytes(path: Path) -> int:

@@ -22,7 +22,7 @@ def write(source: Source, folder: Path, order: Order) -> list[Path]:
     from anime_model.exporting.network import network_of, traced
 
     sizes = (order.size,) if order.size else TRACED
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(dir=folder) as place:  # the files are moved, not copied
         script = Path(place, "network.pt")
         torch.jit.save(traced(network_of(source), sizes[0]), str(script))
         shapes = [f"inputshape{number or ''}=[1,3,{h},{w}]" for number, (h, w) in zip(("", 2), sizes, strict=False)]

@@ -6,7 +6,6 @@ sees as flicker. `Steady` holds the earlier drawing where the film itself stands
 of 4 x 4 pixels and their neighbours, since a drawing depends on what is around it. No optical flow is needed.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,7 +136,7 @@ def av_for(source: Path | Stored):
 def opened_input(av, source: Path | Stored):
     """PyAV's container of a film's file."""
     # by its whole name: FFmpeg takes what stands before a colon for a protocol
-    return av.open(os.path.abspath(source) if isinstance(source, Path) else source.open("rb"))
+    return av.open(str(source.absolute()) if isinstance(source, Path) else source.open("rb"))
 
 
 class _Times:

@@ -1,5 +1,6 @@
 """`anime stylize --engine ray` as people use it, with Ray's part played by workers in this process."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from anime_app.bulk import cluster, places
+from anime_app.bulk import cluster, places, worker
 from anime_app.cli.command import main
 from tests.bulk.conftest import digests, photo, played
 from tests.tiny_onnx import identity_model
@@ -27,6 +28,10 @@ def ray(*arguments: str) -> int:
 
 def rows_of(target: str = "out") -> list[dict]:
     return parquet.read_table(Path(target) / ".anime/manifest.parquet").to_pylist()
+
+
+def rows_at(url: str) -> list[dict]:
+    return parquet.read_table(io.BytesIO(places.read(f"{url}/.anime/manifest.parquet"))).to_pylist()
 
 
 def folder_of_all_kinds() -> None:
@@ -50,7 +55,7 @@ def got(url: str, folder: str) -> dict[str, str]:
     return digests(folder)
 
 
-@pytest.mark.parametrize("source", ["in", "shelf://album/in", "file://in"])
+@pytest.mark.parametrize("source", ["in", "shelf://album/in", "shelf://album/in/", "file://in"])
 @pytest.mark.parametrize("target", ["out", "shelf://album/out", "file://out"])
 def test_bytes_names_and_words_are_the_plain_engine_s(source, target, shelf, capsys):
     folder_of_all_kinds()
@@ -209,6 +214,9 @@ def test_a_full_storage_stops_the_run_and_it_goes_on(shelf, capsys):
     assert said.startswith("anime: shelf://out takes no more files (shelf://out/")
     assert "no space left on device); 10 made, " in said
     assert said.endswith(" left: the same command goes on from here")
+    states = [row["state"] for row in rows_at("shelf://out")]
+    assert states.count("made") == 10, "what was made before has its row, whatever ended the run"
+    assert states.count("unwritten") >= 20
     assert ray("in", "-o", "shelf://out") == 0
     assert capsys.readouterr().err.splitlines()[-1] == "50 made, 10 already there (--force makes them again)"
     assert got("shelf://out", "copy").keys() == digests("in").keys()
@@ -288,6 +296,56 @@ def test_a_broken_manifest_is_one_line(capsys):
     assert ray("in", "-o", "out") == 1
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"anime: {Path('out').absolute()}/.anime/manifest.parquet: no manifest of")
+
+
+def test_a_full_storage_stops_a_run_that_makes_all_again_too(shelf, capsys, monkeypatch):
+    for index in range(60):
+        photo(f"in/{index:02}.png", index)
+    assert ray("in", "-o", "shelf://out") == 0
+    monkeypatch.setattr(type(shelf), "room", 100)
+    monkeypatch.setattr(worker.places, "OBJECTS", set())
+    assert ray("in", "-o", "shelf://out", "--force") == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("anime: shelf://out takes no more files"), said
+    assert {row["state"] for row in rows_at("shelf://out")} == {"made"}, "the results that are there keep their rows"
+
+
+def test_marks_of_folders_and_double_slashes_in_a_storage(shelf, capsys, monkeypatch):
+    """S3's console makes an object named as the folder; keys may have empty parts."""
+    photo("in/a.png")
+    put("in", "shelf://album/in")
+    shelf.store["/album/in/y//z.png"] = shelf.store["/album/in/a.png"]
+    find = type(shelf).find
+
+    def with_marks(self, path: str, **options) -> dict:
+        mark = {"name": path, "size": 0, "type": "file"}
+        other = {"name": f"{path}/y//z.png", "size": 9, "type": "file"}
+        kept = {name: info for name, info in find(self, path, **options).items() if name.endswith("a.png")}
+        return kept | {path: mark, f"{path}/x/": mark, f"{path}/y//z.png": other}
+
+    monkeypatch.setattr(type(shelf), "find", with_marks)
+    assert ray("shelf://album/in", "-o", "out") == 0, capsys.readouterr().err
+    assert sorted(digests("out")) == ["a.png", "y/z.png"]
+
+
+@pytest.mark.parametrize("engine", [[], ["--engine", "ray"]])
+def test_an_empty_file_is_no_result(engine, capsys):
+    """As a power cut leaves it where the disk did not have the bytes yet."""
+    photo("in/a.png")
+    assert main(["stylize", "in", "-o", "out", *engine]) == 0
+    whole = Path("out/a.png").read_bytes()
+    Path("out/a.png").write_bytes(b"")
+    assert main(["stylize", "in", "-o", "out", *engine]) == 0
+    assert Path("out/a.png").read_bytes() == whole
+
+
+def test_dots_behind_a_link_are_those_of_the_folder_that_it_leads_to(capsys):
+    photo("far/photos/a.png", 1)
+    photo("photos/b.png", 2)
+    Path("far/album").mkdir()
+    Path("link").symlink_to("far/album")
+    assert ray("link/../photos", "-o", "out") == 0
+    assert sorted(digests("out")) == ["a.png"]
 
 
 def test_pictures_that_ray_loses_are_said(capsys, monkeypatch):

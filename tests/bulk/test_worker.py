@@ -76,7 +76,7 @@ def test_a_failure_does_not_take_the_row_of_a_result_that_is_there(brief):
     photo("in/a.png").write_bytes(b"no picture any more")
     for what in (COMPARE, REPLACE):
         (found,) = rows(Worker(brief), task("a.png", what, known="of the result"))
-        assert found["state"] == worker.REFUSED
+        assert found["state"] == f"{worker.REFUSED}unreadable"
         assert "not a picture" in found["reason"]
 
 

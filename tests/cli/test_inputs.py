@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from anime_app.cli.command import main
-from anime_app.cli.inputs import is_earlier
+from anime_app.cli.inputs import find_jobs, is_earlier
 from anime_model.runtime import models
 from tests.tiny_onnx import negative_model
 
@@ -229,3 +229,17 @@ def test_a_result_is_known_by_a_style_that_has_dashes_too(style):
     assert not is_earlier(Path(f"c-{style}.png"), {"oil", style}, there)
     assert not is_earlier(Path(f"-{style}.png"), {"oil", style}, there)
     assert not is_earlier(Path(f"a{style}.png"), {"oil", style}, there)
+
+
+@pytest.mark.parametrize("other", ["other", "x.png"])
+def test_results_inside_one_of_several_inputs_are_no_photos(other):
+    photo("holiday/h.png")
+    photo("other/o.png")
+    photo("x.png")
+    for _ in range(2):
+        found = find_jobs(["holiday", other], Path("holiday/out"), "shinkai")
+        assert not found.failures
+        sources = [str(job.source) for job in found.jobs]
+        assert sources == ["holiday/h.png", "other/o.png" if other == "other" else "x.png"]
+        for job in found.jobs:
+            photo(str(job.target))

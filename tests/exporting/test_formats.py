@@ -116,6 +116,34 @@ def test_what_fails_leaves_nothing_behind(tmp_path, few, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_weights_of_another_format_and_folders_are_never_replaced(tmp_path):
+    """OpenVINO and ncnn both keep weights in NAME.bin."""
+    source = formats.Source(tmp_path / "ink.onnx", None)
+    source.path.touch()
+
+    def kept(*suffixes: str) -> None:
+        files = [tmp_path / f"new/ink{suffix}" for suffix in suffixes]
+        files[0].parent.mkdir(exist_ok=True)
+        for file in files:
+            file.write_text(" ".join(suffixes))
+        formats._kept(source, files, tmp_path / "ink", None)
+
+    kept(".xml", ".bin")
+    kept(".xml", ".bin")
+    with pytest.raises(FormatError, match=r"ink\.bin: ink\.xml has its weights in a file of that name"):
+        kept(".param", ".bin")
+    assert (tmp_path / "ink.bin").read_text() == ".xml .bin"
+    assert not (tmp_path / "ink.param").exists()
+    (tmp_path / "ink.tflite").mkdir()
+    (tmp_path / "ink.tflite/mine").touch()
+    with pytest.raises(FormatError, match=r"ink\.tflite: is a folder; move it away"):
+        kept(".tflite")
+    assert (tmp_path / "ink.tflite/mine").exists()
+    (tmp_path / "ink.mlpackage").mkdir()
+    kept(".mlpackage")
+    assert (tmp_path / "ink.mlpackage").is_file()
+
+
 def test_the_model_itself_is_never_overwritten(tmp_path, few):
     path = reaching_model(tmp_path / "tiny.onnx")
     before = path.read_bytes()

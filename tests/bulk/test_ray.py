@@ -183,7 +183,8 @@ def test_a_cluster_that_goes_away_is_one_line(weights, cluster):
     for index in range(400):
         photo(f"in/{index:03}.png", index)
     running = stylize("in", "-o", "out", "--address", cluster.address, env=cluster.env, weights=weights)
-    wait_until(lambda: running.poll() is not None or len(digests("out")) > 20)
+    # more than the workers' first tables have: of these the command has heard
+    wait_until(lambda: running.poll() is not None or len(digests("out")) > 150)
     cluster.head.kill()
     status, said = ended(running)
     assert status == 1

@@ -247,7 +247,7 @@ def test_styles_that_are_not_named_keep_their_rows(tmp_path, monkeypatch):
     assert json.loads(RESULTS.read_text()) == shinkai + sizes + others
     assert {row["variant"] for row in beside} >= {"photo", "filter"}
     page = ACCOUNT.read_text()
-    assert re.search(r"`shinkai`: [^;]*Another Processor[^;]*; `hayao`[^;:]*: [^;]*" + re.escape(others[0]["cpu"]), page)
+    assert re.search(r"`shinkai`: [^;]*Another Processor[^;]*; `hayao`[^;:]*:[^;]*" + re.escape(others[0]["cpu"]), page)
 
 
 def test_a_loss_by_pruning_is_missed_and_a_gain_is_said_to_be_one():

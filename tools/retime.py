@@ -18,7 +18,7 @@ from anime_model.runtime.models import SIZE, SIZES, file_name
 from anime_model.runtime.names import LITE
 from tasks.evaluate import published_of
 from tasks.shared import common
-from tools.ship import RESULTS, WEIGHTS, ship_file
+from tools.ship import RESULTS, WEIGHTS, artifacts_of, faster, ship_file
 
 TEACHER = "teacher"
 PROTOCOL = ("latency_size", "latency_threads", "latency_repeats")
@@ -28,7 +28,7 @@ COUNTED = ("parameters", "macs_512")  # alike in two files of one network, howev
 def main(arguments: list[str]) -> None:
     """Raises `ValueError`, `OSError` before anything is written."""
     style, folder = arguments[0], Path(arguments[1])
-    artifacts = folder / style if (folder / style).is_dir() else folder
+    artifacts = artifacts_of(style, folder)
     rows = common.read_json(RESULTS)
     own = {str(row["variant"]): row for row in rows if row["style"] == style}
     if TEACHER not in own or LITE not in own:
@@ -49,19 +49,21 @@ def files_of(style: str, rows: dict[str, Metrics], artifacts: Path) -> dict[str,
 
     Raises `ValueError`.
     """
+    described = artifacts / "reference/reference.json"
+    shipped = {size: WEIGHTS / f"{file_name(style, size)}.onnx" for size in SIZES}
+    shipped[LITE] = shipped[SIZE]
     files = {}
     for variant in (name for name, row in rows.items() if "latency_p50_ms" in row):
+        place = shipped.get(variant, artifacts / f"exports/{variant}.onnx")
         if variant == REFERENCE:
-            published = published_of(artifacts / "reference/reference.json", int(rows[TEACHER]["latency_threads"]))
-            files[variant] = published.file if published else artifacts / "reference/reference.json"
-        elif variant in SIZES or variant == LITE:
-            files[variant] = WEIGHTS / f"{file_name(style, variant if variant in SIZES else SIZE)}.onnx"
-        elif (export := artifacts / f"exports/{variant}.onnx").is_file() or variant == TEACHER:
-            files[variant] = export
+            published = published_of(described, int(rows[TEACHER]["latency_threads"]))
+            place, file = described, published and published.file
         else:
-            continue
-        if not files[variant].is_file() or files[variant].suffix != ".onnx":
-            raise ValueError(f"{files[variant]}: no file of the row {variant} of {style}; all are timed in one run")
+            file = place if place.is_file() else None
+        if file:
+            files[variant] = file
+        elif variant in (TEACHER, REFERENCE, *shipped):
+            raise ValueError(f"{place}: no file of the row {variant} of {style}; all are timed in one run")
     return files
 
 
@@ -88,10 +90,6 @@ def left(rows: dict[str, Metrics], timed: dict[str, Metrics]) -> dict[str, Metri
     """The rows that keep the times of their own run, with how many times faster than its teacher they were."""
     kept = {variant: row for variant, row in rows.items() if "latency_p50_ms" in row and variant not in timed}
     return {variant: {"faster": faster(rows[TEACHER], row)} | row for variant, row in kept.items()}
-
-
-def faster(teacher: Metrics, row: Metrics) -> float:
-    return round(float(teacher["latency_p50_ms"]) / float(row["latency_p50_ms"]), 6)
 
 
 def sizes(rows: dict[str, Metrics]) -> dict[str, Metrics]:

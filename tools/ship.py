@@ -76,7 +76,7 @@ def ship_size(style: str, size: str, folder: Path) -> None:
         raise ValueError(f"{size!r} is none of {', '.join(others)}; `python -m tools.ship lite {style}` ships {SIZE}")
     if not (WEIGHTS / f"{style}.onnx").exists():
         raise ValueError(f"{style} ships in no size yet: `python -m tools.ship lite {style}` comes first")
-    artifacts = folder / style if (folder / style).is_dir() else folder
+    artifacts = artifacts_of(style, folder)
     lite, teacher = _figures(artifacts)
     if lite["style"] != style:
         raise ValueError(f"{artifacts}: holds the style {lite['style']}, not {style}")
@@ -86,12 +86,22 @@ def ship_size(style: str, size: str, folder: Path) -> None:
     print(f"wrote {WEIGHTS / name}.onnx, its card, and its figures to {RESULTS}")
 
 
+def artifacts_of(style: str, folder: Path) -> Path:
+    """A folder that holds the style's artifacts, or is them."""
+    return folder / style if (folder / style).is_dir() else folder
+
+
+def faster(teacher: dict, row: dict) -> float:
+    """How many times as fast as the teacher of the same run."""
+    return round(float(teacher["latency_p50_ms"]) / float(row["latency_p50_ms"]), 6)
+
+
 def with_size(rows: list[dict], lite: dict, teacher: dict, size: str) -> list[dict]:
     """The rows of a results file with that of a size after those of its style, in the place of a former one.
 
     Its teacher's time in the same run stays with it: times of two runs compare with nothing.
     """
-    row = lite | {"variant": size, "faster": round(teacher["latency_p50_ms"] / lite["latency_p50_ms"], 6)}
+    row = lite | {"variant": size, "faster": faster(teacher, lite)}
     kept = [each for each in rows if (each["style"], each["variant"]) != (row["style"], size)]
     styles = list(dict.fromkeys([each["style"] for each in kept] + [row["style"]]))
     order = {name: place for place, name in enumerate(SIZES)}
@@ -146,7 +156,7 @@ def text(style: str, artifacts: Path, lite: dict, teacher: dict, notes: dict, si
         limits=sources["limits"],
         teacher_fid=teacher["fid"],
         latency=lite["latency_p50_ms"],
-        faster=teacher["latency_p50_ms"] / lite["latency_p50_ms"],
+        faster=faster(teacher, lite),
         latency_engine=lite["latency_engine"],
         latency_threads=lite["latency_threads"],
         origin=_origin(notes),

@@ -32,6 +32,7 @@ from anime_model.runtime.video import SUFFIXES as FILM_SUFFIXES
 
 SHOWN = 20  # failures that are said; all are in the manifest
 GONE = 20  # pictures one after another that a storage did not take or give: it is gone, or full
+Listed = list[tuple[str, str]]  # names below a URL, and their stamps
 EVERY = 60.0  # seconds from one line about the progress to the next, where there is no terminal
 
 
@@ -124,10 +125,11 @@ def bulk(options: argparse.Namespace) -> int:
     if options.address:
         cluster.checked(options.address)
     brief, settings, stylizer = _brief(options)
-    found = _found(inputs, target, brief.style)
+    listed = _listed(inputs[0]) if places.is_url(inputs[0]) else []  # once: it may be millions of names
+    found = _found(inputs, listed, target, brief.style)
     for remark in found.remarks:
         say(remark)
-    jobs, films = _jobs(found, inputs, target)
+    jobs, films = _jobs(found, inputs, listed, target)
     tally = Tally(target, inputs, bytearray(len(jobs) + len(films)))
     for failure in found.failures:
         tally.fail(failure)
@@ -262,15 +264,15 @@ def _brief(options: argparse.Namespace) -> tuple[worker.Brief, dict, Stylizer]:
     return worker.Brief(order, model, style, threads, options.stroke, text, worker.own_code()), settings, stylizer
 
 
-def _found(inputs: list[str], target: str, style: str) -> Found:
+def _found(inputs: list[str], listed: Listed, target: str, style: str) -> Found:
     """Pairs of source and target as for the plain engine; a URL stands in them with one slash less."""
     out = Path(target)
-    return _below_url(inputs[0], out, style) if places.is_url(inputs[0]) else find_jobs(inputs, out, style)
+    return _below_url(inputs[0], listed, out, style) if places.is_url(inputs[0]) else find_jobs(inputs, out, style)
 
 
-def _below_url(url: str, out: Path, style: str) -> Found:
+def _below_url(url: str, names: Listed, out: Path, style: str) -> Found:
     """What is below a URL, by the rules for folders: hidden names, results and earlier results are left out."""
-    found, root, names, suffixes = Found(), Path(url), _listed(url), {style, *file_names()}
+    found, root, suffixes = Found(), Path(url), {style, *file_names()}
     if not names:
         found.failures.append(f"{url}: nothing there")
     folders = {parent for name, _ in names for parent in (root / name).parents}
@@ -292,17 +294,16 @@ def _below_url(url: str, out: Path, style: str) -> Found:
     return found
 
 
-def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list[Job]]:
+def _jobs(found: Found, inputs: list[str], listed: Listed, target: str) -> tuple[list[Job], list[Job]]:
     """The pictures, and the films. Changes of a source are seen by its stamp."""
     remote, root = places.is_url(inputs[0]), Path(target)
-    listed = {Path(name).as_posix(): (name, stamp) for name, stamp in _listed(inputs[0])} if remote else {}
+    known = {Path(name).as_posix(): (name, stamp) for name, stamp in listed}  # by its name without empty parts
     jobs: list[Job] = []
     films: list[Job] = []
     for pair in found.jobs:
         below = pair.target.relative_to(root).as_posix()
         if remote:
-            known = pair.source.relative_to(Path(inputs[0])).as_posix()
-            name, stamp = listed.get(known, (known, ""))  # what is gone meanwhile is said when it is read
+            name, stamp = known[pair.source.relative_to(Path(inputs[0])).as_posix()]
             source = f"{inputs[0]}/{name}".rstrip("/")
         else:
             source = str(pair.source)
@@ -313,7 +314,7 @@ def _jobs(found: Found, inputs: list[str], target: str) -> tuple[list[Job], list
     return jobs, films
 
 
-def _listed(url: str) -> list[tuple[str, str]]:
+def _listed(url: str) -> Listed:
     try:
         return list(places.listing(url))
     except FileNotFoundError:

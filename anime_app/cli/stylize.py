@@ -71,9 +71,9 @@ def stopped(made: int, left: int, force: bool) -> None:
 
 
 def goes_on(force: bool) -> str:
-    return (
-        "the same command goes on from here" if not force else "with --force the same command makes all of them again"
-    )
+    if force:
+        return "with --force the same command makes all of them again"
+    return "the same command goes on from here"
 
 
 def _make(found: Found, options: argparse.Namespace, order: Order) -> Result:
